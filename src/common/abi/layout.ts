@@ -1,0 +1,189 @@
+/**
+ * Sizes and offsets of the structures that cross the system call boundary.
+ *
+ * Every layout is data. {@link ABI_64LE} is what the code uses: Node.js runs on 64-bit little-endian machines nearly
+ * everywhere, and the emulation is defined to be one. The other word sizes and byte orders are here for tools that read
+ * foreign memory, and for the native kernel on s390x, arm and ia32.
+ *
+ * Source: `uapi/linux/aio_abi.h`; the ring from `fs/aio.c`. `scripts/check-abi.ts` compares with a compiler.
+ */
+
+/** One field: where it starts and how many bytes it has. */
+export interface Field {
+  readonly offset: number;
+  readonly size: 1 | 2 | 4 | 8;
+  readonly signed: boolean;
+}
+
+/** One structure: total size, and its fields by their C names. */
+export interface Layout<Name extends string> {
+  readonly size: number;
+  readonly fields: { readonly [Key in Name]: Field };
+}
+
+export type IocbField =
+  | 'aio_data'
+  | 'aio_key'
+  | 'aio_rw_flags'
+  | 'aio_lio_opcode'
+  | 'aio_reqprio'
+  | 'aio_fildes'
+  | 'aio_buf'
+  | 'aio_nbytes'
+  | 'aio_offset'
+  | 'aio_reserved2'
+  | 'aio_flags'
+  | 'aio_resfd';
+export type IoEventField = 'data' | 'obj' | 'res' | 'res2';
+export type AioRingField =
+  | 'id'
+  | 'nr'
+  | 'head'
+  | 'tail'
+  | 'magic'
+  | 'compat_features'
+  | 'incompat_features'
+  | 'header_length';
+export type IovecField = 'iov_base' | 'iov_len';
+export type TimespecField = 'tv_sec' | 'tv_nsec';
+export type AioSigsetField = 'sigmask' | 'sigsetsize';
+
+/** The structures of one word size and byte order. */
+export interface Abi {
+  readonly wordBytes: 4 | 8;
+  readonly littleEndian: boolean;
+  readonly iocb: Layout<IocbField>;
+  readonly io_event: Layout<IoEventField>;
+  readonly aio_ring: Layout<AioRingField>;
+  readonly iovec: Layout<IovecField>;
+  /** As `io_getevents` takes it: two longs. */
+  readonly timespec: Layout<TimespecField>;
+  /** The last argument of `io_pgetevents`. */
+  readonly aio_sigset: Layout<AioSigsetField>;
+}
+
+const field = (offset: number, size: Field['size'], signed = false): Field => ({ offset, size, signed });
+
+function iocb(littleEndian: boolean): Layout<IocbField> {
+  return {
+    size: 64,
+    fields: {
+      aio_data: field(0, 8),
+      // The header swaps this pair by byte order, so that old 64-bit readers of aio_key found it in the low word.
+      aio_key: field(littleEndian ? 8 : 12, 4),
+      aio_rw_flags: field(littleEndian ? 12 : 8, 4, true),
+      aio_lio_opcode: field(16, 2),
+      aio_reqprio: field(18, 2, true),
+      aio_fildes: field(20, 4),
+      aio_buf: field(24, 8),
+      aio_nbytes: field(32, 8),
+      aio_offset: field(40, 8, true),
+      aio_reserved2: field(48, 8),
+      aio_flags: field(56, 4),
+      aio_resfd: field(60, 4),
+    },
+  };
+}
+
+function abi(wordBytes: 4 | 8, littleEndian: boolean): Abi {
+  return {
+    wordBytes,
+    littleEndian,
+    iocb: iocb(littleEndian),
+    io_event: {
+      size: 32,
+      fields: { data: field(0, 8), obj: field(8, 8), res: field(16, 8, true), res2: field(24, 8, true) },
+    },
+    aio_ring: {
+      size: 32,
+      fields: {
+        id: field(0, 4),
+        nr: field(4, 4),
+        head: field(8, 4),
+        tail: field(12, 4),
+        magic: field(16, 4),
+        compat_features: field(20, 4),
+        incompat_features: field(24, 4),
+        header_length: field(28, 4),
+      },
+    },
+    iovec: {
+      size: 2 * wordBytes,
+      fields: { iov_base: field(0, wordBytes), iov_len: field(wordBytes, wordBytes) },
+    },
+    timespec: {
+      size: 2 * wordBytes,
+      fields: { tv_sec: field(0, wordBytes, true), tv_nsec: field(wordBytes, wordBytes, true) },
+    },
+    aio_sigset: {
+      size: 2 * wordBytes,
+      fields: { sigmask: field(0, wordBytes), sigsetsize: field(wordBytes, wordBytes) },
+    },
+  };
+}
+
+/** x64, arm64, riscv64, loong64, ppc64le, and the emulation. */
+export const ABI_64LE: Abi = abi(8, true);
+/** s390x, ppc64. */
+export const ABI_64BE: Abi = abi(8, false);
+/** ia32, arm. */
+export const ABI_32LE: Abi = abi(4, true);
+/** ppc, and others of the past. */
+export const ABI_32BE: Abi = abi(4, false);
+
+export const IOCB_BYTES = 64;
+export const IO_EVENT_BYTES = 32;
+export const AIO_RING_HEADER_BYTES = 32;
+export const IOVEC_BYTES = 16;
+export const TIMESPEC_BYTES = 16;
+
+/**
+ * Reads one field.
+ *
+ * @param view - Bytes of the structure, or an array of them.
+ * @param offset - Where the structure starts in `view`.
+ * @returns The value as a `bigint`, sign extended for signed fields.
+ */
+export function readField(
+  abi: Abi,
+  view: DataView,
+  offset: number,
+  { offset: at, size, signed }: Field,
+): bigint {
+  const le = abi.littleEndian;
+  switch (size) {
+    case 8:
+      return signed ? view.getBigInt64(offset + at, le) : view.getBigUint64(offset + at, le);
+    case 4:
+      return BigInt(signed ? view.getInt32(offset + at, le) : view.getUint32(offset + at, le));
+    case 2:
+      return BigInt(signed ? view.getInt16(offset + at, le) : view.getUint16(offset + at, le));
+    case 1:
+      return BigInt(signed ? view.getInt8(offset + at) : view.getUint8(offset + at));
+  }
+}
+
+/** Writes one field, cut to its width as C does. */
+export function writeField(
+  abi: Abi,
+  view: DataView,
+  offset: number,
+  { offset: at, size }: Field,
+  value: bigint,
+): void {
+  const le = abi.littleEndian;
+  switch (size) {
+    case 8:
+      view.setBigUint64(offset + at, BigInt.asUintN(64, value), le);
+      break;
+    case 4:
+      view.setUint32(offset + at, Number(BigInt.asUintN(32, value)), le);
+      break;
+    case 2:
+      view.setUint16(offset + at, Number(BigInt.asUintN(16, value)), le);
+      break;
+    case 1:
+      view.setUint8(offset + at, Number(BigInt.asUintN(8, value)));
+      break;
+  }
+}

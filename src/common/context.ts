@@ -1,0 +1,280 @@
+/** AioContext: promises over any kernel. */
+import {
+  IOCB_CMD_FDSYNC,
+  IOCB_CMD_FSYNC,
+  IOCB_CMD_POLL,
+  IOCB_CMD_PREAD,
+  IOCB_CMD_PREADV,
+  IOCB_CMD_PWRITE,
+  IOCB_CMD_PWRITEV,
+  UIO_MAXIOV,
+} from './abi/constants.ts';
+import { AbortError, AioStateError } from './errors.ts';
+import type { AioKernel } from './kernel.ts';
+import type { OperationFields } from './operation.ts';
+import { SubmissionQueue } from './submission.ts';
+import {
+  type Descriptor,
+  invalidArgType,
+  validateDescriptor,
+  validateInteger,
+  validatePosition,
+  validateSignal,
+  validateView,
+} from './validate.ts';
+
+const DEFAULT_QUEUE_DEPTH = 128;
+const MAX_QUEUE_DEPTH = 1 << 20;
+const MAX_U16 = 0xffff;
+
+export interface AioContextOptions {
+  /** Which kernel to use: from `selectKernel()`. */
+  readonly kernel: AioKernel;
+  /** Requests in flight at most; more wait in a FIFO queue. Counts against `aio-max-nr`. Default 128. */
+  readonly queueDepth?: number;
+}
+
+export interface OperationOptions {
+  /**
+   * Aborts the operation.
+   *
+   * *Abort*: while it is queued, the promise rejects at once with an AbortError. In flight, only POLL can be given up;
+   * anything else settles with its real outcome when the kernel is done with the buffer.
+   */
+  readonly signal?: AbortSignal;
+}
+
+export interface TransferOptions extends OperationOptions {
+  /** RWF_* bits for this transfer. Default 0. */
+  readonly rw_flags?: number;
+}
+
+// A context dropped without close() is destroyed when its requests have settled.
+const dropped = new FinalizationRegistry<SubmissionQueue>((queue) => {
+  queue
+    .release()
+    .catch((error: unknown) => process.emitWarning(error instanceof Error ? error : String(error)));
+});
+
+/**
+ * A kernel context behind promises.
+ *
+ * @remarks
+ * *Blocking*: everything asked for in one tick goes to the kernel in one `io_submit`. On Linux that call runs requests on
+ * buffered files to their end; open files with O_DIRECT to keep the event loop free.
+ *
+ * *Ownership*: a buffer belongs to the kernel from the call until the promise settles, also after an abort. Do not
+ * transfer or detach it meanwhile. The descriptor must stay open until then.
+ *
+ * An idle context keeps no process alive; one with requests does.
+ *
+ * @example
+ * ```ts
+ * await using context = new AioContext({ kernel: selectKernel().kernel });
+ * const bytes = await context.read(fd, new Uint8Array(4096), 0);
+ * ```
+ */
+export class AioContext {
+  readonly kernel: AioKernel;
+  readonly #queue: SubmissionQueue;
+  #closed: Promise<void> | undefined;
+
+  /**
+   * @throws AioError `EAGAIN` where `aio-max-nr` is exhausted (the message has the numbers), `ENOMEM`, `EMFILE`.
+   * @throws RangeError `ERR_OUT_OF_RANGE` for a queue depth that is no positive integer.
+   */
+  constructor({ kernel, queueDepth = DEFAULT_QUEUE_DEPTH }: AioContextOptions) {
+    validateInteger('options.queueDepth', queueDepth, 1, MAX_QUEUE_DEPTH);
+    this.kernel = kernel;
+    this.#queue = new SubmissionQueue(kernel, queueDepth);
+    dropped.register(this, this.#queue, this.#queue);
+  }
+
+  /** Requests in flight at most. */
+  get queueDepth(): number {
+    return this.#queue.queueDepth;
+  }
+
+  /** Submitted and not yet reaped. */
+  get inFlight(): number {
+    return this.#queue.inFlight;
+  }
+
+  /** Waiting for room, or for the end of this tick. */
+  get queued(): number {
+    return this.#queue.queued;
+  }
+
+  /**
+   * Reads at `position` into a view.
+   *
+   * @returns The number of bytes, which may be less than asked for; 0 at the end of the file.
+   * @throws AioError with the kernel's code; `syscall` is `'io_submit'` when it was refused, else `'pread'`.
+   */
+  read(
+    fd: Descriptor,
+    view: ArrayBufferView,
+    position: number,
+    options: TransferOptions = {},
+  ): Promise<number> {
+    return this.#transfer('pread', IOCB_CMD_PREAD, fd, view, position, options);
+  }
+
+  /** Writes a view at `position`. @returns The number of bytes, which may be less than asked for. */
+  write(
+    fd: Descriptor,
+    view: ArrayBufferView,
+    position: number,
+    options: TransferOptions = {},
+  ): Promise<number> {
+    return this.#transfer('pwrite', IOCB_CMD_PWRITE, fd, view, position, options);
+  }
+
+  /** Reads at `position` into several views, one after the other. At most 1024. */
+  readv(
+    fd: Descriptor,
+    views: readonly ArrayBufferView[],
+    position: number,
+    options: TransferOptions = {},
+  ): Promise<number> {
+    return this.#vectored('preadv', IOCB_CMD_PREADV, fd, views, position, options);
+  }
+
+  /** Writes several views at `position`, one after the other. At most 1024. */
+  writev(
+    fd: Descriptor,
+    views: readonly ArrayBufferView[],
+    position: number,
+    options: TransferOptions = {},
+  ): Promise<number> {
+    return this.#vectored('pwritev', IOCB_CMD_PWRITEV, fd, views, position, options);
+  }
+
+  /** Makes what has completed durable, with its metadata. It is no barrier to requests still in flight. */
+  fsync(fd: Descriptor, options: OperationOptions = {}): Promise<void> {
+    return this.#sync('fsync', IOCB_CMD_FSYNC, fd, options);
+  }
+
+  /** Makes what has completed durable, with the metadata needed to read it back. */
+  fdatasync(fd: Descriptor, options: OperationOptions = {}): Promise<void> {
+    return this.#sync('fdatasync', IOCB_CMD_FDSYNC, fd, options);
+  }
+
+  /**
+   * Waits until one of `events` (POLLIN and so on) is there.
+   *
+   * @returns What is there. It can have bits that were not asked for (observed on Linux 6.18).
+   */
+  poll(fd: Descriptor, events: number, options: OperationOptions = {}): Promise<number> {
+    return this.#start(options, () => ({
+      syscall: 'poll',
+      opcode: IOCB_CMD_POLL,
+      fd: validateDescriptor(fd),
+      buf: validateInteger('events', events, 0, MAX_U16),
+      nbytes: 0,
+      position: 0,
+      rw_flags: 0,
+      held: [fd],
+    }));
+  }
+
+  /** Resolves when nothing is queued or in flight. */
+  drain(): Promise<void> {
+    return this.#queue.idle();
+  }
+
+  /**
+   * Waits for everything that was accepted, then destroys the kernel's context away from this thread.
+   *
+   * From the call on, new requests are rejected with `ERR_AIO_CLOSED`. Calling it again waits for the same end.
+   */
+  close(): Promise<void> {
+    dropped.unregister(this.#queue);
+    this.#closed ??= this.#queue.release();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #transfer(
+    syscall: string,
+    opcode: number,
+    fd: Descriptor,
+    view: ArrayBufferView,
+    position: number,
+    options: TransferOptions,
+  ): Promise<number> {
+    return this.#start(options, () => {
+      validateView('buffer', view);
+      return {
+        syscall,
+        opcode,
+        fd: validateDescriptor(fd),
+        buf: this.kernel.memory.addressOf(view),
+        nbytes: view.byteLength,
+        position: validatePosition(position),
+        rw_flags: rwFlags(options),
+        held: [fd, view],
+      };
+    });
+  }
+
+  #vectored(
+    syscall: string,
+    opcode: number,
+    fd: Descriptor,
+    views: readonly ArrayBufferView[],
+    position: number,
+    options: TransferOptions,
+  ): Promise<number> {
+    return this.#start(options, () => {
+      if (!Array.isArray(views)) throw invalidArgType('buffers', 'an array of ArrayBufferView', views);
+      validateInteger('buffers.length', views.length, 0, UIO_MAXIOV);
+      const { memory } = this.kernel;
+      // A copy: the caller may change the array while the request waits in the queue.
+      const segments = views.map((view: unknown, index) => validateView(`buffers[${index}]`, view));
+      const iovecs = new BigUint64Array(segments.length * 2);
+      segments.forEach((view, index) => {
+        iovecs[index * 2] = BigInt(memory.addressOf(view));
+        iovecs[index * 2 + 1] = BigInt(view.byteLength);
+      });
+      return {
+        syscall,
+        opcode,
+        fd: validateDescriptor(fd),
+        buf: memory.addressOf(iovecs),
+        nbytes: segments.length,
+        position: validatePosition(position),
+        rw_flags: rwFlags(options),
+        held: [fd, segments, iovecs],
+      };
+    });
+  }
+
+  async #sync(syscall: string, opcode: number, fd: Descriptor, options: OperationOptions): Promise<void> {
+    await this.#start(options, () => ({
+      syscall,
+      opcode,
+      fd: validateDescriptor(fd),
+      buf: 0,
+      nbytes: 0,
+      position: 0,
+      rw_flags: 0,
+      held: [fd],
+    }));
+  }
+
+  async #start(options: OperationOptions, prepare: () => OperationFields): Promise<number> {
+    const signal = validateSignal(options.signal);
+    const fields = prepare();
+    if (this.#closed !== undefined) throw new AioStateError('ERR_AIO_CLOSED', 'The AioContext is closed');
+    if (signal?.aborted) throw new AbortError(signal.reason);
+    return this.#queue.push(fields, signal);
+  }
+}
+
+function rwFlags({ rw_flags = 0 }: TransferOptions): number {
+  return validateInteger('options.rw_flags', rw_flags, 0, 0x7fffffff);
+}

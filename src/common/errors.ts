@@ -1,0 +1,111 @@
+/** Errors of the upper half: Node's shape, from Linux numbers. */
+import { constants } from 'node:os';
+import { getSystemErrorMap } from 'node:util';
+import { type ErrnoName, errnoMessage, errnoName } from './abi/errno.ts';
+
+const hostMessages = new Map<string, string>(
+  [...getSystemErrorMap().values()].map(([name, message]) => [name, message]),
+);
+const hostNumbers: Readonly<Record<string, number>> = constants.errno;
+
+/** What an {@link AioError} knows beside its message. */
+export interface AioErrorDetails {
+  /** Bytes moved before the failure, where some were. */
+  readonly bytesDone?: number;
+  /** What went wrong below. */
+  readonly cause?: unknown;
+  /** What to do about it, appended to the message. */
+  readonly help?: string;
+  readonly path?: string;
+}
+
+/**
+ * A refused call or a failed operation.
+ *
+ * Match `code`, not `instanceof`: `code` is the contract.
+ */
+export class AioError extends Error {
+  static {
+    // On the prototype, so that Object.keys() of an error shows facts only.
+    Object.defineProperty(AioError.prototype, 'name', {
+      value: 'AioError',
+      configurable: true,
+      writable: true,
+    });
+  }
+  /** The Linux name, such as `'EAGAIN'`. */
+  readonly code: string;
+  /** Negative, as `util.getSystemErrorName()` understands it on this host: translated by name from Linux. */
+  readonly errno: number;
+  /** The call that was refused (`'io_submit'`), or the operation that failed (`'pread'`). */
+  readonly syscall: string;
+  declare readonly bytesDone?: number;
+  declare readonly path?: string;
+
+  constructor(code: string, linuxErrno: number, syscall: string, details: AioErrorDetails = {}) {
+    const text = hostMessages.get(code) ?? errnoMessage(linuxErrno);
+    const where = details.path === undefined ? syscall : `${syscall} '${details.path}'`;
+    const help = details.help === undefined ? '' : `. ${details.help}`;
+    super(
+      `${code}: ${text}, ${where}${help}`,
+      details.cause === undefined ? undefined : { cause: details.cause },
+    );
+    this.code = code;
+    this.errno = -(hostNumbers[code] ?? Math.abs(linuxErrno));
+    this.syscall = syscall;
+    if (details.bytesDone !== undefined) this.bytesDone = details.bytesDone;
+    if (details.path !== undefined) this.path = details.path;
+  }
+}
+
+/**
+ * Turns a negative Linux errno into an error.
+ *
+ * @param linuxErrno - As the waist answers it; the sign does not matter.
+ */
+export function errnoException(linuxErrno: number, syscall: string, details?: AioErrorDetails): AioError {
+  const name: ErrnoName | undefined = errnoName(linuxErrno);
+  return new AioError(name ?? `E${Math.abs(linuxErrno)}`, linuxErrno, syscall, details);
+}
+
+/** Codes of kaio's own states. */
+export type AioStateCode = 'ERR_AIO_CLOSED' | 'ERR_AIO_BACKEND_UNAVAILABLE' | 'ERR_AIO_UNKNOWN_BACKEND';
+
+/** kaio itself cannot do what was asked, whatever the kernel thinks. */
+export class AioStateError extends Error {
+  static {
+    Object.defineProperty(AioStateError.prototype, 'name', {
+      value: 'AioStateError',
+      configurable: true,
+      writable: true,
+    });
+  }
+  readonly code: AioStateCode;
+
+  constructor(code: AioStateCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+  }
+}
+
+/** Node's AbortError. */
+export class AbortError extends Error {
+  static {
+    Object.defineProperty(AbortError.prototype, 'name', {
+      value: 'AbortError',
+      configurable: true,
+      writable: true,
+    });
+  }
+  readonly code = 'ABORT_ERR';
+
+  constructor(reason?: unknown) {
+    super('The operation was aborted', reason === undefined ? undefined : { cause: reason });
+  }
+}
+
+/** The code of a value that may be a system error, such as `'EAGAIN'`. */
+export function codeOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,0 +1,78 @@
+/** One request of the upper half, from its call to its settlement. */
+import { IOCB_CMD_POLL } from './abi/constants.ts';
+import type { AbortListeners } from './abort-listeners.ts';
+import { AbortError, errnoException } from './errors.ts';
+
+/** Where an operation stands. */
+export type OperationState = 'queued' | 'in-flight' | 'settled';
+
+export interface OperationFields {
+  /** The operation's name in errors: `'pread'`. */
+  readonly syscall: string;
+  readonly opcode: number;
+  readonly fd: number;
+  /** An address, or the event mask of POLL. */
+  readonly buf: number;
+  readonly nbytes: number;
+  readonly position: number;
+  readonly rw_flags: number;
+  /** Everything whose memory or descriptor the kernel uses: held until the event has come. */
+  readonly held: readonly unknown[];
+}
+
+/** A request and the promise that waits for it. */
+export class Operation {
+  readonly fields: OperationFields;
+  readonly promise: Promise<number>;
+  state: OperationState = 'queued';
+  /** Its iocb, while in flight. */
+  slot = -1;
+  /** The kernel has agreed to give it up: the event that comes says nothing else. */
+  cancelled = false;
+  #resolve!: (result: number) => void;
+  #reject!: (error: Error) => void;
+  readonly #signal: AbortSignal | undefined;
+  readonly #listeners: AbortListeners<Operation>;
+
+  /** @param signal - Reported to `listeners` when it fires before the end. */
+  constructor(
+    fields: OperationFields,
+    signal: AbortSignal | undefined,
+    listeners: AbortListeners<Operation>,
+  ) {
+    this.fields = fields;
+    this.#signal = signal;
+    this.#listeners = listeners;
+    if (signal !== undefined) listeners.add(signal, this);
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  /** Settles with what the kernel answered. */
+  complete(res: number): void {
+    if (this.cancelled && this.fields.opcode === IOCB_CMD_POLL && res === 0) this.abort();
+    else if (res < 0) this.fail(errnoException(res, this.fields.syscall));
+    else {
+      this.#settle();
+      this.#resolve(res);
+    }
+  }
+
+  /** Settles with an error. */
+  fail(error: Error): void {
+    this.#settle();
+    this.#reject(error);
+  }
+
+  /** Settles with Node's AbortError. */
+  abort(): void {
+    this.fail(new AbortError(this.#signal?.reason));
+  }
+
+  #settle(): void {
+    this.state = 'settled';
+    if (this.#signal !== undefined) this.#listeners.delete(this.#signal, this);
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * Page-aligned memory in plain JavaScript.
+ *
+ * The memory behind a `WebAssembly.Memory` starts at a page boundary on every platform, and its buffer can't be
+ * transferred away. JavaScript cannot see an address, so what is known to be aligned is remembered here.
+ */
+
+interface WasmMemory {
+  readonly buffer: ArrayBuffer;
+}
+interface WasmHost {
+  readonly WebAssembly?: {
+    readonly Memory: new (limits: { initial: number; maximum: number }) => WasmMemory;
+  };
+}
+
+const WASM_PAGE_BYTES = 65536;
+const known = new WeakSet<ArrayBufferLike>();
+
+/** Remembers that the first byte of `buffer` lies at the start of a page. */
+export function markPageAligned(buffer: ArrayBufferLike): void {
+  known.add(buffer);
+}
+
+/** Whether the first byte of `buffer` is known to lie at the start of a page. */
+export function isPageAligned(buffer: ArrayBufferLike): boolean {
+  return known.has(buffer);
+}
+
+/**
+ * Makes zeroed memory that starts at a page boundary.
+ *
+ * @remarks Each buffer reserves gigabytes of address space on 64-bit hosts, though not memory: make few and large ones.
+ *
+ * @param bytes - Rounded up to 64 KiB.
+ * @throws RangeError if there is no memory. Where WebAssembly is switched off, the buffer is an ordinary one and unmarked.
+ */
+export function pageAlignedBuffer(bytes: number): ArrayBuffer {
+  const pages = Math.max(1, Math.ceil(bytes / WASM_PAGE_BYTES));
+  const { WebAssembly } = globalThis as WasmHost;
+  if (WebAssembly === undefined) return new ArrayBuffer(pages * WASM_PAGE_BYTES);
+  const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  markPageAligned(buffer);
+  return buffer;
+}

@@ -1,0 +1,92 @@
+/** Argument shapes only: whether the kernel accepts a value is for the kernel to say. */
+
+/** A descriptor number, or what carries one, such as a FileHandle. */
+export type Descriptor = number | { readonly fd: number };
+
+const MAX_FD = 0x7fffffff;
+
+function shapeError(Base: ErrorConstructor, code: string, message: string): Error {
+  return Object.assign(new Base(message), { code });
+}
+
+/** A TypeError in Node's form. */
+export function invalidArgType(name: string, expected: string, actual: unknown): Error {
+  const got = actual === null ? 'null' : typeof actual;
+  return shapeError(
+    TypeError,
+    'ERR_INVALID_ARG_TYPE',
+    `The "${name}" argument must be ${expected}. Received ${got}`,
+  );
+}
+
+/** A RangeError in Node's form. */
+export function outOfRange(name: string, expected: string, actual: unknown): Error {
+  return shapeError(
+    RangeError,
+    'ERR_OUT_OF_RANGE',
+    `The value of "${name}" is out of range. It must be ${expected}. Received ${String(actual)}`,
+  );
+}
+
+/** @returns The integer, if it is one within the bounds. */
+export function validateInteger(name: string, value: unknown, min: number, max: number): number {
+  if (typeof value !== 'number') throw invalidArgType(name, 'of type number', value);
+  if (!Number.isInteger(value)) throw outOfRange(name, 'an integer', value);
+  if (value < min || value > max) throw outOfRange(name, `>= ${min} && <= ${max}`, value);
+  return value;
+}
+
+/** @returns The descriptor number. */
+export function validateDescriptor(descriptor: unknown): number {
+  const fd =
+    typeof descriptor === 'object' && descriptor !== null && 'fd' in descriptor ? descriptor.fd : descriptor;
+  return validateInteger('fd', fd, 0, MAX_FD);
+}
+
+/** @returns The place in the file. */
+export function validatePosition(position: unknown): number {
+  return validateInteger('position', position, 0, Number.MAX_SAFE_INTEGER);
+}
+
+/**
+ * Refuses memory that could move or shrink while the kernel writes to it.
+ *
+ * @returns The view.
+ */
+export function validateView(name: string, view: unknown): ArrayBufferView {
+  if (!ArrayBuffer.isView(view))
+    throw invalidArgType(name, 'an instance of Buffer, TypedArray, or DataView', view);
+  const problem = isDetached(view.buffer)
+    ? 'is detached'
+    : holds(view.buffer, 'resizable') || holds(view.buffer, 'growable')
+      ? 'is resizable: the kernel could be left writing to memory that is gone'
+      : undefined;
+  if (problem !== undefined) {
+    throw shapeError(TypeError, 'ERR_INVALID_ARG_VALUE', `The memory of the "${name}" argument ${problem}`);
+  }
+  return view;
+}
+
+/** Properties that ArrayBuffers have on some of the supported versions of Node.js only. */
+function holds(buffer: ArrayBufferLike, property: 'resizable' | 'growable'): boolean {
+  return Reflect.get(buffer, property) === true;
+}
+
+/** Also on Node.js 20, whose buffers do not say so: a detached one looks empty. */
+function isDetached(buffer: ArrayBufferLike): boolean {
+  if (buffer.byteLength > 0) return false;
+  try {
+    buffer.slice(0, 0);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** @returns The signal, if one was given. */
+export function validateSignal(signal: unknown): AbortSignal | undefined {
+  if (signal === undefined) return undefined;
+  if (!(signal instanceof AbortSignal))
+    throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
+  return signal;
+}

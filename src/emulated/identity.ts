@@ -1,0 +1,70 @@
+/**
+ * Which file a descriptor of the host means, so far as `fstat` tells.
+ *
+ * A descriptor number is reused as soon as it is closed, and inode numbers soon after: the time of birth tells a new file
+ * in an old inode from the old one.
+ */
+import * as fs from 'node:fs';
+import { devNull } from 'node:os';
+
+export type Kind = 'regular' | 'directory' | 'block' | 'character' | 'null' | 'fifo' | 'socket' | 'other';
+
+export interface Identity {
+  readonly kind: Kind;
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly rdev: bigint;
+  readonly birthtimeNs: bigint;
+  readonly size: bigint;
+}
+
+let nullDevice: bigint | undefined;
+
+function isNullDevice(rdev: bigint): boolean {
+  if (nullDevice === undefined) {
+    try {
+      nullDevice = fs.statSync(devNull, { bigint: true }).rdev;
+    } catch {
+      // Windows has no null device that can be looked at.
+      nullDevice = -1n;
+    }
+  }
+  return rdev === nullDevice;
+}
+
+function kindOf(stat: fs.BigIntStats): Kind {
+  if (stat.isFile()) return 'regular';
+  if (stat.isDirectory()) return 'directory';
+  if (stat.isBlockDevice()) return 'block';
+  if (stat.isCharacterDevice()) return isNullDevice(stat.rdev) ? 'null' : 'character';
+  if (stat.isFIFO()) return 'fifo';
+  return stat.isSocket() ? 'socket' : 'other';
+}
+
+/** What `fd` means now; `undefined` if it is not open. */
+export function identify(fd: number): Identity | undefined {
+  try {
+    const stat = fs.fstatSync(fd, { bigint: true });
+    const { dev, ino, rdev, birthtimeNs, size } = stat;
+    return { kind: kindOf(stat), dev, ino, rdev, birthtimeNs, size };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether two descriptions are of one file. */
+export function isSameFile(one: Identity, other: Identity): boolean {
+  return (
+    one.ino === other.ino &&
+    one.dev === other.dev &&
+    one.kind === other.kind &&
+    one.rdev === other.rdev &&
+    one.birthtimeNs === other.birthtimeNs
+  );
+}
+
+/** Whether `fd` still means the file that `identity` describes. */
+export function stillMeans(fd: number, identity: Identity): boolean {
+  const now = identify(fd);
+  return now !== undefined && isSameFile(now, identity);
+}

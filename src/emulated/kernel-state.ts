@@ -1,0 +1,17 @@
+/** What the system calls of one kernel share. */
+import type { FileTable } from './files.ts';
+import type { IoctxTable } from './ioctx-table.ts';
+import type { AddressSpace } from './mm.ts';
+import type { Profile } from './profiles.ts';
+import type { Sysctl } from './sysctl.ts';
+import type { WorkQueue } from './workqueue/workqueue.ts';
+
+export interface KernelState {
+  readonly profile: Profile;
+  readonly possibleCpus: number;
+  readonly mm: AddressSpace;
+  readonly sysctl: Sysctl;
+  readonly table: IoctxTable;
+  readonly files: FileTable;
+  readonly work: WorkQueue;
+}

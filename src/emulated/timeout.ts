@@ -1,0 +1,25 @@
+/** Timeouts of `io_getevents`, with the kernel's arithmetic. Nothing is ever refused. */
+
+/** A wait without end. */
+export const FOREVER = Number.POSITIVE_INFINITY;
+const NSEC_PER_SEC = 1_000_000_000n;
+/** Seconds from which on a time does not fit into signed 64-bit nanoseconds and counts as the end of time. */
+const KTIME_SEC_MAX = 9_223_372_036n;
+const NSEC_PER_MSEC = 1_000_000;
+
+/** Nanoseconds to wait: 0, or {@link FOREVER}, or between. The sum wraps, and a negative one never comes. */
+export function timespecToNs(sec: bigint, nsec: bigint): number {
+  if (sec >= KTIME_SEC_MAX) return FOREVER;
+  const ns = BigInt.asIntN(64, sec * NSEC_PER_SEC + nsec);
+  return ns < 0n ? FOREVER : Number(ns);
+}
+
+const nobody = new Int32Array(new SharedArrayBuffer(4));
+
+/** Holds this thread. */
+export function sleepNs(ns: number): void {
+  const end = process.hrtime.bigint() + BigInt(Math.ceil(ns));
+  for (let left = ns; left > 0; left = Number(end - process.hrtime.bigint())) {
+    Atomics.wait(nobody, 0, 0, left / NSEC_PER_MSEC);
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * The only importer of koffi, loaded on first use and never at import time.
+ *
+ * Everything that leaves this file is typed; koffi's own types are loose, and stay in here.
+ */
+import { createRequire } from 'node:module';
+import type { Word } from '../common/kernel.ts';
+
+/** What this file uses of koffi. */
+interface Koffi {
+  readonly version: string;
+  load(path: string): KoffiLibrary;
+  address(value: ArrayBufferView | ArrayBuffer): bigint;
+  view(address: bigint, bytes: number): ArrayBuffer;
+  errno(): number;
+  errno(value: number): number;
+  readonly node: { poll(fd: number, events: { readable: true }, callback: () => void): PollHandle };
+}
+
+interface KoffiLibrary {
+  func(name: string, result: string, parameters: readonly string[]): KoffiFunction;
+}
+
+interface KoffiFunction {
+  (...words: readonly Word[]): number;
+  async(...wordsAndCallback: readonly (Word | ((error: unknown, result: number) => void))[]): void;
+}
+
+/** A descriptor watched by the event loop. */
+export interface PollHandle {
+  ref(): void;
+  unref(): void;
+  close(): void;
+}
+
+/** glibc, then musl: by its own name, and by the one Alpine installs. */
+const LIBC_NAMES = ['libc.so.6', 'libc.so', `ld-musl-${muslArchitecture()}.so.1`];
+
+function muslArchitecture(): string {
+  const names: Readonly<Record<string, string>> = {
+    x64: 'x86_64',
+    arm64: 'aarch64',
+    ia32: 'i386',
+    arm: 'armhf',
+    ppc64: 'powerpc64le',
+    loong64: 'loongarch64',
+  };
+  return names[process.arch] ?? process.arch;
+}
+
+/** The C library, called through registers: every argument is one machine word. */
+export interface Libc {
+  readonly koffiVersion: string;
+  /** `syscall(2)`. @returns `>= 0` or a negative errno. */
+  syscall(number: number, a?: Word, b?: Word, c?: Word, d?: Word, e?: Word, f?: Word): number;
+  /** The same on a thread of libuv's pool. */
+  syscallAsync(number: number, ...words: readonly Word[]): Promise<number>;
+  /**
+   * A function of libc by name.
+   *
+   * @param result - `'int'` and `'long'` answers below 0 become negative errnos; `'address'` answers of -1 too.
+   */
+  bind(name: string, result: 'int' | 'long', parameters: number): (...words: readonly Word[]) => number;
+  addressOf(view: ArrayBufferView | ArrayBuffer): number;
+  /** Wraps foreign memory. Only for the kernel's own ring. Throws where the runtime forbids it (Electron). */
+  view(address: number, bytes: number): ArrayBuffer;
+  poll(fd: number, callback: () => void): PollHandle;
+}
+
+const MAX_WORDS = 6;
+let loaded: Libc | undefined;
+
+function loadLibrary(koffi: Koffi): KoffiLibrary {
+  const failures: unknown[] = [];
+  for (const name of LIBC_NAMES) {
+    try {
+      return koffi.load(name);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  throw new AggregateError(failures, `no C library could be loaded: tried ${LIBC_NAMES.join(', ')}`);
+}
+
+/**
+ * Loads koffi and the C library.
+ *
+ * @throws What `require('koffi')` throws (`code` `MODULE_NOT_FOUND` without the package), or an AggregateError
+ * when no C library loads.
+ */
+export function loadLibc(): Libc {
+  if (loaded !== undefined) return loaded;
+  const koffi = createRequire(import.meta.url)('koffi') as Koffi;
+  const library = loadLibrary(koffi);
+  const words = (count: number): string[] => Array<string>(count).fill('int64');
+  const syscall = library.func('syscall', 'long', ['long', ...words(MAX_WORDS)]);
+  const answer = (result: number): number => (result === -1 ? -koffi.errno() : result);
+
+  loaded = {
+    koffiVersion: koffi.version,
+    syscall: (number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0) => answer(syscall(number, a, b, c, d, e, f)),
+    syscallAsync: (number, ...given) => {
+      const padded = [...given, ...Array<Word>(MAX_WORDS - given.length).fill(0)];
+      return new Promise((resolve, reject) => {
+        // koffi keeps errno per thread and hands the worker's over with the result.
+        syscall.async(number, ...padded, (error: unknown, result: number) => {
+          if (error) reject(error);
+          else resolve(answer(result));
+        });
+      });
+    },
+    bind: (name, result, parameters) => {
+      const bound = library.func(name, result, words(parameters));
+      return (...given) => answer(bound(...given));
+    },
+    addressOf: (view) => Number(koffi.address(view)),
+    view: (address, bytes) => koffi.view(BigInt(address), bytes),
+    poll: (fd, callback) => koffi.node.poll(fd, { readable: true }, callback),
+  };
+  return loaded;
+}

@@ -1,0 +1,73 @@
+/** The process's own memory, as the native kernel sees it. */
+import { ERRNO } from '../common/abi/errno.ts';
+import { encodeIovec } from '../common/abi/structs.ts';
+import type { Address, Memory, Protection } from '../common/kernel.ts';
+import type { Libc } from './libc.ts';
+
+const PROT: Readonly<Record<Protection, number>> = { none: 0, read: 1, 'read-write': 3 };
+const MAP_PRIVATE_ANONYMOUS = 0x22;
+const IOVEC_BYTES = 16;
+
+/**
+ * Addresses come from koffi; copies go through `process_vm_readv` and `process_vm_writev` on this very process, which
+ * answer EFAULT where a load or store would crash.
+ */
+export class ProcessMemory implements Memory {
+  readonly pageBytes: number;
+  readonly #libc: Libc;
+  readonly #mmap: ReturnType<Libc['bind']>;
+  readonly #munmap: ReturnType<Libc['bind']>;
+  readonly #mprotect: ReturnType<Libc['bind']>;
+  readonly #readv: ReturnType<Libc['bind']>;
+  readonly #writev: ReturnType<Libc['bind']>;
+
+  constructor(libc: Libc) {
+    this.#libc = libc;
+    this.pageBytes = libc.bind('getpagesize', 'int', 0)();
+    this.#mmap = libc.bind('mmap', 'long', 6);
+    this.#munmap = libc.bind('munmap', 'int', 2);
+    this.#mprotect = libc.bind('mprotect', 'int', 3);
+    this.#readv = libc.bind('process_vm_readv', 'long', 6);
+    this.#writev = libc.bind('process_vm_writev', 'long', 6);
+  }
+
+  addressOf(view: ArrayBufferView | ArrayBuffer): Address {
+    return view.byteLength === 0 ? 0 : this.#libc.addressOf(view);
+  }
+
+  mmap(bytes: number, protection: Protection): Address {
+    return this.#mmap(0, bytes, PROT[protection], MAP_PRIVATE_ANONYMOUS, -1, 0);
+  }
+
+  mprotect(address: Address, bytes: number, protection: Protection): number {
+    return this.#mprotect(address, bytes, PROT[protection]);
+  }
+
+  munmap(address: Address, bytes: number): number {
+    return this.#munmap(address, bytes);
+  }
+
+  read(address: Address, bytes: number): Uint8Array | undefined {
+    const copy = new Uint8Array(bytes);
+    if (bytes === 0) return copy;
+    return this.#transfer(this.#readv, copy, address) ? copy : undefined;
+  }
+
+  write(address: Address, bytes: Uint8Array): boolean {
+    return bytes.byteLength === 0 || this.#transfer(this.#writev, bytes, address);
+  }
+
+  #transfer(call: ReturnType<Libc['bind']>, local: Uint8Array, remote: Address): boolean {
+    const iovecs = new DataView(new ArrayBuffer(2 * IOVEC_BYTES));
+    encodeIovec({ iov_base: this.#libc.addressOf(local), iov_len: local.byteLength }, iovecs, 0);
+    encodeIovec({ iov_base: remote, iov_len: local.byteLength }, iovecs, IOVEC_BYTES);
+    const at = this.#libc.addressOf(iovecs);
+    const moved = call(process.pid, at, 1, at + IOVEC_BYTES, 1, 0);
+    if (moved < 0 && moved !== -ERRNO.EFAULT) {
+      throw new Error(
+        `this process may not read its own memory (errno ${-moved}): is process_vm_readv filtered?`,
+      );
+    }
+    return moved === local.byteLength;
+  }
+}

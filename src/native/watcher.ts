@@ -1,0 +1,38 @@
+/** Being called on the event loop while an eventfd is readable. */
+import type { EventfdWatcher } from '../common/kernel.ts';
+import type { Libc } from './libc.ts';
+
+/**
+ * Watches through koffi's poll handle.
+ *
+ * On Node 26 the handle's callback runs outside a callback scope: promise reactions and `process.nextTick` queued in it
+ * wait for some unrelated event (observed with koffi 3.3.4; on Node 20 to 24 they run). A `setImmediate` opens a proper
+ * scope on every version, so the callback runs in one, and the process never hangs on a settled promise.
+ */
+export function watchEventfd(libc: Libc, eventfd: number, callback: () => void): EventfdWatcher {
+  let closed = false;
+  let scheduled: NodeJS.Immediate | undefined;
+  const run = (): void => {
+    scheduled = undefined;
+    if (!closed) callback();
+  };
+  const handle = libc.poll(eventfd, () => {
+    // The handle is level-triggered and would call again before the immediate has read the eventfd.
+    if (!closed) scheduled ??= setImmediate(run);
+  });
+  handle.unref();
+  return {
+    ref: () => {
+      if (!closed) handle.ref();
+    },
+    unref: () => {
+      if (!closed) handle.unref();
+    },
+    close: () => {
+      if (closed) return;
+      closed = true;
+      clearImmediate(scheduled);
+      handle.close();
+    },
+  };
+}

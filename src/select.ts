@@ -1,0 +1,118 @@
+/** Which kernel to use: the only file that knows both. */
+import { isMainThread } from 'node:worker_threads';
+import { AioStateError, codeOf } from './common/errors.ts';
+import type { AioKernel } from './common/kernel.ts';
+import { emulatedKernel } from './emulated/index.ts';
+import { openNativeKernel } from './native/index.ts';
+
+/** What may be asked for. */
+export type BackendPreference = 'auto' | 'native' | 'emulated';
+
+const PREFERENCES: readonly BackendPreference[] = ['auto', 'native', 'emulated'];
+
+export interface SelectOptions {
+  /** Default: the environment variable `KAIO_BACKEND`, else `'auto'`. */
+  readonly backend?: BackendPreference;
+}
+
+/** A kernel, and how it came to be this one. */
+export interface Selection {
+  readonly kernel: AioKernel;
+  readonly backend: AioKernel['name'];
+  /** For people: what was asked for, or why the native kernel can't be used. */
+  readonly reason: string;
+}
+
+/**
+ * Chooses a kernel.
+ *
+ * Automatic choice takes the native kernel when a probe request has really gone through it, else the emulation, with
+ * the reason.
+ *
+ * @throws AioStateError `ERR_AIO_UNKNOWN_BACKEND` for a preference that does not exist; `ERR_AIO_BACKEND_UNAVAILABLE`, with
+ * the cause and the remedy, when `'native'` was asked for and can't be had.
+ */
+export function selectKernel(options: SelectOptions = {}): Selection {
+  const { preference, origin } = preferenceOf(options);
+  if (preference === 'emulated') return emulated(`${origin} asks for the emulation`);
+  const refusal = refusalOf();
+  if (refusal === undefined) {
+    try {
+      const kernel = openNativeKernel();
+      return { kernel, backend: 'native', reason: 'a probe request has gone through the kernel' };
+    } catch (error) {
+      return unavailable(preference, messageOf(error), remedyOf(error), error);
+    }
+  }
+  return unavailable(preference, refusal.reason, refusal.remedy);
+}
+
+function preferenceOf({ backend }: SelectOptions): { preference: BackendPreference; origin: string } {
+  const fromEnvironment = backend === undefined;
+  const asked = backend ?? (process.env.KAIO_BACKEND || 'auto');
+  const preference = PREFERENCES.find((one) => one === asked);
+  const origin = fromEnvironment ? 'KAIO_BACKEND' : 'the option';
+  if (preference === undefined) {
+    throw new AioStateError(
+      'ERR_AIO_UNKNOWN_BACKEND',
+      `${origin} asks for the backend '${asked}': there is ${PREFERENCES.join(', ')}`,
+    );
+  }
+  return { preference, origin };
+}
+
+/** Reasons that are known before anything is loaded. */
+function refusalOf(): { reason: string; remedy: string } | undefined {
+  if (!isMainThread) {
+    return {
+      reason:
+        'in a worker thread the kernel could write to memory that is gone when the thread is terminated',
+      remedy: 'Use the native kernel on the main thread',
+    };
+  }
+  if (process.versions.bun !== undefined) {
+    return { reason: 'koffi cannot watch descriptors on Bun', remedy: 'Run on Node.js' };
+  }
+  return undefined;
+}
+
+function remedyOf(error: unknown): string {
+  switch (codeOf(error)) {
+    case 'MODULE_NOT_FOUND':
+    case 'ERR_MODULE_NOT_FOUND':
+      return 'Install koffi: npm install koffi';
+    case 'ENOSYS':
+      return 'Run on a Linux kernel built with CONFIG_AIO';
+    case 'EPERM':
+      return 'A security filter forbids io_setup or io_submit: allow them in the seccomp profile';
+    case 'EAGAIN':
+      return 'Raise fs.aio-max-nr, or close contexts';
+    default:
+      return 'Run `kaio doctor` for details';
+  }
+}
+
+function messageOf(error: unknown): string {
+  // A missing module's message goes on with the require stack.
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
+}
+
+function emulated(reason: string): Selection {
+  return { kernel: emulatedKernel(), backend: 'emulated', reason };
+}
+
+function unavailable(
+  preference: BackendPreference,
+  reason: string,
+  remedy: string,
+  cause?: unknown,
+): Selection {
+  if (preference === 'native') {
+    throw new AioStateError(
+      'ERR_AIO_BACKEND_UNAVAILABLE',
+      `The native kernel is unavailable: ${reason}. ${remedy}`,
+      cause,
+    );
+  }
+  return emulated(`the native kernel is unavailable: ${reason}`);
+}

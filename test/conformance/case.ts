@@ -1,0 +1,38 @@
+/** What a conformance case is, and how one ends. */
+import type { Feature } from '../../src/common/supports.ts';
+import type { Fixture } from './fixture.ts';
+
+/** Facilities of the host that some cases need beside the kernel. */
+export type HostFacility = 'pipe' | 'socket' | 'memfd' | 'path' | 'direct' | 'directory';
+
+/** One case: a rule of the interface, arranged and observed. */
+export interface Case {
+  /** Stable name: `io_setup/ctxp-null`. */
+  readonly id: string;
+  /** The rules it proves, by id. */
+  readonly rule: string;
+  readonly title: string;
+  /** Features of the kernel without which the question makes no sense. */
+  readonly requires?: readonly Feature[];
+  /** RWF_* bits the kernel must know. */
+  readonly rw_flags?: number;
+  run(fixture: Fixture): void | Promise<void>;
+}
+
+/** How a case ended: the three failures are told apart. */
+export type Outcome = 'passed' | 'failed' | 'unsupported' | 'broken';
+
+export interface CaseReport {
+  readonly id: string;
+  readonly title: string;
+  readonly rule: string;
+  readonly outcome: Outcome;
+  /** Why, unless it passed. */
+  readonly detail?: string;
+}
+
+/** Thrown where this kernel or host cannot be asked the question. */
+export class Unsupported extends Error {}
+
+/** Thrown where the environment, not the kernel, stands in the way. */
+export class EnvironmentBroken extends Error {}

@@ -1,0 +1,27 @@
+/** Every case of the suite. */
+import type { Case } from './case.ts';
+import { ioCancelCases } from './io-cancel.ts';
+import { ioDestroyCases } from './io-destroy.ts';
+import { ioGeteventsCases } from './io-getevents.ts';
+import { ioGeteventsWaitingCases } from './io-getevents-waiting.ts';
+import { ioPgeteventsCases } from './io-pgetevents.ts';
+import { ioSetupCases } from './io-setup.ts';
+import { ioSubmitCases } from './io-submit.ts';
+import { mappedRingCases } from './mapped-ring.ts';
+import { notificationCases } from './notification.ts';
+import { ringMappingCases } from './ring-mapping.ts';
+import { transferCases } from './transfers.ts';
+
+export const ALL_CASES: readonly Case[] = [
+  ...ioSetupCases,
+  ...ioSubmitCases,
+  ...transferCases,
+  ...notificationCases,
+  ...ioGeteventsCases,
+  ...ioGeteventsWaitingCases,
+  ...ioPgeteventsCases,
+  ...ioCancelCases,
+  ...ioDestroyCases,
+  ...mappedRingCases,
+  ...ringMappingCases,
+];

@@ -1,0 +1,340 @@
+/** What a case works with: a kernel, memory, files, and cleaning up after itself whatever happens. */
+import assert from 'node:assert/strict';
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { EFD_NONBLOCK, IOCB_CMD_PREAD, IOCB_CMD_PWRITE } from '../../src/common/abi/constants.ts';
+import { ERRNO, errnoName, type ErrnoName } from '../../src/common/abi/errno.ts';
+import {
+  AIO_RING_HEADER_BYTES,
+  IO_EVENT_BYTES,
+  IOCB_BYTES,
+  IOVEC_BYTES,
+} from '../../src/common/abi/layout.ts';
+import {
+  type AioRingHeader,
+  dataView,
+  decodeAioRing,
+  decodeIocb,
+  decodeIoEvent,
+  encodeIocb,
+  encodeIovec,
+  encodeTimespec,
+  type Iocb,
+  type IoEvent,
+} from '../../src/common/abi/structs.ts';
+import type { Address, AioContextId, AioKernel, Word } from '../../src/common/kernel.ts';
+import { Unsupported } from './case.ts';
+import type { Host } from './host.ts';
+
+/** An address that can't be mapped on any supported machine: beyond the user's half. */
+export const KERNEL_ADDRESS = -4096;
+/** Not mapped by convention: the first page. */
+export const UNMAPPED = 0x1000;
+const PAGE = 4096;
+
+export type IocbFields = { [Key in keyof Iocb]?: number | bigint };
+
+/** An iocb in memory. */
+export interface IocbInMemory {
+  readonly address: Address;
+  /** Reads it back, as the kernel left it. */
+  decode(): Iocb;
+  /** Changes some fields. */
+  set(fields: IocbFields): void;
+}
+
+export class Fixture {
+  readonly kernel: AioKernel;
+  readonly #host: Host | undefined;
+  readonly #parent: string;
+  #directory: string | undefined;
+  readonly #contexts = new Set<AioContextId>();
+  readonly #cleanups: (() => void)[] = [];
+  // What the kernel may look at must stay alive and where it is until the case ends.
+  readonly #held: unknown[] = [];
+
+  constructor(kernel: AioKernel, directory: string, host: Host | undefined) {
+    this.kernel = kernel;
+    this.#parent = directory;
+    this.#host = host;
+  }
+
+  get host(): Host {
+    if (this.#host === undefined)
+      throw new Unsupported('the host behind this kernel offers no pipes or sockets');
+    return this.#host;
+  }
+
+  /** Runs `undo` when the case ends, last first. */
+  after(undo: () => void): void {
+    this.#cleanups.push(undo);
+  }
+
+  /** A fresh directory of this case's own. */
+  get directory(): string {
+    if (this.#directory === undefined) {
+      const made = mkdtempSync(join(this.#parent, 'kaio-case-'));
+      this.#directory = made;
+      this.after(() => rmSync(made, { recursive: true, force: true }));
+    }
+    return this.#directory;
+  }
+
+  // Memory
+
+  /** Zeroed bytes and their address. */
+  bytes(length: number): { bytes: Uint8Array; address: Address } {
+    const bytes = new Uint8Array(new ArrayBuffer(Math.max(length, 8)));
+    this.#held.push(bytes);
+    return { bytes: bytes.subarray(0, length), address: this.kernel.memory.addressOf(bytes) };
+  }
+
+  /** Pages of the given protections, side by side. */
+  pages(...protections: readonly ('none' | 'read' | 'read-write')[]): Address {
+    const { memory } = this.kernel;
+    const length = protections.length * PAGE;
+    const address = memory.mmap(length, 'read-write');
+    assert.ok(address > 0, `mmap answered ${address}`);
+    protections.forEach((protection, index) => {
+      if (protection !== 'read-write')
+        assert.equal(memory.mprotect(address + index * PAGE, PAGE, protection), 0);
+    });
+    this.after(() => memory.munmap(address, length));
+    return address;
+  }
+
+  /** Copies out of memory that must be readable. */
+  peek(address: Address, length: number): Uint8Array {
+    const bytes = this.kernel.memory.read(address, length);
+    assert.ok(bytes, `memory at ${address} is not readable`);
+    return bytes;
+  }
+
+  poke(address: Address, bytes: Uint8Array): void {
+    assert.ok(this.kernel.memory.write(address, bytes), `memory at ${address} is not writable`);
+  }
+
+  pokeWord(address: Address, value: Word): void {
+    const word = new BigUint64Array([BigInt.asUintN(64, BigInt(value))]);
+    this.poke(address, new Uint8Array(word.buffer));
+  }
+
+  peekWord(address: Address): bigint {
+    return dataView(this.peek(address, 8)).getBigUint64(0, true);
+  }
+
+  // Contexts
+
+  /** A word for `io_setup` to write to. */
+  ctxp(initial: Word = 0): { address: Address; value: () => bigint } {
+    const { bytes, address } = this.bytes(8);
+    dataView(bytes).setBigUint64(0, BigInt.asUintN(64, BigInt(initial)), true);
+    return { address, value: () => dataView(bytes).getBigUint64(0, true) };
+  }
+
+  /** A context, destroyed in the background when the case ends. */
+  setup(nr_events: Word = 8): AioContextId {
+    const { address, value } = this.ctxp();
+    this.succeeds(this.kernel.io_setup(nr_events, address), 'io_setup');
+    const ctx = Number(value());
+    this.#contexts.add(ctx);
+    return ctx;
+  }
+
+  /** Takes a context under the case's care that it made by itself. */
+  adopt(ctx: AioContextId): void {
+    this.#contexts.add(ctx);
+  }
+
+  /** Destroys a context of the case's, now. */
+  destroy(ctx: AioContextId): number {
+    this.#contexts.delete(ctx);
+    return this.kernel.io_destroy(ctx);
+  }
+
+  // Requests
+
+  /** An iocb in memory. */
+  iocb(fields: IocbFields): IocbInMemory {
+    const { bytes, address } = this.bytes(IOCB_BYTES);
+    const view = dataView(bytes);
+    encodeIocb(fields, view);
+    return {
+      address,
+      decode: () => decodeIocb(view),
+      set: (changed) => encodeIocb({ ...decodeIocb(view), ...changed }, view),
+    };
+  }
+
+  /** An array of pointers. */
+  pointers(...addresses: readonly Word[]): Address {
+    const { bytes, address } = this.bytes(addresses.length * 8);
+    const view = dataView(bytes);
+    addresses.forEach((pointer, index) => {
+      view.setBigUint64(index * 8, BigInt.asUintN(64, BigInt(pointer)), true);
+    });
+    return address;
+  }
+
+  /** An array of iovecs. */
+  iovecs(...segments: readonly (readonly [Word, Word])[]): Address {
+    const { bytes, address } = this.bytes(segments.length * IOVEC_BYTES);
+    segments.forEach(([iov_base, iov_len], index) => {
+      encodeIovec({ iov_base, iov_len }, dataView(bytes), index * IOVEC_BYTES);
+    });
+    return address;
+  }
+
+  /** Submits iocbs in one call. */
+  submit(ctx: AioContextId, ...iocbs: readonly (IocbInMemory | IocbFields)[]): number {
+    const addresses = iocbs.map((iocb) => ('decode' in iocb ? iocb.address : this.iocb(iocb).address));
+    return this.kernel.io_submit(ctx, iocbs.length, this.pointers(...addresses));
+  }
+
+  /** Submits, and insists that all were accepted. */
+  accepted(ctx: AioContextId, ...iocbs: readonly (IocbInMemory | IocbFields)[]): void {
+    const result = this.submit(ctx, ...iocbs);
+    assert.equal(result, iocbs.length, `io_submit should accept all, answered ${describe(result)}`);
+  }
+
+  /** Submits one that must be refused. */
+  refused(ctx: AioContextId, expected: ErrnoName, iocb: IocbInMemory | IocbFields): void {
+    this.fails(this.submit(ctx, iocb), expected, 'io_submit');
+  }
+
+  /** Submits one, and waits for its result. */
+  result(ctx: AioContextId, iocb: IocbInMemory | IocbFields): number {
+    this.accepted(ctx, iocb);
+    return Number(this.reap(ctx, 1)[0]!.res);
+  }
+
+  /** Submits one whose event must bring an error. */
+  eventFails(ctx: AioContextId, expected: ErrnoName, iocb: IocbInMemory | IocbFields): void {
+    this.fails(this.result(ctx, iocb), expected, 'event');
+  }
+
+  /** Waits for exactly `count` events. Ten seconds are forever. */
+  reap(ctx: AioContextId, count: number): IoEvent[] {
+    const events: IoEvent[] = [];
+    const { bytes, address } = this.bytes(count * IO_EVENT_BYTES);
+    const timeout = this.timespec(10, 0);
+    while (events.length < count) {
+      const wanted = count - events.length;
+      const got = this.kernel.io_getevents(ctx, wanted, wanted, address, timeout);
+      if (got === -ERRNO.EINTR) continue;
+      this.succeeds(got, 'io_getevents');
+      assert.notEqual(got, 0, `only ${events.length} of ${count} events came`);
+      for (let index = 0; index < got; index++)
+        events.push(decodeIoEvent(dataView(bytes), index * IO_EVENT_BYTES));
+    }
+    return events;
+  }
+
+  /** What is ready, without waiting, at most `max`. */
+  ready(ctx: AioContextId, max = 16): IoEvent[] {
+    const { bytes, address } = this.bytes(max * IO_EVENT_BYTES);
+    const got = this.kernel.io_getevents(ctx, 0, max, address, 0);
+    this.succeeds(got, 'io_getevents');
+    return Array.from({ length: got }, (_, index) => decodeIoEvent(dataView(bytes), index * IO_EVENT_BYTES));
+  }
+
+  /** The address of a timespec. */
+  timespec(tv_sec: Word, tv_nsec: Word): Address {
+    const { bytes, address } = this.bytes(16);
+    encodeTimespec({ tv_sec, tv_nsec }, dataView(bytes));
+    return address;
+  }
+
+  /** The header of a context's ring. */
+  ring(ctx: AioContextId): AioRingHeader {
+    return decodeAioRing(dataView(this.peek(ctx, AIO_RING_HEADER_BYTES)));
+  }
+
+  /** Overwrites one word of a ring's header. */
+  setRing(
+    ctx: AioContextId,
+    word: 'id' | 'nr' | 'head' | 'tail' | 'magic' | 'compat_features',
+    value: number,
+  ): void {
+    const at = { id: 0, nr: 4, head: 8, tail: 12, magic: 16, compat_features: 20 }[word];
+    this.poke(ctx + at, new Uint8Array(new Uint32Array([value]).buffer));
+  }
+
+  // Files
+
+  /** A file with the given content. */
+  file(
+    content: Uint8Array | string = '',
+    flags: number = constants.O_RDWR,
+  ): { fd: number; path: string; read(): Buffer } {
+    const path = join(this.directory, `file-${this.#cleanups.length}`);
+    writeFileSync(path, content);
+    return { fd: this.open(path, flags), path, read: () => readFileSync(path) };
+  }
+
+  /** Opens a path; closed when the case ends. */
+  open(path: string, flags: number): number {
+    const fd = openSync(path, flags);
+    this.after(() => closeQuietly(fd));
+    return fd;
+  }
+
+  /** An eventfd that does not block. */
+  eventfd(initial = 0, flags: number = EFD_NONBLOCK): number {
+    const fd = this.kernel.eventfd(initial, flags);
+    this.succeeds(fd, 'eventfd');
+    this.after(() => this.kernel.close(fd));
+    return fd;
+  }
+
+  /** A descriptor number that is not open. */
+  closedFd(): number {
+    return 1_000_000;
+  }
+
+  read(fd: number, address: Word, nbytes: Word, offset: Word = 0, more: IocbFields = {}): IocbFields {
+    return {
+      aio_lio_opcode: IOCB_CMD_PREAD,
+      aio_fildes: fd,
+      aio_buf: BigInt.asUintN(64, BigInt(address)),
+      aio_nbytes: nbytes,
+      aio_offset: offset,
+      ...more,
+    };
+  }
+
+  write(fd: number, address: Word, nbytes: Word, offset: Word = 0, more: IocbFields = {}): IocbFields {
+    return { ...this.read(fd, address, nbytes, offset), aio_lio_opcode: IOCB_CMD_PWRITE, ...more };
+  }
+
+  // Judging
+
+  /** The answer must be exactly this error. */
+  fails(answer: number, expected: ErrnoName, what: string): void {
+    assert.equal(describe(answer), `-${expected}`, `${what} should answer -${expected}`);
+  }
+
+  succeeds(answer: number, what: string): void {
+    assert.ok(answer >= 0, `${what} should succeed, answered ${describe(answer)}`);
+  }
+
+  /** Gives everything back. */
+  async dispose(): Promise<void> {
+    for (const undo of this.#cleanups.reverse()) undo();
+    await Promise.all([...this.#contexts].map((ctx) => this.kernel.destroyInBackground(ctx)));
+  }
+}
+
+/** An answer as people read it. */
+export function describe(answer: number): string {
+  return answer < 0 ? `-${errnoName(answer) ?? Math.abs(answer)}` : String(answer);
+}
+
+function closeQuietly(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch (error) {
+    // The case may have closed it itself: that is the one reason to be quiet about.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EBADF')) throw error;
+  }
+}

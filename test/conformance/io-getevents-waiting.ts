@@ -1,0 +1,113 @@
+/** io_getevents that waits: timeouts that are none, and what comes while it waits. */
+import assert from 'node:assert/strict';
+import { IOCB_CMD_POLL, POLLIN } from '../../src/common/abi/constants.ts';
+import { IO_EVENT_BYTES } from '../../src/common/abi/layout.ts';
+import { dataView, decodeIoEvent, encodeTimespec } from '../../src/common/abi/structs.ts';
+import type { Address, AioContextId, Word } from '../../src/common/kernel.ts';
+import type { Case } from './case.ts';
+import type { Fixture, IocbFields } from './fixture.ts';
+
+const PAGE = 4096;
+const LONG_MAX = (1n << 63n) - 1n;
+const SHORT_NS = 20_000_000;
+const CLOCK_MONOTONIC = 1;
+const TFD_NONBLOCK_CLOEXEC = 0o2004000;
+
+function poll(fd: number, data: number): IocbFields {
+  return { aio_lio_opcode: IOCB_CMD_POLL, aio_fildes: fd, aio_buf: POLLIN, aio_data: data };
+}
+
+function dataAt(f: Fixture, address: Address, index = 0): bigint {
+  return decodeIoEvent(dataView(f.peek(address + index * IO_EVENT_BYTES, IO_EVENT_BYTES))).data;
+}
+
+/** A pending poll of a timer: it completes by itself after `ns`, whatever this thread does. */
+function later(f: Fixture, ctx: AioContextId, ns: number, data: number): void {
+  const { host } = f;
+  const fd = host.call('timerfd_create', CLOCK_MONOTONIC, TFD_NONBLOCK_CLOEXEC);
+  f.succeeds(fd, 'timerfd_create');
+  f.after(() => f.kernel.close(fd));
+  const { bytes, address } = f.bytes(32);
+  encodeTimespec({ tv_sec: 0, tv_nsec: ns }, dataView(bytes), 16);
+  f.accepted(ctx, poll(fd, data));
+  f.succeeds(host.call('timerfd_settime', fd, 0, address, 0), 'timerfd_settime');
+}
+
+const FOREVER: readonly { id: string; timespec?: readonly [Word, Word] }[] = [
+  { id: 'null' },
+  { id: 'minus-one-second', timespec: [-1, 0] },
+  { id: 'minus-one-ns', timespec: [0, -1] },
+  { id: 'largest-seconds', timespec: [9_223_372_036, 0] },
+  { id: 'long-max', timespec: [LONG_MAX, 0] },
+  { id: 'long-max-both', timespec: [LONG_MAX, LONG_MAX] },
+];
+
+export const ioGeteventsWaitingCases: readonly Case[] = [
+  ...FOREVER.map(
+    ({ id, timespec }): Case => ({
+      id: `io_getevents/forever-${id}`,
+      rule: 'GET-07 GET-08',
+      title: `the timeout ${timespec === undefined ? 'NULL' : `{${timespec.join(', ')}}`} waits for the event`,
+      requires: ['polls-descriptors', 'blocking-wait'],
+      run(f) {
+        const ctx = f.setup();
+        const { address } = f.bytes(IO_EVENT_BYTES);
+        const timeout = timespec === undefined ? 0 : f.timespec(...timespec);
+        later(f, ctx, SHORT_NS, 1);
+        assert.equal(f.kernel.io_getevents(ctx, 1, 1, address, timeout), 1);
+      },
+    }),
+  ),
+  {
+    id: 'io_getevents/fault-after-delivery',
+    rule: 'GET-15',
+    title: 'EFAULT after an earlier pass delivered: the count, and the event stays',
+    requires: ['polls-descriptors', 'blocking-wait'],
+    run(f) {
+      const ctx = f.setup();
+      f.accepted(ctx, poll(f.eventfd(1), 1));
+      later(f, ctx, SHORT_NS, 2);
+      const at = f.pages('read-write', 'none') + PAGE - IO_EVENT_BYTES;
+      assert.equal(f.kernel.io_getevents(ctx, 2, 2, at, f.timespec(10, 0)), 1);
+      assert.equal(dataAt(f, at), 1n);
+      assert.equal(f.reap(ctx, 1)[0]!.data, 2n);
+    },
+  },
+  {
+    id: 'io_getevents/waits-for-all',
+    rule: 'GET-18',
+    title: 'a waiter collects what was there and what comes',
+    requires: ['polls-descriptors', 'blocking-wait'],
+    run(f) {
+      const ctx = f.setup();
+      f.accepted(ctx, poll(f.eventfd(1), 1));
+      later(f, ctx, SHORT_NS, 2);
+      later(f, ctx, 2 * SHORT_NS, 3);
+      const { address } = f.bytes(3 * IO_EVENT_BYTES);
+      assert.equal(f.kernel.io_getevents(ctx, 3, 3, address, f.timespec(10, 0)), 3);
+      assert.deepEqual(
+        [0, 1, 2].map((index) => dataAt(f, address, index)),
+        [1n, 2n, 3n],
+      );
+    },
+  },
+  {
+    id: 'io_getevents/min-over-capacity',
+    rule: 'GET-19',
+    title: 'min_nr over the capacity, with a timeout: what the ring holds',
+    run(f) {
+      const ctx = f.setup(1);
+      const fd = f.eventfd(1);
+      let held = 0;
+      let answer = f.submit(ctx, poll(fd, 0));
+      while (answer === 1) {
+        held++;
+        assert.ok(held < 1000, 'the ring never fills');
+        answer = f.submit(ctx, poll(fd, held));
+      }
+      f.fails(answer, 'EAGAIN', 'io_submit');
+      const { address } = f.bytes(1000 * IO_EVENT_BYTES);
+      assert.equal(f.kernel.io_getevents(ctx, 1000, 1000, address, f.timespec(0, SHORT_NS)), held);
+    },
+  },
+];
