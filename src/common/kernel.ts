@@ -112,6 +112,13 @@ export interface AioKernel {
   destroyInBackground(ctx_id: AioContextId): Promise<number>;
 
   /**
+   * Resolves when every context destroyed in the background is gone, the kernel's own probes among them.
+   *
+   * For whoever compares `aio-nr` before and after.
+   */
+  settled(): Promise<void>;
+
+  /**
    * Submits the `nr` iocbs whose addresses stand in the array at `iocbpp`.
    *
    * @remarks

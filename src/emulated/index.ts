@@ -46,6 +46,7 @@ export class EmulatedKernel implements AioKernel {
   readonly supports: Supports;
   readonly memory: Memory;
   readonly limits: AioLimits;
+  readonly #destroying = new Set<Promise<number>>();
   readonly #state: KernelState;
 
   constructor(options: EmulatedKernelOptions = {}) {
@@ -70,8 +71,18 @@ export class EmulatedKernel implements AioKernel {
     return io_destroy(this.#state, ctx_id);
   }
 
-  destroyInBackground(ctx_id: AioContextId): Promise<number> {
-    return destroyInBackground(this.#state, ctx_id);
+  async destroyInBackground(ctx_id: AioContextId): Promise<number> {
+    const destroyed = destroyInBackground(this.#state, ctx_id);
+    this.#destroying.add(destroyed);
+    try {
+      return await destroyed;
+    } finally {
+      this.#destroying.delete(destroyed);
+    }
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#destroying);
   }
 
   io_submit(ctx_id: Word, nr: Word, iocbpp: Word): number {

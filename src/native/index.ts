@@ -42,6 +42,7 @@ export class NativeKernel implements AioKernel {
   readonly libc: Libc;
   readonly #sysno: AioSysno;
   readonly #rings = new Map<AioContextId, AioRing>();
+  readonly #destroying = new Set<Promise<number>>();
   readonly #eventfdValue = new BigUint64Array(1);
   readonly #eventfdValueAt: number;
   readonly #eventfd: ReturnType<Libc['bind']>;
@@ -76,9 +77,19 @@ export class NativeKernel implements AioKernel {
     return this.libc.syscall(this.#sysno.io_destroy, ctx_id);
   }
 
-  destroyInBackground(ctx_id: AioContextId): Promise<number> {
+  async destroyInBackground(ctx_id: AioContextId): Promise<number> {
     this.#forgetRing(ctx_id);
-    return this.libc.syscallAsync(this.#sysno.io_destroy, ctx_id);
+    const destroyed = this.libc.syscallAsync(this.#sysno.io_destroy, ctx_id);
+    this.#destroying.add(destroyed);
+    try {
+      return await destroyed;
+    } finally {
+      this.#destroying.delete(destroyed);
+    }
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#destroying);
   }
 
   io_submit(ctx_id: Word, nr: Word, iocbpp: Word): number {

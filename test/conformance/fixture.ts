@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { EFD_NONBLOCK, IOCB_CMD_PREAD, IOCB_CMD_PWRITE } from '../../src/common/abi/constants.ts';
 import { ERRNO, errnoName, type ErrnoName } from '../../src/common/abi/errno.ts';
 import {
@@ -31,6 +32,7 @@ export const KERNEL_ADDRESS = -4096;
 /** Not mapped by convention: the first page. */
 export const UNMAPPED = 0x1000;
 const PAGE = 4096;
+const LOOKS = 20;
 
 export type IocbFields = { [Key in keyof Iocb]?: number | bigint };
 
@@ -308,6 +310,25 @@ export class Fixture {
   }
 
   // Judging
+
+  /**
+   * Repeats what compares `aio-nr` before and after until it holds once.
+   *
+   * The number is the whole machine's: another process's context may come or go between two looks. A kernel that
+   * is wrong is wrong each time.
+   */
+  async undisturbed(observe: () => void | Promise<void>): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      await this.kernel.settled();
+      try {
+        await observe();
+        return;
+      } catch (error) {
+        if (!(error instanceof assert.AssertionError) || attempt === LOOKS) throw error;
+      }
+      await setTimeout(attempt);
+    }
+  }
 
   /** The answer must be exactly this error. */
   fails(answer: number, expected: ErrnoName, what: string): void {

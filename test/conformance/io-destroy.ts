@@ -106,19 +106,20 @@ export const ioDestroyCases: readonly Case[] = [
     id: 'io_destroy/background',
     rule: 'DESTROY-01 DESTROY-09',
     title: 'destroyed in the background, the context is gone and its quota is back',
-    async run(fixture) {
-      const { kernel } = fixture;
-      const before = kernel.limits.aio_nr();
-      const { address, value } = fixture.ctxp();
-      assert.equal(kernel.io_setup(50, address), 0);
-      const ctx = Number(value());
-      const eventfd = kernel.eventfd(0, EFD_NONBLOCK);
-      fixture.accepted(ctx, { aio_lio_opcode: IOCB_CMD_POLL, aio_fildes: eventfd, aio_buf: POLLIN });
-      assert.equal(await kernel.destroyInBackground(ctx), 0);
-      fixture.fails(kernel.io_destroy(ctx), 'EINVAL', 'io_destroy');
-      assert.equal(kernel.limits.aio_nr(), before);
-      kernel.close(eventfd);
-    },
+    run: (fixture) =>
+      fixture.undisturbed(async () => {
+        const { kernel } = fixture;
+        const before = kernel.limits.aio_nr();
+        const { address, value } = fixture.ctxp();
+        assert.equal(kernel.io_setup(50, address), 0);
+        const ctx = Number(value());
+        const eventfd = kernel.eventfd(0, EFD_NONBLOCK);
+        fixture.accepted(ctx, { aio_lio_opcode: IOCB_CMD_POLL, aio_fildes: eventfd, aio_buf: POLLIN });
+        assert.equal(await kernel.destroyInBackground(ctx), 0);
+        fixture.fails(kernel.io_destroy(ctx), 'EINVAL', 'io_destroy');
+        kernel.close(eventfd);
+        assert.equal(kernel.limits.aio_nr(), before);
+      }),
   },
 
   {
@@ -144,15 +145,16 @@ export const ioDestroyCases: readonly Case[] = [
     id: 'io_destroy/quota-unreaped',
     rule: 'DESTROY-02 DESTROY-09',
     title: 'the quota comes back with events unreaped',
-    run(f) {
-      const before = f.kernel.limits.aio_nr();
-      const ctx = f.setup(50);
-      assert.equal(f.kernel.limits.aio_nr() - before, 50);
-      const iocb = { aio_lio_opcode: IOCB_CMD_POLL, aio_fildes: f.eventfd(1), aio_buf: POLLIN };
-      f.accepted(ctx, iocb, iocb);
-      assert.equal(f.destroy(ctx), 0);
-      assert.equal(f.kernel.limits.aio_nr(), before);
-    },
+    run: (f) =>
+      f.undisturbed(() => {
+        const before = f.kernel.limits.aio_nr();
+        const ctx = f.setup(50);
+        assert.equal(f.kernel.limits.aio_nr() - before, 50);
+        const iocb = { aio_lio_opcode: IOCB_CMD_POLL, aio_fildes: f.eventfd(1), aio_buf: POLLIN };
+        f.accepted(ctx, iocb, iocb);
+        assert.equal(f.destroy(ctx), 0);
+        assert.equal(f.kernel.limits.aio_nr(), before);
+      }),
   },
   {
     id: 'io_destroy/others-stay',

@@ -182,34 +182,37 @@ export const ioSetupCases: readonly Case[] = [
       id: `io_setup/${id}`,
       rule,
       title,
-      run(fixture) {
-        const before = fixture.kernel.limits.aio_nr();
-        const { address, value } = fixture.ctxp(initial);
-        fixture.fails(fixture.kernel.io_setup(nr, at ?? address), expect, 'io_setup');
-        assert.equal(value(), BigInt.asUintN(64, BigInt(initial)), 'SETUP-09: *ctxp stays as it was');
-        assert.equal(fixture.kernel.limits.aio_nr(), before, 'SETUP-09: aio-nr stays as it was');
-      },
+      run: (fixture) =>
+        fixture.undisturbed(() => {
+          const before = fixture.kernel.limits.aio_nr();
+          const { address, value } = fixture.ctxp(initial);
+          fixture.fails(fixture.kernel.io_setup(nr, at ?? address), expect, 'io_setup');
+          assert.equal(value(), BigInt.asUintN(64, BigInt(initial)), 'SETUP-09: *ctxp stays as it was');
+          assert.equal(fixture.kernel.limits.aio_nr(), before, 'SETUP-09: aio-nr stays as it was');
+        }),
     }),
   ),
   {
     id: 'io_setup/ctxp-read-only',
     rule: 'SETUP-10',
     title: 'a ctxp that can be read but not written is EFAULT and leaves no context',
-    run(fixture) {
-      const before = fixture.kernel.limits.aio_nr();
-      fixture.fails(fixture.kernel.io_setup(8, fixture.pages('read')), 'EFAULT', 'io_setup');
-      assert.equal(fixture.kernel.limits.aio_nr(), before);
-    },
+    run: (fixture) =>
+      fixture.undisturbed(() => {
+        const before = fixture.kernel.limits.aio_nr();
+        fixture.fails(fixture.kernel.io_setup(8, fixture.pages('read')), 'EFAULT', 'io_setup');
+        assert.equal(fixture.kernel.limits.aio_nr(), before);
+      }),
   },
   {
     id: 'io_setup/nr-register',
     rule: 'SETUP-05',
     title: 'nr 0x100000001 acts as 1',
-    run(fixture) {
-      const before = fixture.kernel.limits.aio_nr();
-      fixture.setup(2 ** 32 + 1);
-      assert.equal(fixture.kernel.limits.aio_nr() - before, 1);
-    },
+    run: (fixture) =>
+      fixture.undisturbed(() => {
+        const before = fixture.kernel.limits.aio_nr();
+        fixture.setup(2 ** 32 + 1);
+        assert.equal(fixture.kernel.limits.aio_nr() - before, 1);
+      }),
   },
   {
     id: 'io_setup/nr-above-max',
@@ -225,26 +228,32 @@ export const ioSetupCases: readonly Case[] = [
     id: 'io_setup/quota-exact',
     rule: 'SETUP-08',
     title: 'what is left of aio-max-nr can be had, and not one more',
-    run(fixture) {
-      const { limits } = fixture.kernel;
-      const left = limits.aio_max_nr() - limits.aio_nr();
-      fixture.setup(left - 6);
-      fixture.fails(fixture.kernel.io_setup(7, fixture.ctxp().address), 'EAGAIN', 'io_setup');
-      fixture.setup(6);
-    },
+    run: (fixture) =>
+      fixture.undisturbed(() => {
+        const { limits } = fixture.kernel;
+        const left = limits.aio_max_nr() - limits.aio_nr();
+        const most = fixture.setup(left - 6);
+        try {
+          fixture.fails(fixture.kernel.io_setup(7, fixture.ctxp().address), 'EAGAIN', 'io_setup');
+          fixture.setup(6);
+        } finally {
+          assert.equal(fixture.destroy(most), 0);
+        }
+      }),
   },
   {
     id: 'io_setup/aio-nr-exact',
     rule: 'SETUP-11',
     title: 'aio-nr rises by exactly nr and falls back at io_destroy',
-    run(fixture) {
-      const { limits } = fixture.kernel;
-      const before = limits.aio_nr();
-      const ctx = fixture.setup(100);
-      assert.equal(limits.aio_nr() - before, 100);
-      assert.equal(fixture.destroy(ctx), 0);
-      assert.equal(limits.aio_nr(), before);
-    },
+    run: (fixture) =>
+      fixture.undisturbed(() => {
+        const { limits } = fixture.kernel;
+        const before = limits.aio_nr();
+        const ctx = fixture.setup(100);
+        assert.equal(limits.aio_nr() - before, 100);
+        assert.equal(fixture.destroy(ctx), 0);
+        assert.equal(limits.aio_nr(), before);
+      }),
   },
   {
     id: 'io_setup/handle-page-aligned',
