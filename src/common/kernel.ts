@@ -44,6 +44,14 @@ export interface Memory {
    * An empty view has no memory: the answer is 0.
    */
   addressOf(view: ArrayBufferView | ArrayBuffer): Address;
+  /**
+   * Sees to it that the memory of a view that the kernel may write to at any moment stays where it is, for good.
+   *
+   * On Linux the buffer is marked as untransferable: `postMessage` and `structuredClone` refuse or copy it, and from
+   * Node.js 24 on `ArrayBuffer.prototype.transfer` refuses it too. The emulation writes through JavaScript, which a
+   * transfer cannot surprise, and does nothing.
+   */
+  pin(view: ArrayBufferView): void;
   /** Maps fresh zeroed pages. @returns The address, or a negative errno. */
   mmap(bytes: number, protection: Protection): Address;
   /** Changes the protection of whole pages. @returns 0 or a negative errno. */
@@ -62,6 +70,14 @@ export interface AioLimits {
   aio_nr(): number;
   /** The budget: `/proc/sys/fs/aio-max-nr`. */
   aio_max_nr(): number;
+}
+
+/** Multiples that O_DIRECT insists on, in bytes. */
+export interface DirectAlignment {
+  /** Of buffer addresses. */
+  readonly memory: number;
+  /** Of positions in the file and of lengths. */
+  readonly offset: number;
 }
 
 /** Called on the event loop while an eventfd is readable. */
@@ -151,6 +167,14 @@ export interface AioKernel {
    * @returns -EINPROGRESS is success: the event comes through the ring. -EINVAL: not found or not cancellable.
    */
   io_cancel(ctx_id: Word, iocb: Word, result: Word): number;
+
+  /**
+   * What O_DIRECT asks of buffers and places in the file behind a descriptor, where the kernel tells (Linux 6.1 `statx`
+   * with STATX_DIOALIGN, on file systems that fill it in).
+   *
+   * @returns `undefined` where it does not tell. Zeros where the file takes no direct I/O.
+   */
+  directAlignment(fd: number): DirectAlignment | undefined;
 
   /**
    * The ring of a context, to be reaped without a system call, where this kernel and runtime allow it

@@ -1,4 +1,5 @@
 /** One request of the upper half, from its call to its settlement. */
+import type { RecordableHistogram } from 'node:perf_hooks';
 import { IOCB_CMD_POLL } from './abi/constants.ts';
 import type { AbortListeners } from './abort-listeners.ts';
 import { AbortError, errnoException } from './errors.ts';
@@ -16,7 +17,9 @@ export interface OperationFields {
   readonly nbytes: number;
   readonly position: number;
   readonly rw_flags: number;
-  /** Everything whose memory or descriptor the kernel uses: held until the event has come. */
+  /** The caller's memory that the kernel uses; empty views use none and are left out. */
+  readonly views: readonly ArrayBufferView[];
+  /** What else must live until the event has come: the descriptor, arrays of iovecs. */
   readonly held: readonly unknown[];
 }
 
@@ -33,13 +36,18 @@ export class Operation {
   #reject!: (error: Error) => void;
   readonly #signal: AbortSignal | undefined;
   readonly #listeners: AbortListeners<Operation>;
+  readonly #latency: RecordableHistogram | undefined;
+  readonly #startedNs: bigint;
 
   /** @param signal - Reported to `listeners` when it fires before the end. */
   constructor(
     fields: OperationFields,
     signal: AbortSignal | undefined,
     listeners: AbortListeners<Operation>,
+    latency?: RecordableHistogram,
   ) {
+    this.#latency = latency;
+    this.#startedNs = latency === undefined ? 0n : process.hrtime.bigint();
     this.fields = fields;
     this.#signal = signal;
     this.#listeners = listeners;
@@ -73,6 +81,7 @@ export class Operation {
 
   #settle(): void {
     this.state = 'settled';
+    this.#latency?.record(process.hrtime.bigint() - this.#startedNs + 1n);
     if (this.#signal !== undefined) this.#listeners.delete(this.#signal, this);
   }
 }

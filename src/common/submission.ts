@@ -9,12 +9,15 @@ import { ERRNO } from './abi/errno.ts';
 import { IO_EVENT_BYTES } from './abi/layout.ts';
 import { dataView, decodeIoEvent } from './abi/structs.ts';
 import { AbortListeners } from './abort-listeners.ts';
+import { completeChannel, submitChannel } from './channels.ts';
 import { errnoException } from './errors.ts';
 import { IocbSlab } from './iocb-slab.ts';
 import type { AioContextId, AioKernel, EventfdWatcher } from './kernel.ts';
 import { Operation, type OperationFields } from './operation.ts';
 import { OperationQueue } from './operation-queue.ts';
 import type { AioRing } from './ring.ts';
+import { Counters } from './stats.ts';
+import { detachedView } from './validate.ts';
 
 const GENERATIONS = 0x10_0000;
 const HIGH = 0x1_0000_0000;
@@ -62,6 +65,7 @@ class CalledRing implements AioRing {
 /** Stages, submits, reaps and settles. */
 export class SubmissionQueue {
   readonly queueDepth: number;
+  readonly counters: Counters;
   readonly #kernel: AioKernel;
   readonly #ctx: AioContextId;
   readonly #eventfd: number;
@@ -79,11 +83,13 @@ export class SubmissionQueue {
   #batchesThisTurn = 0;
   #turn: NodeJS.Immediate | undefined;
   #referenced = false;
+  #mayKeepAlive = true;
   #idleWaiters: (() => void)[] = [];
   #released: Promise<void> | undefined;
 
   /** @throws AioError from `eventfd` or `io_setup`. */
-  constructor(kernel: AioKernel, queueDepth: number) {
+  constructor(kernel: AioKernel, queueDepth: number, latency: boolean) {
+    this.counters = new Counters(latency);
     this.#kernel = kernel;
     this.queueDepth = queueDepth;
     this.#eventfd = kernel.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -119,8 +125,9 @@ export class SubmissionQueue {
 
   /** Queues an operation; everything queued in one tick goes to the kernel in one call. */
   push(fields: OperationFields, signal?: AbortSignal): Promise<number> {
-    const operation = new Operation(fields, signal, this.#signals);
+    const operation = new Operation(fields, signal, this.#signals, this.counters.latency);
     this.#queue.push(operation);
+    this.counters.queuedHighWater = Math.max(this.counters.queuedHighWater, this.queued);
     this.#scheduleFlush();
     this.#keepAlive();
     return operation.promise;
@@ -183,6 +190,7 @@ export class SubmissionQueue {
       if (this.#batch.length > 0) {
         this.#submit();
         this.#reap();
+        this.#pinInFlight();
       }
     } finally {
       this.#flushing = false;
@@ -210,12 +218,27 @@ export class SubmissionQueue {
   }
   #outOfSlots = false;
 
+  /** Whether requests in flight keep the process alive. They do from the start. */
+  keepAlive(may: boolean): void {
+    this.#mayKeepAlive = may;
+    this.#keepAlive();
+  }
+
   #keepAlive(): void {
-    const busy = !this.#isIdle();
+    const busy = this.#mayKeepAlive && !this.#isIdle();
     if (busy === this.#referenced) return;
     this.#referenced = busy;
     if (busy) this.#watcher.ref();
     else this.#watcher.unref();
+  }
+
+  /** What completed inside the call needs no pinning: the kernel is done with its memory. */
+  #pinInFlight(): void {
+    for (const slot of this.#batch) {
+      const operation = this.#inFlight[slot];
+      if (operation === undefined) continue;
+      for (const view of operation.fields.views) this.#kernel.memory.pin(view);
+    }
   }
 
   #stage(): void {
@@ -223,6 +246,12 @@ export class SubmissionQueue {
     while (this.#freeSlots.length > 0) {
       const operation = this.#queue.shift();
       if (operation === undefined) return;
+      // The buffer was good when it was handed over; it may have been transferred while it waited.
+      const detached = operation.fields.views.find((view) => view.byteLength === 0);
+      if (detached !== undefined) {
+        operation.fail(detachedView('buffer'));
+        continue;
+      }
       const slot = this.#freeSlots.pop()!;
       const { opcode, fd, buf, nbytes, position, rw_flags } = operation.fields;
       const generation = (this.#generations[slot]! + 1) % GENERATIONS;
@@ -256,9 +285,14 @@ export class SubmissionQueue {
         total - done,
         this.#slab.iocbpp + done * POINTER_BYTES,
       );
+      this.counters.batches++;
+      if (submitChannel.hasSubscribers)
+        submitChannel.publish({ kernel: this.#kernel, requests: total - done, accepted: answer });
       if (answer > 0) {
         done += answer;
+        this.counters.submitted += answer;
       } else if (answer === -ERRNO.EAGAIN && this.inFlight > total - done) {
+        this.counters.eagains++;
         // Others are in flight: reap first, and if that gave nothing, wait for them.
         if (this.#reap() > 0) continue;
         this.#outOfSlots = true;
@@ -299,7 +333,13 @@ export class SubmissionQueue {
       );
     }
     this.#outOfSlots = false;
-    this.#take(slot).complete(res);
+    this.counters.completed++;
+    const operation = this.#take(slot);
+    if (completeChannel.hasSubscribers) {
+      const { syscall, fd } = operation.fields;
+      completeChannel.publish({ kernel: this.#kernel, syscall, fd, res });
+    }
+    operation.complete(res);
   };
 
   #reap(): number {

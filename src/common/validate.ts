@@ -48,6 +48,11 @@ export function validatePosition(position: unknown): number {
   return validateInteger('position', position, 0, Number.MAX_SAFE_INTEGER);
 }
 
+/** The TypeError for memory that has been transferred away. */
+export function detachedView(name: string): Error {
+  return shapeError(TypeError, 'ERR_INVALID_ARG_VALUE', `The memory of the "${name}" argument is detached`);
+}
+
 /**
  * Refuses memory that could move or shrink while the kernel writes to it.
  *
@@ -56,13 +61,13 @@ export function validatePosition(position: unknown): number {
 export function validateView(name: string, view: unknown): ArrayBufferView {
   if (!ArrayBuffer.isView(view))
     throw invalidArgType(name, 'an instance of Buffer, TypedArray, or DataView', view);
-  const problem = isDetached(view.buffer)
-    ? 'is detached'
-    : holds(view.buffer, 'resizable') || holds(view.buffer, 'growable')
-      ? 'is resizable: the kernel could be left writing to memory that is gone'
-      : undefined;
-  if (problem !== undefined) {
-    throw shapeError(TypeError, 'ERR_INVALID_ARG_VALUE', `The memory of the "${name}" argument ${problem}`);
+  if (isDetached(view.buffer)) throw detachedView(name);
+  if (holds(view.buffer, 'resizable') || holds(view.buffer, 'growable')) {
+    throw shapeError(
+      TypeError,
+      'ERR_INVALID_ARG_VALUE',
+      `The memory of the "${name}" argument is resizable: the kernel could be left writing to memory that is gone`,
+    );
   }
   return view;
 }

@@ -1,7 +1,15 @@
 /** The emulated kernel: the six AIO system calls in TypeScript, on any host that runs Node.js. */
 import { availableParallelism } from 'node:os';
 import { ERRNO } from '../common/abi/errno.ts';
-import type { AioContextId, AioKernel, AioLimits, EventfdWatcher, Memory, Word } from '../common/kernel.ts';
+import type {
+  AioContextId,
+  AioKernel,
+  AioLimits,
+  DirectAlignment,
+  EventfdWatcher,
+  Memory,
+  Word,
+} from '../common/kernel.ts';
 import { type AioRing, MappedRing } from '../common/ring.ts';
 import type { Supports } from '../common/supports.ts';
 import { io_cancel } from './cancel.ts';
@@ -83,6 +91,11 @@ export class EmulatedKernel implements AioKernel {
 
   async settled(): Promise<void> {
     await Promise.all(this.#destroying);
+  }
+
+  /** Plain Node.js cannot ask. */
+  directAlignment(_fd: number): DirectAlignment | undefined {
+    return undefined;
   }
 
   io_submit(ctx_id: Word, nr: Word, iocbpp: Word): number {

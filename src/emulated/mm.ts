@@ -49,6 +49,9 @@ export class AddressSpace implements Memory {
     return this.#baseOf(view.buffer) + view.byteOffset;
   }
 
+  /** Transfers are written to through JavaScript only, at their end. */
+  pin(_view: ArrayBufferView): void {}
+
   mmap(bytes: number, protection: Protection): Address {
     if (!(bytes > 0)) return -ERRNO.EINVAL;
     const length = pageUp(bytes);

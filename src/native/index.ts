@@ -17,7 +17,14 @@ import { ERRNO } from '../common/abi/errno.ts';
 import { AIO_RING_HEADER_BYTES, IO_EVENT_BYTES, IOCB_BYTES } from '../common/abi/layout.ts';
 import { dataView, decodeAioRing, decodeIoEvent, encodeIocb, encodeTimespec } from '../common/abi/structs.ts';
 import { AioError, errnoException } from '../common/errors.ts';
-import type { AioContextId, AioKernel, AioLimits, EventfdWatcher, Word } from '../common/kernel.ts';
+import type {
+  AioContextId,
+  AioKernel,
+  AioLimits,
+  DirectAlignment,
+  EventfdWatcher,
+  Word,
+} from '../common/kernel.ts';
 import { type AioRing, MappedRing } from '../common/ring.ts';
 import { allFeatures, type Supports } from '../common/supports.ts';
 import { type Libc, loadLibc } from './libc.ts';
@@ -27,6 +34,13 @@ import { watchEventfd } from './watcher.ts';
 
 const RWF_BITS = 16;
 const EVENTFD_BYTES = 8;
+// `linux/stat.h` and `linux/fcntl.h`; the layout of statx is the same on every architecture.
+const AT_EMPTY_PATH = 0x1000;
+const STATX_DIOALIGN = 0x2000;
+const STATX_BYTES = 256;
+const STX_MASK = 0;
+const STX_DIO_MEM_ALIGN = 0x98;
+const STX_DIO_OFFSET_ALIGN = 0x9c;
 const PROBE_DATA = 0x6b61696fn;
 
 /** Linux AIO by the real system calls. Made by {@link openNativeKernel}. */
@@ -106,6 +120,27 @@ export class NativeKernel implements AioKernel {
 
   io_cancel(ctx_id: Word, iocb: Word, result: Word): number {
     return this.libc.syscall(this.#sysno.io_cancel, ctx_id, iocb, result);
+  }
+
+  directAlignment(fd: number): DirectAlignment | undefined {
+    const path = new Uint8Array(1);
+    const statx = new DataView(new ArrayBuffer(STATX_BYTES));
+    const { memory } = this;
+    const answer = this.libc.syscall(
+      this.#sysno.statx,
+      fd,
+      memory.addressOf(path),
+      AT_EMPTY_PATH,
+      STATX_DIOALIGN,
+      memory.addressOf(statx),
+    );
+    if (answer < 0) return undefined;
+    const little = endianness() === 'LE';
+    if ((statx.getUint32(STX_MASK, little) & STATX_DIOALIGN) === 0) return undefined;
+    return {
+      memory: statx.getUint32(STX_DIO_MEM_ALIGN, little),
+      offset: statx.getUint32(STX_DIO_OFFSET_ALIGN, little),
+    };
   }
 
   mapRing(ctx_id: AioContextId): AioRing | undefined {

@@ -1,4 +1,5 @@
 /** The process's own memory, as the native kernel sees it. */
+import { markAsUntransferable } from 'node:worker_threads';
 import { ERRNO } from '../common/abi/errno.ts';
 import { encodeIovec } from '../common/abi/structs.ts';
 import type { Address, Memory, Protection } from '../common/kernel.ts';
@@ -15,6 +16,7 @@ const IOVEC_BYTES = 16;
 export class ProcessMemory implements Memory {
   readonly pageBytes: number;
   readonly #libc: Libc;
+  readonly #pinned = new WeakSet<ArrayBufferLike>();
   readonly #mmap: ReturnType<Libc['bind']>;
   readonly #munmap: ReturnType<Libc['bind']>;
   readonly #mprotect: ReturnType<Libc['bind']>;
@@ -33,6 +35,13 @@ export class ProcessMemory implements Memory {
 
   addressOf(view: ArrayBufferView | ArrayBuffer): Address {
     return view.byteLength === 0 ? 0 : this.#libc.addressOf(view);
+  }
+
+  pin({ buffer }: ArrayBufferView): void {
+    // Once is enough, and asking is cheaper than marking.
+    if (this.#pinned.has(buffer)) return;
+    this.#pinned.add(buffer);
+    markAsUntransferable(buffer);
   }
 
   mmap(bytes: number, protection: Protection): Address {

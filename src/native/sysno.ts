@@ -1,5 +1,5 @@
 /**
- * System call numbers of the AIO calls, by `process.arch`.
+ * System call numbers of the AIO calls, and of `statx` that tells what direct I/O needs, by `process.arch`.
  *
  * Source: each architecture's `uapi/asm/unistd.h`. The generic table (arm64, riscv64, loong64) orders them differently
  * from x86. `io_pgetevents` is the variant that takes the word-sized timespec.
@@ -11,6 +11,7 @@ export interface AioSysno {
   readonly io_submit: number;
   readonly io_cancel: number;
   readonly io_pgetevents: number;
+  readonly statx: number;
 }
 
 const GENERIC: AioSysno = {
@@ -20,25 +21,27 @@ const GENERIC: AioSysno = {
   io_cancel: 3,
   io_getevents: 4,
   io_pgetevents: 292,
+  statx: 291,
 };
 
-const consecutive = (io_setup: number, io_pgetevents: number): AioSysno => ({
+const consecutive = (io_setup: number, io_pgetevents: number, statx: number): AioSysno => ({
   io_setup,
   io_destroy: io_setup + 1,
   io_getevents: io_setup + 2,
   io_submit: io_setup + 3,
   io_cancel: io_setup + 4,
   io_pgetevents,
+  statx,
 });
 
 /** By `process.arch`; an architecture that is missing here has no native kernel. */
 export const SYSNO: Readonly<Record<string, AioSysno>> = {
-  x64: consecutive(206, 333),
+  x64: consecutive(206, 333, 332),
   arm64: GENERIC,
   riscv64: GENERIC,
   loong64: GENERIC,
-  ia32: consecutive(245, 385),
-  arm: consecutive(243, 399),
-  ppc64: consecutive(227, 388),
-  s390x: consecutive(243, 382),
+  ia32: consecutive(245, 385, 383),
+  arm: consecutive(243, 399, 397),
+  ppc64: consecutive(227, 388, 383),
+  s390x: consecutive(243, 382, 379),
 };
