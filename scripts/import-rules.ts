@@ -28,9 +28,11 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'index',
     prefix: 'src/index.ts',
-    imports: ['select', 'native', 'emulated', 'common'],
+    imports: ['open', 'select', 'native', 'emulated', 'common'],
     packages: [],
   },
+  { name: 'open', prefix: 'src/open.ts', imports: ['shared-context', 'select', 'common'], packages: [] },
+  { name: 'shared-context', prefix: 'src/shared-context.ts', imports: ['select', 'common'], packages: [] },
   { name: 'select', prefix: 'src/select.ts', imports: ['native', 'emulated', 'common'], packages: [] },
   { name: 'native', prefix: 'src/native/', imports: ['common'], packages: ['koffi', 'node-gyp-build'] },
   { name: 'emulated', prefix: 'src/emulated/', imports: ['common'], packages: [] },

@@ -33,7 +33,7 @@ export interface Selection {
  * the cause and the remedy, when `'native'` was asked for and can't be had.
  */
 export function selectKernel(options: SelectOptions = {}): Selection {
-  const { preference, origin } = preferenceOf(options);
+  const { preference, origin } = asked(options);
   if (preference === 'emulated') return emulated(`${origin} asks for the emulation`);
   const refusal = refusalOf();
   if (refusal === undefined) {
@@ -47,15 +47,24 @@ export function selectKernel(options: SelectOptions = {}): Selection {
   return unavailable(preference, refusal.reason, refusal.remedy);
 }
 
-function preferenceOf({ backend }: SelectOptions): { preference: BackendPreference; origin: string } {
+/**
+ * What is preferred when `backend` is what was asked for.
+ *
+ * @throws AioStateError `ERR_AIO_UNKNOWN_BACKEND`.
+ */
+export function preferenceOf(backend?: BackendPreference): BackendPreference {
+  return asked(backend === undefined ? {} : { backend }).preference;
+}
+
+function asked({ backend }: SelectOptions): { preference: BackendPreference; origin: string } {
   const fromEnvironment = backend === undefined;
-  const asked = backend ?? (process.env.KAIO_BACKEND || 'auto');
-  const preference = PREFERENCES.find((one) => one === asked);
+  const wanted = backend ?? (process.env.KAIO_BACKEND || 'auto');
+  const preference = PREFERENCES.find((one) => one === wanted);
   const origin = fromEnvironment ? 'KAIO_BACKEND' : 'the option';
   if (preference === undefined) {
     throw new AioStateError(
       'ERR_AIO_UNKNOWN_BACKEND',
-      `${origin} asks for the backend '${asked}': there is ${PREFERENCES.join(', ')}`,
+      `${origin} asks for the backend '${wanted}': there is ${PREFERENCES.join(', ')}`,
     );
   }
   return { preference, origin };

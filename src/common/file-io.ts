@@ -1,0 +1,315 @@
+/** Moving bytes between a file and memory at given places, each request on its route. */
+import * as fs from 'node:fs';
+import { promisify } from 'node:util';
+import { RWF_NOWAIT, UIO_MAXIOV } from './abi/constants.ts';
+import { AlignedBufferPool, type Alignment, alignedBuffer, misaligned } from './aligned.ts';
+import type { AioContext } from './context.ts';
+import { AbortError, AioError, codeOf } from './errors.ts';
+import { Exclusion } from './exclusion.ts';
+import { bytesOf } from './file-arguments.ts';
+import type { Routing } from './routing.ts';
+import { validateView } from './validate.ts';
+
+const poolRead = promisify(fs.read);
+const poolWrite = promisify(fs.write);
+const poolReadv = promisify(fs.readv);
+const poolWritev = promisify(fs.writev);
+const poolFsync = promisify(fs.fsync);
+const poolFdatasync = promisify(fs.fdatasync);
+const fstat = promisify(fs.fstat);
+const ftruncate = promisify(fs.ftruncate);
+
+/**
+ * What becomes of a direct transfer that the device would refuse.
+ *
+ * - `'error'`: a RangeError that says what is needed.
+ * - `'copy'`: reads are widened and copied; writes are refused.
+ * - `'read-modify-write'`: writes too: the blocks around are read, changed and written, alone.
+ */
+export type Unaligned = 'error' | 'copy' | 'read-modify-write';
+
+const BOUNCE_BYTES = 1 << 16;
+const bounces = new AlignedBufferPool(BOUNCE_BYTES, 64);
+
+/** Takes memory for a widened transfer; small ones from a pool. */
+function takeBounce(bytes: number): Buffer<ArrayBuffer> {
+  return bytes <= BOUNCE_BYTES ? bounces.take() : alignedBuffer(bytes);
+}
+
+function giveBounce(buffer: Buffer<ArrayBuffer>): void {
+  if (buffer.byteLength === BOUNCE_BYTES) bounces.give(buffer);
+}
+
+export interface FileIoOptions {
+  readonly context: AioContext;
+  readonly fd: number;
+  readonly direct: boolean;
+  readonly alignment: Alignment;
+  readonly unaligned: Unaligned;
+  readonly routing: Routing;
+}
+
+export class FileIo {
+  readonly #context: AioContext;
+  readonly #fd: number;
+  readonly #direct: boolean;
+  readonly #alignment: Alignment;
+  readonly #unaligned: Unaligned;
+  readonly #routing: Routing;
+  readonly #writers = new Exclusion();
+
+  constructor({ context, fd, direct, alignment, unaligned, routing }: FileIoOptions) {
+    this.#context = context;
+    this.#fd = fd;
+    this.#direct = direct;
+    this.#alignment = alignment;
+    this.#unaligned = unaligned;
+    this.#routing = routing;
+  }
+
+  /** @param position - `null` is the position of the descriptor itself, which only the thread pool knows. */
+  async read(bytes: Uint8Array, position: number | null, signal?: AbortSignal): Promise<number> {
+    throwIfAborted(signal);
+    validateView('buffer', bytes);
+    if (position === null) return this.#readFromPool(bytes, null, 'position of the descriptor');
+    switch (this.#routing.read) {
+      case 'kernel':
+        return this.#direct
+          ? this.#readDirect(bytes, position, signal)
+          : this.#readKernel(bytes, position, signal);
+      case 'nowait':
+        return this.#readNowait(bytes, position, signal);
+      case 'threadpool':
+        return this.#readFromPool(bytes, position);
+    }
+  }
+
+  async write(bytes: Uint8Array, position: number | null, signal?: AbortSignal): Promise<number> {
+    throwIfAborted(signal);
+    validateView('buffer', bytes);
+    if (position === null) return this.#writeToPool(bytes, null, 'position of the descriptor');
+    if (this.#routing.write === 'threadpool') return this.#writeToPool(bytes, position);
+    return this.#direct
+      ? this.#writeDirect(bytes, position, signal)
+      : this.#writeKernel(bytes, position, signal);
+  }
+
+  async readv(views: readonly NodeJS.ArrayBufferView[], position: number | null): Promise<number> {
+    for (const view of views) validateView('buffers', view);
+    if (position === null || this.#routing.read === 'threadpool' || views.length > UIO_MAXIOV) {
+      this.#routing.count('read', position === null ? 'position of the descriptor' : undefined);
+      return (await poolReadv(this.#fd, views, position ?? undefined)).bytesRead;
+    }
+    if (this.#direct) return this.#inTurn(views, position, (bytes, at) => this.#readDirect(bytes, at));
+    if (this.#routing.read === 'kernel') {
+      return this.#named('read', this.#context.readv(this.#fd, views, position));
+    }
+    const nowait = await this.#tryNowait(() =>
+      this.#context.readv(this.#fd, views, position, { rw_flags: RWF_NOWAIT }),
+    );
+    const total = views.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    if (nowait === total || nowait === 0) return nowait;
+    // Part of it was cached: the rest as one read after the other.
+    return this.#inTurn(views, position, (bytes, at) => this.read(bytes, at));
+  }
+
+  async writev(views: readonly NodeJS.ArrayBufferView[], position: number | null): Promise<number> {
+    for (const view of views) validateView('buffers', view);
+    if (position === null || this.#routing.write === 'threadpool' || views.length > UIO_MAXIOV) {
+      this.#routing.count('write', position === null ? 'position of the descriptor' : undefined);
+      return (await poolWritev(this.#fd, views, position ?? undefined)).bytesWritten;
+    }
+    if (this.#direct) return this.#inTurn(views, position, (bytes, at) => this.#writeDirect(bytes, at));
+    return this.#named('write', this.#context.writev(this.#fd, views, position));
+  }
+
+  async sync(operation: 'fsync' | 'fdatasync'): Promise<void> {
+    if (this.#routing.sync === 'kernel') {
+      try {
+        await this.#context[operation](this.#fd);
+        return;
+      } catch (error) {
+        // EINVAL is also the answer of files that have no fsync by the kernel's AIO (FSYNC-02).
+        if (codeOf(error) !== 'EINVAL') throw error;
+        this.#routing.refuseSync();
+      }
+    }
+    this.#routing.count('sync');
+    await (operation === 'fsync' ? poolFsync : poolFdatasync)(this.#fd);
+  }
+
+  #readKernel(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
+    return this.#named('read', this.#context.read(this.#fd, bytes, position, options(signal)));
+  }
+
+  #writeKernel(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
+    return this.#named('write', this.#context.write(this.#fd, bytes, position, options(signal)));
+  }
+
+  async #readNowait(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
+    const nowait = (from: number): Promise<number | undefined> =>
+      this.#tryNowait(() =>
+        this.#context.read(this.#fd, bytes.subarray(from), position + from, {
+          rw_flags: RWF_NOWAIT,
+          ...options(signal),
+        }),
+      );
+    let done = await nowait(0);
+    if (done === undefined) return this.#readFromPool(bytes, position);
+    if (done === 0) return 0;
+    // Short: the end of the file, or the end of what was cached. FileHandle would have gone on.
+    while (done < bytes.byteLength) {
+      const more = await nowait(done);
+      if (more === 0) break;
+      done += more ?? (await this.#readFromPool(bytes.subarray(done), position + done));
+      if (more === undefined) break;
+    }
+    return done;
+  }
+
+  /** @returns `undefined` where the kernel would have to wait, or cannot say. */
+  async #tryNowait(ask: () => Promise<number>): Promise<number | undefined> {
+    try {
+      return await ask();
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === 'EAGAIN' && error instanceof AioError && error.syscall !== 'io_submit') return undefined;
+      if (code === 'EOPNOTSUPP') {
+        this.#routing.refuseNowait();
+        return undefined;
+      }
+      throw renamed('read', error);
+    }
+  }
+
+  async #readFromPool(
+    bytes: Uint8Array,
+    position: number | null,
+    reason?: 'position of the descriptor',
+  ): Promise<number> {
+    this.#routing.count('read', reason);
+    return (await poolRead(this.#fd, bytes, 0, bytes.byteLength, position)).bytesRead;
+  }
+
+  async #writeToPool(
+    bytes: Uint8Array,
+    position: number | null,
+    reason?: 'position of the descriptor',
+  ): Promise<number> {
+    this.#routing.count('write', reason);
+    return (await poolWrite(this.#fd, bytes, 0, bytes.byteLength, position)).bytesWritten;
+  }
+
+  /** Views one after the other, ending at the first short transfer. */
+  async #inTurn(
+    views: readonly NodeJS.ArrayBufferView[],
+    position: number,
+    move: (bytes: Uint8Array, position: number) => Promise<number>,
+  ): Promise<number> {
+    let done = 0;
+    for (const view of views) {
+      if (view.byteLength === 0) continue;
+      const moved = await move(bytesOf(view), position + done);
+      done += moved;
+      if (moved < view.byteLength) break;
+    }
+    return done;
+  }
+
+  // Direct transfers
+
+  async #readDirect(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
+    const wrong = this.#misalignment(bytes, position);
+    if (wrong === undefined) return this.#readKernel(bytes, position, signal);
+    if (this.#unaligned === 'error') throw wrong;
+    const { offset } = this.#alignment;
+    const start = down(position, offset);
+    const span = up(position + bytes.byteLength, offset) - start;
+    const bounce = takeBounce(span);
+    try {
+      const got = await this.#readKernel(bounce.subarray(0, span), start, signal);
+      const from = position - start;
+      const count = Math.max(0, Math.min(got - from, bytes.byteLength));
+      bytes.set(bounce.subarray(from, from + count));
+      return count;
+    } finally {
+      giveBounce(bounce);
+    }
+  }
+
+  async #writeDirect(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
+    const wrong = this.#misalignment(bytes, position);
+    if (wrong === undefined) return this.#writers.shared(() => this.#writeKernel(bytes, position, signal));
+    if (this.#unaligned !== 'read-modify-write') throw wrong;
+    return this.#writers.alone(() => this.#readModifyWrite(bytes, position, signal));
+  }
+
+  /** Preconditions: no other write of this file is under way. */
+  async #readModifyWrite(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
+    throwIfAborted(signal);
+    const { offset } = this.#alignment;
+    const end = position + bytes.byteLength;
+    const start = down(position, offset);
+    const span = up(end, offset) - start;
+    const { size } = await fstat(this.#fd);
+    const bounce = takeBounce(span);
+    try {
+      const blocks = bounce.subarray(0, span).fill(0);
+      for (let got = 0; got < span; ) {
+        const count = await this.#readKernel(blocks.subarray(got), start + got);
+        got += count;
+        // Not whole blocks: the end of the file.
+        if (count === 0 || got % offset !== 0) break;
+      }
+      blocks.set(bytes, position - start);
+      const put = await this.#writeKernel(blocks, start);
+      // The last block is whole on the disk; the file ends where it should.
+      const length = Math.max(size, Math.min(end, start + put));
+      if (start + put > length) await ftruncate(this.#fd, length);
+      return Math.max(0, Math.min(put - (position - start), bytes.byteLength));
+    } finally {
+      giveBounce(bounce);
+    }
+  }
+
+  /** @returns The error that tells what is wrong, or `undefined` for what the device accepts. */
+  #misalignment(bytes: Uint8Array, position: number): Error | undefined {
+    const { memory, offset, length } = this.#alignment;
+    if (bytes.byteLength === 0) return undefined;
+    if (position % offset !== 0) return misaligned(this.#alignment, 'position', position);
+    if (bytes.byteLength % length !== 0) return misaligned(this.#alignment, 'length', bytes.byteLength);
+    const address = this.#context.kernel.memory.addressOf(bytes);
+    return address % memory === 0 ? undefined : misaligned(this.#alignment, 'address of the buffer', address);
+  }
+
+  /** Gives errors the operation's name that FileHandle uses. */
+  async #named(syscall: string, outcome: Promise<number>): Promise<number> {
+    try {
+      return await outcome;
+    } catch (error) {
+      throw renamed(syscall, error);
+    }
+  }
+}
+
+function renamed(syscall: string, error: unknown): unknown {
+  return error instanceof AioError && error.syscall !== 'io_setup'
+    ? new AioError(error.code, error.errno, syscall, { cause: error })
+    : error;
+}
+
+function options(signal: AbortSignal | undefined): { signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal };
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new AbortError(signal.reason);
+}
+
+function down(value: number, multiple: number): number {
+  return Math.floor(value / multiple) * multiple;
+}
+
+function up(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}
