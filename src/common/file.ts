@@ -63,6 +63,21 @@ export interface AioWriteResult<T> {
   readonly buffer: T;
 }
 
+/** What a file that was dropped leaves behind. It keeps the handle alive, so that the descriptor outlives its requests. */
+interface Remains {
+  readonly handle: HostHandle;
+  readonly release: () => void;
+}
+
+// Nothing of the file is under way any more: whatever is holds the file.
+const dropped = new FinalizationRegistry<Remains>(({ handle, release }) => {
+  process.emitWarning(`An AioFile (descriptor ${handle.fd}) was dropped without close(); it is closed now`);
+  release();
+  handle
+    .close()
+    .catch((error: unknown) => process.emitWarning(error instanceof Error ? error : String(error)));
+});
+
 type Refusal = (...args: never[]) => Promise<unknown>;
 
 /**
@@ -115,6 +130,7 @@ export class AioFile extends EventEmitter {
     this.#context = context;
     this.#routing = routing;
     this.#release = parts.release;
+    dropped.register(this, { handle, release: parts.release }, this);
     this.#cursor = parts.hostCursor ? undefined : new Cursor();
     this.#io = new FileIo({ context, fd: handle.fd, direct, alignment, unaligned, routing });
   }
@@ -392,11 +408,10 @@ export class AioFile extends EventEmitter {
 
   async #end(): Promise<void> {
     if (this.#active > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
-    try {
-      await this.#handle.close();
-    } finally {
-      this.#release();
-    }
+    dropped.unregister(this);
+    // Before the close: the number may mean another file the moment after it.
+    this.#release();
+    await this.#handle.close();
     this.emit('close');
   }
 
