@@ -1,5 +1,6 @@
 /** Every case of the suite. */
 import type { Case } from './case.ts';
+import { directCases } from './direct.ts';
 import { ioCancelCases } from './io-cancel.ts';
 import { ioDestroyCases } from './io-destroy.ts';
 import { ioGeteventsCases } from './io-getevents.ts';
@@ -16,6 +17,7 @@ export const ALL_CASES: readonly Case[] = [
   ...ioSetupCases,
   ...ioSubmitCases,
   ...transferCases,
+  ...directCases,
   ...notificationCases,
   ...ioGeteventsCases,
   ...ioGeteventsWaitingCases,
