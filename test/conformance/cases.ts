@@ -1,6 +1,7 @@
 /** Every case of the suite. */
 import type { Case } from './case.ts';
 import { directCases } from './direct.ts';
+import { fileKindCases } from './file-kinds.ts';
 import { ioCancelCases } from './io-cancel.ts';
 import { ioDestroyCases } from './io-destroy.ts';
 import { ioGeteventsCases } from './io-getevents.ts';
@@ -18,6 +19,7 @@ export const ALL_CASES: readonly Case[] = [
   ...ioSubmitCases,
   ...transferCases,
   ...directCases,
+  ...fileKindCases,
   ...notificationCases,
   ...ioGeteventsCases,
   ...ioGeteventsWaitingCases,
