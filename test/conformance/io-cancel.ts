@@ -1,6 +1,6 @@
 /** io_cancel: what can be given up, and how one hears of it. */
 import assert from 'node:assert/strict';
-import { IOCB_CMD_POLL, POLLIN } from '../../src/common/abi/constants.ts';
+import { IOCB_CMD_POLL, IOCB_FLAG_RESFD, POLLIN } from '../../src/common/abi/constants.ts';
 import type { Case } from './case.ts';
 import { type Fixture, type IocbInMemory, KERNEL_ADDRESS, UNMAPPED } from './fixture.ts';
 
@@ -171,6 +171,66 @@ export const ioCancelCases: readonly Case[] = [
         assert.equal(fixture.reap(ctx, 1)[0]!.data, data);
       }
       fixture.fails(fixture.kernel.io_cancel(ctx, iocb.address, 0), 'EINVAL', 'io_cancel');
+    },
+  },
+  {
+    id: 'io_cancel/key-straddles',
+    rule: 'CANCEL-01 CANCEL-02',
+    title: 'only bytes 8 to 11 of the iocb are read: they must be there, the rest need not',
+    run(f) {
+      const ctx = f.setup();
+      const page = f.pages('read-write', 'none');
+      const end = page + 4096;
+      // The key ends where the page does: read, and then not found.
+      f.fails(f.kernel.io_cancel(ctx, end - 12, 0), 'EINVAL', 'io_cancel');
+      f.fails(f.kernel.io_cancel(ctx, end - 11, 0), 'EFAULT', 'io_cancel');
+      f.fails(f.kernel.io_cancel(ctx, end - 8, 0), 'EFAULT', 'io_cancel');
+    },
+  },
+  {
+    id: 'io_cancel/resfd',
+    rule: 'CANCEL-04 RESFD-01',
+    title: 'a cancelled poll signals its eventfd, once',
+    run(f) {
+      const ctx = f.setup();
+      const aio_resfd = f.eventfd(0);
+      const iocb = f.iocb({
+        aio_lio_opcode: IOCB_CMD_POLL,
+        aio_fildes: f.eventfd(0),
+        aio_buf: POLLIN,
+        aio_flags: IOCB_FLAG_RESFD,
+        aio_resfd,
+      });
+      f.accepted(ctx, iocb);
+      f.fails(f.kernel.io_cancel(ctx, iocb.address, 0), 'EINPROGRESS', 'io_cancel');
+      f.reap(ctx, 1);
+      assert.equal(f.kernel.eventfd_read(aio_resfd), 1n);
+    },
+  },
+  {
+    id: 'io_cancel/resubmitted',
+    rule: 'CANCEL-03 CANCEL-07',
+    title: 'an iocb submitted again after its event can be cancelled again',
+    run(f) {
+      const { ctx, iocb, eventfd } = pending(f);
+      assert.equal(f.kernel.eventfd_write(eventfd, 1n), 0);
+      f.reap(ctx, 1);
+      f.fails(f.kernel.io_cancel(ctx, iocb.address, 0), 'EINVAL', 'io_cancel');
+      assert.equal(f.kernel.eventfd_read(eventfd), 1n);
+      f.accepted(ctx, iocb);
+      f.fails(f.kernel.io_cancel(ctx, iocb.address, 0), 'EINPROGRESS', 'io_cancel');
+      assert.equal(f.reap(ctx, 1)[0]!.res, 0n);
+    },
+  },
+  {
+    id: 'io_cancel/iocb-reused',
+    rule: 'CANCEL-02 CANCEL-03',
+    title: 'the address counts, not what the iocb says by now',
+    run(f) {
+      const { ctx, iocb } = pending(f);
+      iocb.set({ aio_lio_opcode: 0xffff, aio_fildes: -1 >>> 0, aio_data: 1, aio_reserved2: 7 });
+      f.fails(f.kernel.io_cancel(ctx, iocb.address, 0), 'EINPROGRESS', 'io_cancel');
+      assert.equal(f.reap(ctx, 1)[0]!.data, 9n);
     },
   },
 ];

@@ -110,4 +110,21 @@ export const ioGeteventsWaitingCases: readonly Case[] = [
       assert.equal(f.kernel.io_getevents(ctx, 1000, 1000, address, f.timespec(0, SHORT_NS)), held);
     },
   },
+  {
+    id: 'io_getevents/timeout-untouched',
+    rule: 'GET-09',
+    title: 'the timeout is never written back, whether it expires or not',
+    run(f) {
+      const ctx = f.setup();
+      const { bytes, address } = f.bytes(16);
+      const timeout = new BigInt64Array(bytes.buffer);
+      timeout[1] = 2_000_000n;
+      const { address: events } = f.bytes(32);
+      assert.equal(f.kernel.io_getevents(ctx, 1, 1, events, address), 0);
+      assert.deepEqual([...timeout], [0n, 2_000_000n]);
+      f.accepted(ctx, { aio_lio_opcode: IOCB_CMD_POLL, aio_fildes: f.eventfd(1), aio_buf: POLLIN });
+      assert.equal(f.kernel.io_getevents(ctx, 1, 1, events, address), 1);
+      assert.deepEqual([...timeout], [0n, 2_000_000n]);
+    },
+  },
 ];

@@ -180,7 +180,7 @@ export const ioSetupCases: readonly Case[] = [
   ...REFUSALS.map(
     ({ id, rule, title, at, initial = 0, nr, expect }): Case => ({
       id: `io_setup/${id}`,
-      rule,
+      rule: `${rule} SETUP-09`,
       title,
       run: (fixture) =>
         fixture.undisturbed(() => {

@@ -325,7 +325,7 @@ const LADDER: readonly {
   },
   {
     id: 'offset-negative',
-    rule: 'OFF-01',
+    rule: 'OFF-01 SUBMIT-34',
     title: 'a negative place in the file',
     iocb: (f) => f.read(f.file('x').fd, f.bytes(8).address, 8, -1),
     expect: 'EINVAL',
@@ -732,6 +732,42 @@ export const ioSubmitCases: readonly Case[] = [
       const one = fixture.iocb(byteRead(fixture));
       fixture.accepted(ctx, ...Array<typeof one>(100).fill(one));
       assert.equal(fixture.reap(ctx, 100).length, 100);
+    },
+  },
+  {
+    id: 'io_submit/bad-context-first',
+    rule: 'SUBMIT-03 SUBMIT-11',
+    title: 'a bad context is EINVAL with nr 0, and with an iocbpp that is NULL, unmapped or in the kernel',
+    run(f) {
+      const good = f.setup();
+      for (const ctx of [0, -1, good + 8, good + 4096]) {
+        for (const iocbpp of [0, UNMAPPED, KERNEL_ADDRESS]) {
+          f.fails(f.kernel.io_submit(ctx, 0, iocbpp), 'EINVAL', 'io_submit');
+          f.fails(f.kernel.io_submit(ctx, 1, iocbpp), 'EINVAL', 'io_submit');
+        }
+      }
+    },
+  },
+  {
+    id: 'io_submit/buffer-anywhere',
+    rule: 'BUF-09',
+    title: 'a buffer may lie in the iocb itself, in the ring, and under another request',
+    requires: ['runs-in-submit'],
+    run(f) {
+      const ctx = f.setup();
+      const { fd } = f.file('ABCDEFGH');
+      const own = f.iocb({});
+      own.set(f.read(fd, own.address, 8, 0, { aio_data: 77 }));
+      f.accepted(ctx, own);
+      assert.equal(f.reap(ctx, 1)[0]!.data, 77n, 'the data was captured before');
+      assert.equal(Buffer.from(f.peek(own.address, 8)).toString(), 'ABCDEFGH');
+      const cell = ctx + 32 + 32 * 100;
+      assert.equal(f.result(ctx, f.read(fd, cell, 8, 0)), 8);
+      assert.equal(Buffer.from(f.peek(cell, 8)).toString(), 'ABCDEFGH');
+      const { bytes, address } = f.bytes(8);
+      f.accepted(ctx, f.read(fd, address, 8, 0), f.read(fd, address + 2, 2, 0));
+      f.reap(ctx, 2);
+      assert.equal(Buffer.from(bytes).toString(), 'ABABEFGH', 'the later one wins');
     },
   },
 ];

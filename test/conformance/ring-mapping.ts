@@ -1,5 +1,6 @@
 /** The ring as a mapping: moved, unmapped, put back. */
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { IOCB_CMD_POLL, POLLIN } from '../../src/common/abi/constants.ts';
 import type { Word } from '../../src/common/kernel.ts';
 import type { Case } from './case.ts';
@@ -7,7 +8,10 @@ import type { Fixture, IocbFields } from './fixture.ts';
 
 const PAGE = 4096;
 const MREMAP_MAYMOVE_FIXED = 3;
+const MREMAP_MAYMOVE = 1;
+const MREMAP_DONTUNMAP = 4;
 const PROT_READ_WRITE = 3;
+const PROT_READ_EXEC = 5;
 const MAP_PRIVATE_FIXED_ANONYMOUS = 0x32;
 
 function poll(fd: number, data: number): IocbFields {
@@ -141,6 +145,54 @@ export const ringMappingCases: readonly Case[] = [
       const moved = move(f, f.setup(1));
       assert.equal(f.destroy(moved), 0);
       assert.equal(f.kernel.memory.read(moved, 32), undefined);
+    },
+  },
+  {
+    id: 'ring/mremap-refused',
+    rule: 'RING-14',
+    title: 'grown: EFAULT; MREMAP_DONTUNMAP: EINVAL; a second mapping by old size 0: EFAULT',
+    requires: ['ring-mapping'],
+    run(f) {
+      const ctx = f.setup(1);
+      const { host } = f;
+      f.fails(host.call('mremap', ctx, PAGE, 2 * PAGE, MREMAP_MAYMOVE, 0), 'EFAULT', 'mremap');
+      f.fails(host.call('mremap', ctx, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, 0), 'EINVAL', 'mremap');
+      f.fails(host.call('mremap', ctx, 0, PAGE, MREMAP_MAYMOVE, 0), 'EFAULT', 'mremap');
+      f.accepted(ctx, poll(f.eventfd(1), 1));
+      assert.equal(f.reap(ctx, 1)[0]!.data, 1n);
+    },
+  },
+  {
+    id: 'ring/tail-unmapped',
+    rule: 'RING-15',
+    title: 'all but the first page unmapped: the calls go on working',
+    requires: ['ring-mapping'],
+    run(f) {
+      const ctx = f.setup(128);
+      const bytes = Math.ceil((32 + f.ring(ctx).nr * 32) / PAGE) * PAGE;
+      assert.ok(bytes > PAGE);
+      assert.equal(f.kernel.memory.munmap(ctx + PAGE, bytes - PAGE), 0);
+      const fd = f.eventfd(1);
+      for (let round = 0; round < 300; round++) {
+        f.accepted(ctx, poll(fd, round));
+        assert.equal(f.reap(ctx, 1)[0]!.data, BigInt(round));
+      }
+    },
+  },
+  {
+    id: 'ring/mapping',
+    rule: 'SETUP-14',
+    title: 'io_setup takes no descriptor; its mapping is shared, writable, named, and never executable',
+    requires: ['ring-mapping'],
+    run(f) {
+      const descriptors = readdirSync('/proc/self/fd').length;
+      const ctx = f.setup(1);
+      assert.equal(readdirSync('/proc/self/fd').length, descriptors);
+      const line = readFileSync('/proc/self/maps', 'utf8')
+        .split('\n')
+        .find((one) => one.startsWith(`${ctx.toString(16)}-`));
+      assert.match(line ?? '', / rw-s .*\/\[aio\] \(deleted\)$/);
+      f.fails(f.host.call('mprotect', ctx, PAGE, PROT_READ_EXEC), 'EACCES', 'mprotect');
     },
   },
 ];
