@@ -11,7 +11,10 @@ import { ioSetupCases } from './io-setup.ts';
 import { ioSubmitCases } from './io-submit.ts';
 import { mappedRingCases } from './mapped-ring.ts';
 import { notificationCases } from './notification.ts';
+import { processLifeCases } from './process-life.ts';
 import { ringMappingCases } from './ring-mapping.ts';
+import { signalCases } from './signals.ts';
+import { threadCases } from './threads.ts';
 import { transferCases } from './transfers.ts';
 
 export const ALL_CASES: readonly Case[] = [
@@ -28,4 +31,7 @@ export const ALL_CASES: readonly Case[] = [
   ...ioDestroyCases,
   ...mappedRingCases,
   ...ringMappingCases,
+  ...signalCases,
+  ...threadCases,
+  ...processLifeCases,
 ];

@@ -61,6 +61,10 @@ export class Fixture {
     this.#host = host;
   }
 
+  get hasHost(): boolean {
+    return this.#host !== undefined;
+  }
+
   get host(): Host {
     if (this.#host === undefined)
       throw new Unsupported('the host behind this kernel offers no pipes or sockets');

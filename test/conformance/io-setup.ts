@@ -4,10 +4,11 @@ import { IO_EVENT_BYTES } from '../../src/common/abi/layout.ts';
 import { AIO_RING_MAGIC, IOCB_CMD_POLL, POLLIN } from '../../src/common/abi/constants.ts';
 import type { ErrnoName } from '../../src/common/abi/errno.ts';
 import type { Word } from '../../src/common/kernel.ts';
-import type { Case } from './case.ts';
+import { type Case, Unsupported } from './case.ts';
 import { describe, type Fixture, KERNEL_ADDRESS, UNMAPPED } from './fixture.ts';
 
 const MAX_DOUBLED = 8388608;
+const CPU_SET_BYTES = 128;
 
 /** Refused setups: what stands in the word, what is asked. */
 const REFUSALS: readonly {
@@ -163,17 +164,31 @@ function fill(fixture: Fixture, ctx: number, chunk = 64): number {
   }
 }
 
-/** Keeps the thread on one CPU where the host can, since slots are taken by CPU. */
+/** CPUs that this thread may run on. Everything is as it was when the case ends. */
+function affinity(fixture: Fixture): { cpus: number[]; runOn(cpu: number): void } {
+  const { host } = fixture;
+  const { bytes: before, address: beforeAt } = fixture.bytes(CPU_SET_BYTES);
+  fixture.succeeds(host.call('sched_getaffinity', 0, CPU_SET_BYTES, beforeAt), 'sched_getaffinity');
+  fixture.after(() => host.call('sched_setaffinity', 0, CPU_SET_BYTES, beforeAt));
+  const cpus = Array.from({ length: CPU_SET_BYTES * 8 }, (_, cpu) => cpu).filter(
+    (cpu) => (before[cpu >> 3]! & (1 << (cpu & 7))) !== 0,
+  );
+  return {
+    cpus,
+    runOn(cpu) {
+      const { bytes, address } = fixture.bytes(CPU_SET_BYTES);
+      bytes[cpu >> 3] = 1 << (cpu & 7);
+      fixture.succeeds(host.call('sched_setaffinity', 0, CPU_SET_BYTES, address), 'sched_setaffinity');
+    },
+  };
+}
+
+/** Keeps the thread on one CPU where slots are taken by CPU. */
 function pin(fixture: Fixture): void {
   const { features, possibleCpus } = fixture.kernel.supports;
-  if (possibleCpus === 1 || fixture.kernel.name === 'emulated' || features['per-cpu-slots'] !== true) return;
-  const { bytes, address } = fixture.bytes(128);
-  const { bytes: before, address: beforeAt } = fixture.bytes(128);
-  fixture.succeeds(fixture.host.call('sched_getaffinity', 0, 128, beforeAt), 'sched_getaffinity');
-  const first = before.findIndex((byte) => byte !== 0);
-  bytes[first] = before[first]! & -before[first]!;
-  fixture.succeeds(fixture.host.call('sched_setaffinity', 0, 128, address), 'sched_setaffinity');
-  fixture.after(() => fixture.host.call('sched_setaffinity', 0, 128, beforeAt));
+  if (possibleCpus === 1 || features['per-cpu-slots'] !== true || !fixture.hasHost) return;
+  const { cpus, runOn } = affinity(fixture);
+  runOn(cpus[0]!);
 }
 
 export const ioSetupCases: readonly Case[] = [
@@ -407,6 +422,36 @@ export const ioSetupCases: readonly Case[] = [
         events.map(({ data }) => Number(data)),
         Array.from({ length: taken }, (_, index) => index),
       );
+    },
+  },
+  {
+    id: 'io_setup/slots-left-behind',
+    rule: 'CAP-04',
+    title: 'a thread that moves to another CPU leaves the rest of its batch of slots behind',
+    requires: ['per-cpu-slots'],
+    run(fixture) {
+      const { cpus, runOn } = affinity(fixture);
+      const [first, second] = cpus;
+      if (first === undefined || second === undefined) throw new Unsupported('there is one CPU to run on');
+      const ctx = fixture.setup(1);
+      const requests = 4 * fixture.kernel.supports.possibleCpus;
+      const room = fixture.ring(ctx).nr - 1;
+      const batch = Math.max(1, Math.floor(room / requests));
+      const poll = { aio_lio_opcode: IOCB_CMD_POLL, aio_fildes: fixture.eventfd(0), aio_buf: POLLIN };
+      const fill = (): number => {
+        for (let taken = 0; ; taken++) {
+          const answer = fixture.submit(ctx, poll);
+          if (answer === 1) continue;
+          fixture.fails(answer, 'EAGAIN', 'io_submit');
+          return taken;
+        }
+      };
+      runOn(first);
+      fixture.accepted(ctx, poll);
+      runOn(second);
+      assert.equal(fill(), batch * (Math.floor(room / batch) - 1));
+      runOn(first);
+      assert.equal(fill(), batch - 1);
     },
   },
 ];

@@ -185,6 +185,7 @@ export const ringMappingCases: readonly Case[] = [
     title: 'io_setup takes no descriptor; its mapping is shared, writable, named, and never executable',
     requires: ['ring-mapping'],
     run(f) {
+      const { host } = f;
       const descriptors = readdirSync('/proc/self/fd').length;
       const ctx = f.setup(1);
       assert.equal(readdirSync('/proc/self/fd').length, descriptors);
@@ -192,7 +193,7 @@ export const ringMappingCases: readonly Case[] = [
         .split('\n')
         .find((one) => one.startsWith(`${ctx.toString(16)}-`));
       assert.match(line ?? '', / rw-s .*\/\[aio\] \(deleted\)$/);
-      f.fails(f.host.call('mprotect', ctx, PAGE, PROT_READ_EXEC), 'EACCES', 'mprotect');
+      f.fails(host.call('mprotect', ctx, PAGE, PROT_READ_EXEC), 'EACCES', 'mprotect');
     },
   },
 ];

@@ -1,0 +1,217 @@
+/** What becomes of contexts at exit, fork and exec; and 32-bit programs. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import { IOCB_CMD_POLL, POLLIN } from '../../src/common/abi/constants.ts';
+import { ERRNO } from '../../src/common/abi/errno.ts';
+import { SYSNO } from '../../src/native/sysno.ts';
+import { type Case, Unsupported } from './case.ts';
+import { answerOf, start } from './child.ts';
+import type { Fixture } from './fixture.ts';
+import { forkAndCall } from './machine-code.ts';
+
+const { EFAULT, EINVAL, ENOMEM } = ERRNO;
+const PAGE = 4096;
+const MAP_SHARED_ANONYMOUS_32BIT = 0x61;
+const PROT_READ_WRITE = 3;
+const READ = 0;
+const WRITE = 1;
+const LOAD = -1;
+const ENTRY_BYTES = 64;
+/** More looks than another process's contexts could spoil. */
+const LOOKS = 400;
+
+/** Waits until aio-nr has fallen by what the child held; other processes may move it meanwhile. */
+async function given(f: Fixture, held: number): Promise<void> {
+  const after = held - 50;
+  for (let look = 0; look < LOOKS; look++) {
+    if (f.kernel.limits.aio_nr() <= after) return;
+    await setTimeout(5);
+  }
+  assert.fail(`aio-nr does not fall from ${held} to ${after}`);
+}
+
+/** Memory that a forked child shares. */
+function sharedPage(f: Fixture): number {
+  const page = f.host.call('mmap', 0, PAGE, PROT_READ_WRITE, MAP_SHARED_ANONYMOUS_32BIT, -1, 0);
+  f.succeeds(page, 'mmap');
+  f.after(() => f.kernel.memory.munmap(page, PAGE));
+  return page;
+}
+
+async function compat(scenario: string): Promise<unknown> {
+  if (process.arch !== 'x64') throw new Unsupported(`there is no machine code here for ${process.arch}`);
+  const { code, signal, answer, errors } = await start('compat', scenario).ended();
+  if (signal === 'SIGSEGV') throw new Unsupported('this kernel has no 32-bit system calls');
+  assert.equal(code, 0, errors);
+  return answer;
+}
+
+export const processLifeCases: readonly Case[] = [
+  ...(['hold-pending', 'hold-waiting'] as const).map(
+    (scenario): Case => ({
+      id: `exit/killed-${scenario}`,
+      rule: 'EXIT-01 EXIT-03',
+      title: `killed with a poll pending${scenario === 'hold-waiting' ? ', inside io_getevents' : ''}: ends at once, aio-nr falls`,
+      requires: ['process-lifetime'],
+      async run(f) {
+        const child = start('processes', scenario);
+        await child.line();
+        if (scenario === 'hold-waiting') await child.insideSyscall(SYSNO[process.arch]!.io_getevents);
+        const held = f.kernel.limits.aio_nr();
+        child.kill('SIGKILL');
+        assert.equal((await child.ended()).signal, 'SIGKILL');
+        await given(f, held);
+      },
+    }),
+  ),
+  {
+    id: 'exit/in-flight',
+    rule: 'EXIT-02 EXIT-03',
+    title: 'exit with disk requests in flight and a poll pending: the process ends',
+    requires: ['process-lifetime'],
+    async run() {
+      const { code, errors } = await start('processes', 'exit-in-flight').ended();
+      assert.equal(code, 0, errors);
+    },
+  },
+  {
+    id: 'exec/destroys',
+    rule: 'EXIT-08 EXIT-03',
+    title: 'exec destroys every context: aio-nr falls while the process lives on',
+    requires: ['process-lifetime'],
+    async run(f) {
+      const child = start('processes', 'exec');
+      await child.line();
+      const held = f.kernel.limits.aio_nr();
+      child.kill('SIGUSR2');
+      for (let look = 0; readFileSync(`/proc/${child.pid}/comm`, 'latin1').trim() !== 'sleep'; look++) {
+        assert.ok(look < LOOKS, 'the child does not become another program');
+        await setTimeout(5);
+      }
+      await given(f, held);
+      child.kill('SIGKILL');
+      assert.equal((await child.ended()).signal, 'SIGKILL');
+    },
+  },
+  {
+    id: 'fork/child',
+    rule: 'EXIT-04 EXIT-05 EXIT-06',
+    title:
+      'a forked child: the handle is EINVAL, the ring is shared memory, its own context has id 0 and counts',
+    requires: ['process-lifetime'],
+    async run(f) {
+      const { host, kernel } = f;
+      const ctx = f.setup(3);
+      const ready = { aio_lio_opcode: IOCB_CMD_POLL, aio_fildes: f.eventfd(1), aio_buf: POLLIN };
+      f.accepted(ctx, { ...ready, aio_data: 1 }, { ...ready, aio_data: 2 });
+      const page = sharedPage(f);
+      const word = page + 2048;
+      const header = page + 2048 + 16;
+      const seen = host.pipe(false);
+      const given_ = host.pipe(false);
+      const done = host.pipe(false);
+      for (const fd of [...seen, ...given_, ...done]) f.after(() => host.call('close', fd));
+      // What the child puts into the head of the ring.
+      f.poke(word + 8, new Uint8Array(new Uint32Array([1]).buffer));
+      host.call('write', given_[1], word + 8, 4);
+      const numbers = SYSNO[process.arch]!;
+      const calls: readonly (readonly number[])[] = [
+        [WRITE, seen[1], ctx, 16],
+        [numbers.io_submit, ctx, 0, 0],
+        [numbers.io_getevents, ctx, 0, 0, 0, 0],
+        [numbers.io_destroy, ctx],
+        [READ, given_[0], ctx + 8, 4],
+        [numbers.io_setup, 50, word],
+        [LOAD, word],
+        [WRITE, seen[1], word, 1],
+        // Until the parent has seen enough.
+        [READ, done[0], header, 1],
+      ];
+      f.pokeWord(page, calls.length);
+      calls.forEach((call, index) => {
+        call.forEach((value, position) => {
+          f.pokeWord(page + 16 + index * ENTRY_BYTES + position * 8, value);
+        });
+      });
+      forkAndCall(f, page);
+      const pid = Number(f.peekWord(page + 8));
+      f.after(() => host.call('waitpid', pid, 0, 0));
+      f.after(() => host.call('write', done[1], header, 1));
+      assert.equal(host.call('read', seen[0], header, 16), 16);
+      const [, , head, tail] = new Uint32Array(f.peek(header, 16).slice().buffer);
+      assert.deepEqual([head, tail], [0, 2], 'the child sees the head and the tail');
+      assert.equal(host.call('read', seen[0], header, 1), 1);
+      const answers = calls.map((_, index) =>
+        Number(BigInt.asIntN(64, f.peekWord(page + 16 + index * ENTRY_BYTES + 56))),
+      );
+      assert.deepEqual(answers.slice(1, 4), [-EINVAL, -EINVAL, -EINVAL]);
+      assert.equal(answers[5], 0, 'io_setup of the child');
+      assert.equal(answers[6], 0, 'the id of its ring');
+      assert.deepEqual(
+        f.ready(ctx).map(({ data }) => data),
+        [2n],
+        'the head that the child has moved is the head',
+      );
+      const held = kernel.limits.aio_nr();
+      host.call('write', done[1], header, 1);
+      await given(f, held);
+    },
+  },
+  {
+    id: 'io_setup/address-space',
+    rule: 'SETUP-14',
+    title: 'RLIMIT_AS too small for the ring: ENOMEM',
+    requires: ['process-lifetime'],
+    async run() {
+      assert.equal(await answerOf('processes', 'address-space'), -ENOMEM);
+    },
+  },
+  {
+    id: 'compat/handle',
+    rule: 'COMPAT-01',
+    title: '32 bits: four bytes of handle are written, and the calls take it',
+    requires: ['process-lifetime'],
+    async run() {
+      assert.deepEqual(await compat('handle'), {
+        after: 0xabababab,
+        poll: ['event', POLLIN],
+        destroy: [0, -EINVAL],
+      });
+    },
+  },
+  {
+    id: 'compat/transfers',
+    rule: 'COMPAT-02 COMPAT-03 COMPAT-04',
+    title: '32 bits: large lengths are cut, addresses are not, an iovec of 2 GiB is EINVAL',
+    requires: ['process-lifetime'],
+    async run() {
+      assert.deepEqual(await compat('transfers'), {
+        large: [
+          ['event', 10],
+          ['event', 10],
+        ],
+        bit32: ['event', -EFAULT],
+        bit63: ['submit', -EFAULT],
+        iovec: [
+          ['submit', -EINVAL],
+          ['event', 10],
+        ],
+      });
+    },
+  },
+  {
+    id: 'compat/arguments',
+    rule: 'COMPAT-05',
+    title:
+      '32 bits: counts are signed, a timeout of -1 is forever, the upper half of 64-bit nanoseconds is ignored',
+    requires: ['process-lifetime'],
+    async run() {
+      assert.deepEqual(await compat('arguments'), {
+        negative: [-EINVAL, -EINVAL, -EINVAL],
+        forever: 1,
+        time64: 0,
+      });
+    },
+  },
+];
