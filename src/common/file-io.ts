@@ -7,7 +7,7 @@ import type { AioContext } from './context.ts';
 import { AbortError, AioError, codeOf } from './errors.ts';
 import { Exclusion } from './exclusion.ts';
 import { bytesOf } from './file-arguments.ts';
-import type { Routing } from './routing.ts';
+import type { Routing, ThreadPoolReason } from './routing.ts';
 import { validateView } from './validate.ts';
 
 const poolRead = promisify(fs.read);
@@ -104,9 +104,15 @@ export class FileIo {
     if (this.#routing.read === 'kernel') {
       return this.#named('read', this.#context.readv(this.#fd, views, position));
     }
-    const nowait = await this.#tryNowait(() =>
-      this.#context.readv(this.#fd, views, position, { rw_flags: RWF_NOWAIT }),
-    );
+    const nowait = this.#routing.tryNowait()
+      ? await this.#judged(
+          this.#tryNowait(() => this.#context.readv(this.#fd, views, position, { rw_flags: RWF_NOWAIT })),
+        )
+      : undefined;
+    if (nowait === undefined) {
+      this.#routing.count('read', 'probably not in the page cache');
+      return (await poolReadv(this.#fd, views, position)).bytesRead;
+    }
     const total = views.reduce((sum, { byteLength }) => sum + byteLength, 0);
     if (nowait === total || nowait === 0) return nowait;
     // Part of it was cached: the rest as one read after the other.
@@ -154,7 +160,9 @@ export class FileIo {
           ...options(signal),
         }),
       );
-    let done = await nowait(0);
+    if (!this.#routing.tryNowait())
+      return this.#readFromPool(bytes, position, 'probably not in the page cache');
+    let done = await this.#judged(nowait(0));
     if (done === undefined) return this.#readFromPool(bytes, position);
     if (done === 0) return 0;
     // Short: the end of the file, or the end of what was cached. FileHandle would have gone on.
@@ -165,6 +173,18 @@ export class FileIo {
       if (more === undefined) break;
     }
     return done;
+  }
+
+  /** Lets the routing learn from how a NOWAIT read ended. */
+  async #judged(outcome: Promise<number | undefined>): Promise<number | undefined> {
+    let found: number | undefined;
+    try {
+      found = await outcome;
+    } finally {
+      if (found === undefined) this.#routing.missed();
+      else this.#routing.hit();
+    }
+    return found;
   }
 
   /** @returns `undefined` where the kernel would have to wait, or cannot say. */
@@ -185,7 +205,7 @@ export class FileIo {
   async #readFromPool(
     bytes: Uint8Array,
     position: number | null,
-    reason?: 'position of the descriptor',
+    reason?: ThreadPoolReason,
   ): Promise<number> {
     this.#routing.count('read', reason);
     return (await poolRead(this.#fd, bytes, 0, bytes.byteLength, position)).bytesRead;

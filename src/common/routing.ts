@@ -14,11 +14,22 @@ export type Route = 'kernel' | 'nowait' | 'threadpool';
 export type ThreadPoolReason =
   | 'buffered write'
   | 'not in the page cache'
+  | 'probably not in the page cache'
   | 'no RWF_NOWAIT on this file system'
   | 'no RWF_NOWAIT in this kernel'
   | 'not a regular file'
   | 'position of the descriptor'
   | 'no fsync by the kernel';
+
+/**
+ * How many reads may ask for NOWAIT at once.
+ *
+ * A miss costs the event loop what it takes to start reading ahead (Linux 6.18 does, inside `io_submit`), and the disk more than
+ * was asked for. So a file begins with few, each hit doubles the number, and a miss lets the next reads go without.
+ */
+const FIRST_TRIES = 4;
+const MOST_TRIES = 256;
+const MOST_SKIPPED = 64;
 
 /** The routes of one file. */
 export class Routing {
@@ -27,6 +38,10 @@ export class Routing {
   #read: Route;
   #write: Route;
   #sync: Route;
+  #tries = FIRST_TRIES;
+  #trying = 0;
+  #misses = 0;
+  #toSkip = 0;
   #readReason: ThreadPoolReason = 'not in the page cache';
   #writeReason: ThreadPoolReason = 'buffered write';
 
@@ -64,6 +79,34 @@ export class Routing {
 
   get sync(): Route {
     return this.#sync;
+  }
+
+  /** Whether a read may ask the kernel with NOWAIT; {@link hit} or {@link missed} has to follow. */
+  tryNowait(): boolean {
+    if (this.#read !== 'nowait') return false;
+    if (this.#toSkip > 0) {
+      this.#toSkip--;
+      return false;
+    }
+    if (this.#trying >= this.#tries) return false;
+    this.#trying++;
+    return true;
+  }
+
+  /** A read found its bytes in the page cache. */
+  hit(): void {
+    this.#trying--;
+    this.#misses = 0;
+    this.#toSkip = 0;
+    this.#tries = Math.min(this.#tries * 2, MOST_TRIES);
+  }
+
+  /** A read did not, or ended otherwise. */
+  missed(): void {
+    this.#trying--;
+    this.#misses++;
+    this.#tries = 1;
+    this.#toSkip = Math.min(2 ** this.#misses, MOST_SKIPPED);
   }
 
   /** The file system has refused RWF_NOWAIT: it is not asked again for this file. */
