@@ -5,6 +5,8 @@
  * asked, which throws what this version of Node.js throws for it.
  */
 
+import { invalidArgType, outOfRange } from './validate.ts';
+
 /** Node's limit for one transfer. */
 const MAX_BYTES = 2 ** 31 - 1;
 const DEFAULT_READ_BYTES = 16384;
@@ -122,4 +124,17 @@ export function fileArguments(options: unknown): FileArguments | undefined {
 /** Bytes of a view, or of a part of it. */
 export function bytesOf(view: ArrayBufferView, offset = 0, length = view.byteLength - offset): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset + offset, length);
+}
+
+/**
+ * Some versions of Node.js end the process for a length that is no integer (20.20: an assertion in `node::fs::Read`).
+ *
+ * @throws TypeError or RangeError for such a length, so that those versions never see it.
+ */
+export function refuseLengthThatKills([first, second, third]: readonly unknown[]): void {
+  const options = isView(first) ? second : first;
+  const length = isObject(options) && !isView(options) ? options.length : third;
+  if (length === undefined || length === null) return;
+  if (typeof length !== 'number') throw invalidArgType('length', 'of type number', length);
+  if (!Number.isInteger(length)) throw outOfRange('length', 'an integer', length);
 }

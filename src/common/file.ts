@@ -14,6 +14,7 @@ import {
   fileArguments,
   isEncoding,
   readArguments,
+  refuseLengthThatKills,
   vectorArguments,
   writeArguments,
 } from './file-arguments.ts';
@@ -172,6 +173,7 @@ export class AioFile extends EventEmitter {
   read(...args: unknown[]): Promise<FileReadResult<NodeJS.ArrayBufferView>> {
     return this.#during('read', async () => {
       const wanted = readArguments(args);
+      if (wanted === undefined) refuseLengthThatKills(args);
       if (wanted === undefined || (wanted.length > 0 && wanted.buffer.byteLength === 0))
         return this.#refused<FileReadResult<NodeJS.ArrayBufferView>>('read', args);
       const { buffer, offset, length, position, signal } = wanted;
@@ -206,7 +208,10 @@ export class AioFile extends EventEmitter {
     return this.#during('write', async () => {
       const [buffer] = args;
       const wanted = writeArguments(args);
-      if (wanted === undefined) return this.#refused<AioWriteResult<never>>('write', args);
+      if (wanted === undefined) {
+        if (typeof buffer !== 'string') refuseLengthThatKills(args);
+        return this.#refused<AioWriteResult<never>>('write', args);
+      }
       const { offset, length, position, signal } = wanted;
       const bytes = length === 0 ? undefined : bytesOf(validateView('buffer', wanted.buffer), offset, length);
       const bytesWritten =
@@ -222,7 +227,7 @@ export class AioFile extends EventEmitter {
   ): Promise<{ bytesRead: number; buffers: T }> {
     return this.#during('readv', async () => {
       const wanted = vectorArguments([buffers, position]);
-      if (wanted === undefined)
+      if (wanted === undefined || wanted.buffers.length === 0)
         return this.#refused<{ bytesRead: number; buffers: T }>('readv', [buffers, position]);
       const bytesRead = await this.#at(wanted.position, (place) => this.#io.readv(wanted.buffers, place));
       return result({ bytesRead, buffers });
