@@ -1,0 +1,297 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, openSync, closeSync, rmSync, writeFileSync } from 'node:fs';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate, setTimeout } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { Worker } from 'node:worker_threads';
+import { afterAll, describe, it } from 'vitest';
+import { POLLIN } from '../src/common/abi/constants.ts';
+import { ERRNO } from '../src/common/abi/errno.ts';
+import { AlignedBufferPool, alignedBuffer } from '../src/common/aligned.ts';
+import { AioContext } from '../src/common/context.ts';
+import { Exclusion } from '../src/common/exclusion.ts';
+import { open } from '../src/open.ts';
+import { faultyKernel } from './support/faulty-kernel.ts';
+import { KERNELS } from './support/kernels.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'kaio-faults-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+let files = 0;
+function path(content: string | Uint8Array = ''): string {
+  const name = join(directory, `file-${files++}`);
+  writeFileSync(name, content);
+  return name;
+}
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+/** A file system of 64 KiB, or why there is none. */
+function smallFileSystem(): { at: string } | { missing: string } {
+  const at = join(directory, 'small');
+  mkdirSync(at);
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', at], { stdio: 'pipe' });
+  } catch (error) {
+    return { missing: (error as Error).message };
+  }
+  return { at };
+}
+const small = smallFileSystem();
+afterAll(() => {
+  if ('at' in small) execFileSync('umount', [small.at]);
+});
+
+for (const { name, open: openKernel, missing } of KERNELS) {
+  describe.skipIf(missing !== undefined)(`faults, ${name}`, () => {
+    for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
+      it(`loses nothing on an unpleasant kernel (seed ${seed})`, async () => {
+        const { kernel, struck } = faultyKernel(openKernel(), { seed });
+        await using context = new AioContext({ kernel, queueDepth: 8 });
+        const fd = openSync(path(), 'r+');
+        try {
+          // Each writes and reads its own place, on after what was short.
+          const lane = async (index: number): Promise<void> => {
+            const bytes = Buffer.alloc(1000, index);
+            const place = index * 1000;
+            for (let done = 0; done < 1000; )
+              done += await context.write(fd, bytes.subarray(done), place + done);
+            const back = Buffer.alloc(1000);
+            for (let done = 0; done < 1000; )
+              done += await context.read(fd, back.subarray(done), place + done);
+            assert.deepEqual(back, bytes);
+          };
+          await Promise.all(Array.from({ length: 60 }, (_, index) => lane(index)));
+          await context.fsync(fd);
+          const { submitted, completed, eagains } = context.stats;
+          assert.equal(submitted, completed);
+          assert.equal(eagains > 0, (struck.get('EAGAIN') ?? 0) > 0);
+          for (const fault of ['short transfer', 'EINTR', 'late events']) assert.ok(struck.has(fault), fault);
+        } finally {
+          await context.drain();
+          closeSync(fd);
+        }
+      });
+    }
+
+    it.each([
+      ['EIO', ERRNO.EIO],
+      ['EDQUOT', ERRNO.EDQUOT],
+    ])('rejects the one request that fails with %s', async (code, errno) => {
+      const { kernel } = faultyKernel(openKernel(), { seed: 5, failEvery: 7, failWith: -errno });
+      await using context = new AioContext({ kernel, queueDepth: 8 });
+      const fd = openSync(path(Buffer.alloc(4096, 1)), 'r+');
+      try {
+        const outcomes = await Promise.allSettled(
+          Array.from({ length: 70 }, (_, index) => context.read(fd, Buffer.alloc(16), index * 16)),
+        );
+        const failed = outcomes.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
+        assert.ok(failed.length >= 5 && failed.length < 20, `${failed.length}`);
+        for (const { reason } of failed) {
+          if (reason.syscall === 'io_submit') continue;
+          assert.equal(reason.code, code);
+          assert.equal(reason.syscall, 'pread');
+        }
+      } finally {
+        closeSync(fd);
+      }
+    });
+
+    it.skipIf('missing' in small)('says how many bytes fitted on a full file system', async () => {
+      if (!('at' in small)) return;
+      const target = join(small.at, `full-${name}`);
+      await using file = await open(target, 'w+', 0o600, { backend: name });
+      const error = await file.writeFully(Buffer.alloc(200_000, 7), { position: 0 }).then(
+        () => assert.fail('it cannot fit'),
+        (reason: NodeJS.ErrnoException & { bytesDone?: number }) => reason,
+      );
+      assert.equal(error.code, 'ENOSPC');
+      const { size } = await file.stat();
+      assert.equal(error.bytesDone, size);
+      assert.ok(size > 0);
+      assert.ok((await file.readFile()).equals(Buffer.alloc(size, 7)));
+      rmSync(target);
+    });
+
+    it('lets timers fire on time, and others be served, under a load of cached reads', async () => {
+      await using file = await open(path(Buffer.alloc(65536, 3)), 'r', 0o666, { backend: name });
+      let stop = false;
+      let reads = 0;
+      const lanes = Array.from({ length: 64 }, async (_, index) => {
+        while (!stop) {
+          await file.read(Buffer.alloc(1024), 0, 1024, index * 1024);
+          reads++;
+        }
+      });
+      let fired = 0;
+      for (let round = 0; round < 20; round++) {
+        await setTimeout(1);
+        await setImmediate();
+        fired++;
+      }
+      stop = true;
+      await Promise.all(lanes);
+      assert.equal(fired, 20);
+      assert.ok(reads > 20, `${reads}`);
+    });
+
+    it('submits a batch in one call, and one that fails fails alone', async () => {
+      await using context = new AioContext({ kernel: openKernel(), latency: true });
+      const fd = openSync(path('0123456789'), 'r+');
+      try {
+        const buffer = Buffer.alloc(4);
+        const outcomes = await context.submit([
+          { operation: 'read', fd, buffer, position: 2 },
+          { operation: 'read', fd, buffer: 7 as never, position: 0 },
+          { operation: 'write', fd: 1_000_000, buffer, position: 0 },
+          { operation: 'fsync', fd },
+          { operation: 'nonsense' as 'fsync', fd },
+          null as never,
+        ]);
+        assert.deepEqual(
+          outcomes.map((outcome) =>
+            outcome.status === 'fulfilled' ? outcome.value : (outcome.reason.code ?? 'error'),
+          ),
+          [4, 'ERR_INVALID_ARG_TYPE', 'EBADF', 0, 'ERR_INVALID_ARG_TYPE', 'error'],
+        );
+        assert.equal(buffer.toString(), '2345');
+        const { latency, submitted } = context.stats;
+        assert.equal(submitted, 2);
+        assert.equal(latency?.count, 3);
+        await assert.rejects(context.submit('x' as never), { code: 'ERR_INVALID_ARG_TYPE' });
+      } finally {
+        closeSync(fd);
+      }
+    });
+
+    it('publishes what it does', async () => {
+      const seen: string[] = [];
+      const channels = ['kaio:context:open', 'kaio:submit', 'kaio:complete', 'kaio:context:close'];
+      const listeners = channels.map((channel) => () => seen.push(channel));
+      channels.forEach((channel, index) => {
+        subscribe(channel, listeners[index]!);
+      });
+      try {
+        const context = new AioContext({ kernel: openKernel() });
+        const fd = openSync(path('x'), 'r');
+        await context.read(fd, Buffer.alloc(1), 0);
+        closeSync(fd);
+        await context.close();
+      } finally {
+        channels.forEach((channel, index) => {
+          unsubscribe(channel, listeners[index]!);
+        });
+      }
+      assert.deepEqual(seen, channels);
+    });
+
+    it('refuses a buffer that was transferred while it waited', async () => {
+      await using context = new AioContext({ kernel: openKernel() });
+      const fd = openSync(path('0123456789'), 'r');
+      try {
+        const bytes = new Uint8Array(4);
+        const read = context.read(fd, bytes, 0);
+        structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+        await assert.rejects(read, { code: 'ERR_INVALID_ARG_VALUE', message: /detached/ });
+      } finally {
+        closeSync(fd);
+      }
+    });
+
+    it('keeps a buffer in flight out of reach of other threads', async () => {
+      await using context = new AioContext({ kernel: openKernel() });
+      const eventfd = context.kernel.eventfd(0, 0o4000);
+      // A read in flight for as long as one likes is a poll; what its memory does is the same for all.
+      const bytes = new Uint8Array(4096);
+      const fd = openSync(path(Buffer.alloc(1 << 20)), 'r');
+      const waiting = context.poll(eventfd, POLLIN);
+      const reads = Promise.all(Array.from({ length: 8 }, () => context.read(fd, bytes, 0)));
+      await setImmediate();
+      const worker = new Worker('setTimeout(() => {}, 10)', { eval: true });
+      // Refused, or copied, or moved when nothing uses it any more: never a write to memory that is gone.
+      try {
+        worker.postMessage(bytes.buffer, [bytes.buffer]);
+      } catch (error) {
+        assert.equal((error as Error).name, 'DataCloneError');
+      }
+      const outcome = await reads.then(
+        () => 'done',
+        ({ code }: NodeJS.ErrnoException) => code,
+      );
+      context.kernel.eventfd_write(eventfd, 1n);
+      await waiting;
+      assert.ok(['done', 'ERR_INVALID_ARG_VALUE', 'EFAULT'].includes(outcome!), outcome);
+      await worker.terminate();
+      closeSync(fd);
+      context.kernel.close(eventfd);
+    });
+
+    it('closes a file that was dropped, with a warning', async () => {
+      const warnings: string[] = [];
+      const listen = (warning: Error): number => warnings.push(warning.message);
+      process.on('warning', listen);
+      const fds: number[] = [];
+      for (let index = 0; index < 20; index++) fds.push(await dropOne());
+      while (warnings.filter((one) => one.startsWith('An AioFile')).length < 15) {
+        await setImmediate();
+        collectGarbage();
+      }
+      process.off('warning', listen);
+      async function dropOne(): Promise<number> {
+        const file = await open(path('dropped'), 'r', 0o666, { backend: name });
+        await file.read(Buffer.alloc(4), 0, 4, 0);
+        return file.fd;
+      }
+      assert.equal(fds.length, 20);
+    });
+  });
+}
+
+describe('aligned buffers', () => {
+  it('start at pages, whatever their length', () => {
+    const kernel = KERNELS.find(({ missing }) => missing === undefined)!.open();
+    for (const bytes of [1, 100, 4096, 5000, 1 << 20, (1 << 22) + 1]) {
+      const buffer = alignedBuffer(bytes);
+      assert.equal(buffer.byteLength, bytes);
+      assert.equal(kernel.memory.addressOf(buffer) % 4096, 0);
+      assert.ok(buffer.every((byte) => byte === 0));
+    }
+    assert.throws(() => alignedBuffer(-1), { code: 'ERR_OUT_OF_RANGE' });
+  });
+
+  it('are handed out once, and only taken back from whom they were handed to', () => {
+    const pool = new AlignedBufferPool(4096, 1);
+    const one = pool.take();
+    const two = pool.take();
+    assert.notEqual(one.byteOffset, two.byteOffset);
+    pool.give(one);
+    assert.throws(() => pool.give(one), { code: 'ERR_INVALID_ARG_TYPE' });
+    pool.give(two);
+    assert.equal(pool.take(), one);
+    assert.notEqual(pool.take(), two);
+    assert.throws(() => pool.give(Buffer.alloc(4096)), { code: 'ERR_INVALID_ARG_TYPE' });
+  });
+});
+
+it('an exclusion lets many in, or one alone, first come, first served', async () => {
+  const lock = new Exclusion();
+  const log: string[] = [];
+  const body = (name: string) => async (): Promise<void> => {
+    log.push(`+${name}`);
+    await setImmediate();
+    log.push(`-${name}`);
+  };
+  const failing = lock.alone(() => Promise.reject(new Error('no')));
+  await Promise.all([
+    assert.rejects(failing),
+    lock.shared(body('a')),
+    lock.shared(body('b')),
+    lock.alone(body('C')),
+    lock.shared(body('d')),
+    lock.alone(body('E')),
+  ]);
+  assert.deepEqual(log, ['+a', '+b', '-a', '-b', '+C', '-C', '+d', '-d', '+E', '-E']);
+});
