@@ -1,7 +1,7 @@
 /**
- * Many contexts, then many requests on one: aio-nr, descriptors and memory must end where they began.
+ * Many contexts, then many requests on one, then many files: aio-nr, descriptors and memory must end where they began.
  *
- * `npm run soak -- --contexts 1000 --requests 1000000`
+ * `npm run soak -- --contexts 1000 --requests 1000000 --files 100000`
  */
 import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,6 +13,7 @@ import {
   type AioKernel,
   AioStateError,
   type BackendPreference,
+  open,
   selectKernel,
 } from '../src/index.ts';
 
@@ -20,10 +21,12 @@ const { values } = parseArgs({
   options: {
     contexts: { type: 'string', default: '1000' },
     requests: { type: 'string', default: '1000000' },
+    files: { type: 'string', default: '100000' },
   },
 });
 const contexts = Number(values.contexts);
 const requests = Number(values.requests);
+const files = Number(values.files);
 const DEPTH = 128;
 const FILE_BYTES = 64 * 1024;
 const BLOCK_BYTES = 512;
@@ -83,6 +86,16 @@ async function manyRequests(kernel: AioKernel, fd: number, count: number): Promi
   await Promise.all(Array.from({ length: DEPTH }, lane));
 }
 
+/** Files that come and go, all on the thread's shared context. */
+async function manyFiles(backend: BackendPreference, count: number): Promise<void> {
+  const view = new Uint8Array(BLOCK_BYTES);
+  for (let index = 0; index < count; index++) {
+    const file = await open(path, 'r', 0, { backend });
+    if (index % 100 === 0) await file.read(view, 0, BLOCK_BYTES, 0);
+    await file.close();
+  }
+}
+
 function compare(what: string, before: Footprint, after: Footprint): boolean {
   const grown = after.rss - before.rss;
   const good =
@@ -103,7 +116,11 @@ async function soak(backend: BackendPreference, fd: number): Promise<boolean> {
   const contextsGood = compare(`${backend}: ${contexts} contexts`, before, await settled(kernel, before));
   before = footprint(kernel);
   await manyRequests(kernel, fd, requests);
-  return compare(`${backend}: ${requests} requests`, before, await settled(kernel, before)) && contextsGood;
+  const requestsGood = compare(`${backend}: ${requests} requests`, before, await settled(kernel, before));
+  before = footprint(kernel);
+  await manyFiles(backend, files);
+  const filesGood = compare(`${backend}: ${files} files`, before, await settled(kernel, before));
+  return contextsGood && requestsGood && filesGood;
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'kaio-soak-'));
