@@ -1,21 +1,6 @@
 /** What a C compiler makes of the kernel's headers, and how that compares with the tables in `src/common/abi`. */
 import { spawnSync } from 'node:child_process';
-import * as constants from '../src/common/abi/constants.ts';
-import { ERRNO } from '../src/common/abi/errno.ts';
-import type { Abi, Field } from '../src/common/abi/layout.ts';
-import type { AioSysno } from '../src/native/sysno.ts';
-
-/** One value that the tables and the headers both have a say in. */
-export interface Expectation {
-  /** For people. */
-  readonly title: string;
-  /** A constant expression in C. */
-  readonly expression: string;
-  /** An identifier that older headers may lack. */
-  readonly identifier?: string;
-  /** What the tables say. */
-  readonly expected: number;
-}
+import type { Expectation } from '../src/common/abi/expectations.ts';
 
 /** A disagreement. */
 export interface Difference {
@@ -34,15 +19,6 @@ export interface Comparison {
 
 /** What the compiler answered: a value for each index, or `undefined` for what the headers do not know. */
 export type Answers = readonly (number | undefined)[];
-
-/** The structures by their names in C. The last two are private to libraries or differ in name between headers. */
-const STRUCTS = {
-  iocb: 'struct iocb',
-  io_event: 'struct io_event',
-  iovec: 'struct iovec',
-  timespec: 'TIMESPEC',
-  aio_sigset: 'struct kaio_sigset',
-} as const;
 
 /** Declares what no header has for us. */
 const DECLARATIONS = [
@@ -86,51 +62,6 @@ export const LIBC: HeaderSet = { headers: LIBC_HEADERS, timespec: 'struct timesp
 export const KERNEL: HeaderSet = { headers: KERNEL_HEADERS, timespec: 'struct __kernel_old_timespec' };
 /** The table of system calls that arm64, riscv64 and loong64 share. */
 export const GENERIC_UNISTD: HeaderSet = { headers: ['asm-generic/unistd.h', 'stddef.h'], timespec: 'long' };
-
-/** Sizes, offsets, widths and signedness of every structure but the ring, which is private to the kernel. */
-export function layoutExpectations(abi: Abi): Expectation[] {
-  return Object.entries(STRUCTS).flatMap(([name, type]) => {
-    const layout = abi[name as keyof typeof STRUCTS];
-    const fields = Object.entries(layout.fields) as [string, Field][];
-    return [
-      { title: `sizeof ${name}`, expression: `sizeof(${type})`, expected: layout.size },
-      ...fields.flatMap(([field, expected]) => fieldExpectations(name, type, field, expected)),
-    ];
-  });
-}
-
-function fieldExpectations(name: string, type: string, field: string, expected: Field): Expectation[] {
-  const title = `${name}.${field}`;
-  const member = `((${type} *)0)->${field}`;
-  return [
-    { title: `offset of ${title}`, expression: `offsetof(${type}, ${field})`, expected: expected.offset },
-    { title: `sizeof ${title}`, expression: `sizeof(${member})`, expected: expected.size },
-    {
-      title: `${title} is signed`,
-      expression: `((__typeof__(${member}))-1 < (__typeof__(${member}))1)`,
-      expected: Number(expected.signed),
-    },
-  ];
-}
-
-/** Every number of `constants.ts`. */
-export function constantExpectations(): Expectation[] {
-  return Object.entries(constants).map(([name, expected]) => named(name, expected));
-}
-
-/** Every number of `errno.ts`. */
-export function errnoExpectations(): Expectation[] {
-  return Object.entries(ERRNO).map(([name, expected]) => named(name, expected));
-}
-
-/** The system call numbers of one architecture. */
-export function sysnoExpectations(sysno: AioSysno): Expectation[] {
-  return Object.entries(sysno).map(([name, expected]) => named(`__NR_${name}`, expected));
-}
-
-function named(identifier: string, expected: number): Expectation {
-  return { title: identifier, expression: identifier, identifier, expected };
-}
 
 /**
  * A C program that is never run: each value becomes an immediate operand in the assembly, from where it is read.

@@ -1,20 +1,14 @@
 /** Compares the tables of `src/common/abi` and `src/native/sysno.ts` with what a C compiler makes of the headers. */
-import { ABI_32LE, ABI_64BE, ABI_64LE, type Abi } from '../src/common/abi/layout.ts';
-import { SYSNO } from '../src/native/sysno.ts';
 import {
-  ask,
-  compare,
   constantExpectations,
   type Expectation,
   errnoExpectations,
-  findCompiler,
-  GENERIC_UNISTD,
-  type HeaderSet,
-  KERNEL,
-  LIBC,
   layoutExpectations,
   sysnoExpectations,
-} from './abi-probe.ts';
+} from '../src/common/abi/expectations.ts';
+import { ABI_32LE, ABI_64BE, ABI_64LE, type Abi } from '../src/common/abi/layout.ts';
+import { SYSNO } from '../src/native/sysno.ts';
+import { ask, compare, findCompiler, GENERIC_UNISTD, type HeaderSet, KERNEL, LIBC } from './abi-probe.ts';
 
 interface Question {
   readonly title: string;
@@ -37,7 +31,7 @@ function questions(): Question[] {
       ...layoutExpectations(ABIS[process.arch] ?? ABI_64LE),
       ...constantExpectations(),
       ...errnoExpectations(),
-      ...(sysno === undefined ? [] : sysnoExpectations(sysno)),
+      ...(sysno === undefined ? [] : sysnoExpectations({ ...sysno })),
     ],
     required: true,
   };
@@ -45,7 +39,7 @@ function questions(): Question[] {
     title: 'the system calls of arm64, riscv64 and loong64',
     flags: [],
     set: GENERIC_UNISTD,
-    expectations: sysnoExpectations(SYSNO.arm64!),
+    expectations: sysnoExpectations({ ...SYSNO.arm64! }),
     required: false,
   };
   // The C library has its own struct iovec, and lacks UIO_MAXIOV: the kernel's headers cannot stand beside it.
@@ -66,7 +60,7 @@ function questions(): Question[] {
       ...layoutExpectations(ABI_32LE),
       ...constantExpectations(),
       ...errnoExpectations(),
-      ...sysnoExpectations(SYSNO.ia32!),
+      ...sysnoExpectations({ ...SYSNO.ia32! }),
     ],
     required: false,
   };

@@ -27,6 +27,7 @@ export type {
   EventfdWatcher,
   Memory,
   Protection,
+  SubmitThread,
   Word,
 } from './common/kernel.ts';
 export { pageAlignedBuffer } from './common/page-aligned.ts';

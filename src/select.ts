@@ -3,7 +3,7 @@ import { isMainThread } from 'node:worker_threads';
 import { AioStateError, codeOf } from './common/errors.ts';
 import type { AioKernel } from './common/kernel.ts';
 import { emulatedKernel } from './emulated/index.ts';
-import { openNativeKernel } from './native/index.ts';
+import { loadAddon, openNativeKernel } from './native/index.ts';
 
 /** What may be asked for. */
 export type BackendPreference = 'auto' | 'native' | 'emulated';
@@ -73,11 +73,15 @@ function asked({ backend }: SelectOptions): { preference: BackendPreference; ori
 /** Reasons that are known before anything is loaded. */
 function refusalOf(): { reason: string; remedy: string } | undefined {
   if (!isMainThread) {
-    return {
-      reason:
-        'in a worker thread the kernel could write to memory that is gone when the thread is terminated',
-      remedy: 'Use the native kernel on the main thread',
-    };
+    const state = loadAddon();
+    if (state.addon === undefined) {
+      return {
+        reason:
+          'in a worker thread the kernel could write to memory that is gone when the thread is terminated, ' +
+          `and there is no addon to prevent it (${state.reason})`,
+        remedy: 'Build the addon (npm run build:addon), or use the native kernel on the main thread',
+      };
+    }
   }
   if (process.versions.bun !== undefined) {
     return { reason: 'koffi cannot watch descriptors on Bun', remedy: 'Run on Node.js' };

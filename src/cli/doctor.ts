@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { AioStateError } from '../common/errors.ts';
 import { pageAlignedBuffer } from '../common/page-aligned.ts';
-import { koffiVersion, openNativeKernel } from '../native/index.ts';
+import { koffiVersion, loadAddon, openNativeKernel } from '../native/index.ts';
 import { selectKernel } from '../select.ts';
 
 interface DoctorOptions {
@@ -35,6 +35,12 @@ function attempt(question: () => string | number): string | number {
 
 function probeNative(): string {
   return `a read went through ${openNativeKernel().release} and brought the right bytes`;
+}
+
+function addon(): string {
+  const state = loadAddon();
+  if (state.addon !== undefined) return `${state.path}, Node-API ${state.napi}, ${state.libc}`;
+  return `no: ${state.path === undefined ? '' : `${state.path}: `}${state.reason}`;
 }
 
 /** Also when the choice fails: that is when a doctor is called. */
@@ -85,7 +91,7 @@ function doctor({ json = false, directory }: DoctorOptions): void {
     platform: `${platform()} ${arch()} ${release()}`,
     ...limits,
     koffi: attempt(koffiVersion),
-    addon: 'none in this version',
+    addon: addon(),
     probe: attempt(probeNative),
     directory,
     direct: attempt(() => probeDirect(directory)),

@@ -90,6 +90,22 @@ export interface EventfdWatcher {
   close(): void;
 }
 
+/** A thread that calls `io_submit` for one context, because the call may block. */
+export interface SubmitThread {
+  /**
+   * `io_submit` on that thread, after those asked for before.
+   *
+   * @remarks
+   * *Ownership*: iocbs, iovecs and the array at `iocbpp` must stay as they are until the promise settles. Events may be reaped
+   * before that.
+   *
+   * @returns What the call answers.
+   */
+  io_submit(nr: number, iocbpp: Address): Promise<number>;
+  /** Resolves when everything asked for is done and the thread has ended. Close it before the context. */
+  close(): Promise<void>;
+}
+
 /** The six AIO system calls and what storage code needs around them. */
 export interface AioKernel {
   readonly name: 'native' | 'emulated';
@@ -193,6 +209,16 @@ export interface AioKernel {
 
   /** Calls back on the event loop while `eventfd` is readable: the callback has to read it. Starts unreferenced. */
   watch(eventfd: number, callback: () => void): EventfdWatcher;
+
+  /**
+   * Starts a thread for the `io_submit` calls of a context, where this kernel can.
+   *
+   * @remarks When the JavaScript thread ends, calls that have not begun are dropped; one that waits for a pipe or the like is
+   * interrupted by a signal, and its request ends with -EINTR.
+   *
+   * @returns `undefined` where there is no such thread to be had: call `io_submit` then.
+   */
+  submitThread?(ctx_id: AioContextId): SubmitThread | undefined;
 
   /**
    * Promises that descriptor `fd` stays open and means the same file until {@link fput}.

@@ -23,14 +23,19 @@ import type {
   AioLimits,
   DirectAlignment,
   EventfdWatcher,
+  SubmitThread,
   Word,
 } from '../common/kernel.ts';
 import { type AioRing, MappedRing } from '../common/ring.ts';
 import { allFeatures, type Supports } from '../common/supports.ts';
+import { type Addon, loadAddon } from './addon.ts';
 import { type Libc, loadLibc } from './libc.ts';
 import { ProcessMemory } from './memory.ts';
 import { type AioSysno, SYSNO } from './sysno.ts';
+import { AddonSubmitThread } from './submit-thread.ts';
 import { watchEventfd } from './watcher.ts';
+
+export { type AddonState, loadAddon } from './addon.ts';
 
 const RWF_BITS = 16;
 const EVENTFD_BYTES = 8;
@@ -54,6 +59,8 @@ export class NativeKernel implements AioKernel {
   };
   /** The C library, for tools and tests that need calls beyond the waist. */
   readonly libc: Libc;
+  /** What FFI cannot do, where it was built. Without it this kernel must stay on the main thread. */
+  readonly addon: Addon | undefined;
   readonly #sysno: AioSysno;
   readonly #rings = new Map<AioContextId, AioRing>();
   readonly #destroying = new Set<Promise<number>>();
@@ -65,8 +72,9 @@ export class NativeKernel implements AioKernel {
   readonly #close: ReturnType<Libc['bind']>;
   #supports: Supports | undefined;
 
-  constructor(libc: Libc, sysno: AioSysno) {
+  constructor(libc: Libc, sysno: AioSysno, addon: Addon | undefined) {
     this.libc = libc;
+    this.addon = addon;
     this.memory = new ProcessMemory(libc);
     this.#sysno = sysno;
     this.#eventfdValueAt = this.memory.addressOf(this.#eventfdValue);
@@ -83,17 +91,23 @@ export class NativeKernel implements AioKernel {
   }
 
   io_setup(nr_events: Word, ctxp: Word): number {
+    if (this.addon !== undefined) return this.addon.io_setup(nr_events, ctxp);
     return this.libc.syscall(this.#sysno.io_setup, nr_events, ctxp);
   }
 
   io_destroy(ctx_id: Word): number {
     this.#forgetRing(Number(ctx_id));
+    if (this.addon !== undefined) return this.addon.io_destroy(ctx_id);
     return this.libc.syscall(this.#sysno.io_destroy, ctx_id);
   }
 
   async destroyInBackground(ctx_id: AioContextId): Promise<number> {
     this.#forgetRing(ctx_id);
-    const destroyed = this.libc.syscallAsync(this.#sysno.io_destroy, ctx_id);
+    const { addon } = this;
+    const destroyed =
+      addon === undefined
+        ? this.libc.syscallAsync(this.#sysno.io_destroy, ctx_id)
+        : new Promise<number>((resolve) => addon.destroyInBackground(ctx_id, resolve));
     this.#destroying.add(destroyed);
     try {
       return await destroyed;
@@ -163,7 +177,7 @@ export class NativeKernel implements AioKernel {
   }
 
   eventfd(initval: number, flags: number): number {
-    return this.#eventfd(initval, flags);
+    return this.addon === undefined ? this.#eventfd(initval, flags) : this.addon.eventfd(initval, flags);
   }
 
   eventfd_read(fd: number): bigint {
@@ -178,11 +192,15 @@ export class NativeKernel implements AioKernel {
   }
 
   close(fd: number): number {
-    return this.#close(fd);
+    return this.addon === undefined ? this.#close(fd) : this.addon.close(fd);
   }
 
   watch(eventfd: number, callback: () => void): EventfdWatcher {
-    return watchEventfd(this.libc, eventfd, callback);
+    return watchEventfd(this.libc, this.addon, eventfd, callback);
+  }
+
+  submitThread(ctx_id: AioContextId): SubmitThread | undefined {
+    return this.addon === undefined ? undefined : new AddonSubmitThread(this.addon, ctx_id);
   }
 
   /** Linux holds the file of a request in flight by itself (BLOCK-12). */
@@ -353,7 +371,7 @@ export function openNativeKernel(): NativeKernel {
       help: `There is no Linux AIO on ${process.platform} ${process.arch}`,
     });
   }
-  const kernel = new NativeKernel(loadLibc(), sysno);
+  const kernel = new NativeKernel(loadLibc(), sysno, loadAddon().addon);
   const probe = new ProbeContext(kernel);
   try {
     probe.askWhetherReadsWork();

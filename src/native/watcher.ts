@@ -1,6 +1,27 @@
 /** Being called on the event loop while an eventfd is readable. */
 import type { EventfdWatcher } from '../common/kernel.ts';
+import type { Addon } from './addon.ts';
 import type { Libc } from './libc.ts';
+
+/** Watches through the addon where there is one, else through koffi. */
+export function watchEventfd(
+  libc: Libc,
+  addon: Addon | undefined,
+  eventfd: number,
+  callback: () => void,
+): EventfdWatcher {
+  return addon === undefined ? watchByKoffi(libc, eventfd, callback) : watchByAddon(addon, eventfd, callback);
+}
+
+/** `uv_poll` with a callback scope of its own: what the callback settles goes on at once, on every version of Node.js. */
+function watchByAddon(addon: Addon, eventfd: number, callback: () => void): EventfdWatcher {
+  const handle = addon.watcherOpen(eventfd, callback);
+  return {
+    ref: () => addon.watcherRef(handle),
+    unref: () => addon.watcherUnref(handle),
+    close: () => addon.watcherClose(handle),
+  };
+}
 
 /**
  * Watches through koffi's poll handle.
@@ -9,7 +30,7 @@ import type { Libc } from './libc.ts';
  * wait for some unrelated event (observed with koffi 3.3.4; on Node 20 to 24 they run). A `setImmediate` opens a proper
  * scope on every version, so the callback runs in one, and the process never hangs on a settled promise.
  */
-export function watchEventfd(libc: Libc, eventfd: number, callback: () => void): EventfdWatcher {
+function watchByKoffi(libc: Libc, eventfd: number, callback: () => void): EventfdWatcher {
   let closed = false;
   let scheduled: NodeJS.Immediate | undefined;
   const run = (): void => {

@@ -1,0 +1,223 @@
+/**
+ * The optional addon: found, judged and loaded on first use; or the reason there is none.
+ *
+ * Loading a file that does not fit can end the process where no `catch` helps: a symbol that is missing, a page beyond the end
+ * of a cut file. So everything that can be told from the file's bytes is asked before `dlopen` sees it.
+ */
+import { createHash } from 'node:crypto';
+import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { arch } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Word } from '../common/kernel.ts';
+import { type Elf, readElf } from './elf.ts';
+
+/** An open watcher of the addon's. */
+export type WatcherHandle = object & { readonly __watcher: never };
+/** A submit thread of the addon's. */
+export type SubmitThreadHandle = object & { readonly __submitThread: never };
+
+/** What the addon exports. Numbers are the kernel's answers: negative errnos, no exceptions, unless told otherwise. */
+export interface Addon {
+  /** As {@link AddonFacts}, for people. */
+  readonly marker: string;
+  /** The system call, and the context is guarded from the very moment that it exists. */
+  io_setup(nr_events: Word, ctxp: Word): number;
+  /** The system call; the context is forgotten in the same step. */
+  io_destroy(ctx_id: Word): number;
+  /** On a thread of its own. */
+  destroyInBackground(ctx_id: Word, callback: (result: number) => void): void;
+  /** Guarded as contexts are: closed when this thread ends. */
+  eventfd(initval: number, flags: number): number;
+  /** Closes any descriptor; one of {@link eventfd} is forgotten in the same step. */
+  close(fd: number): number;
+  /** Starts unreferenced. @throws Error if the event loop refuses. */
+  watcherOpen(fd: number, callback: () => void): WatcherHandle;
+  watcherRef(watcher: WatcherHandle): void;
+  watcherUnref(watcher: WatcherHandle): void;
+  watcherClose(watcher: WatcherHandle): void;
+  /** @throws Error if there is no thread to be had. */
+  submitThreadOpen(ctx_id: Word): SubmitThreadHandle;
+  submitThreadSubmit(
+    thread: SubmitThreadHandle,
+    nr: Word,
+    iocbpp: Word,
+    callback: (result: number) => void,
+  ): void;
+  /** Once. Calls back when what was submitted before is done and the thread has ended. */
+  submitThreadClose(thread: SubmitThreadHandle, callback: () => void): void;
+  /** Sizes, offsets and numbers by the titles of `src/common/abi/expectations.ts`. */
+  abi(): Readonly<Record<string, number>>;
+}
+
+/** What a file says of itself before it is loaded. */
+export interface AddonFacts {
+  /** Of this file's {@link Addon}. */
+  readonly interface: number;
+  readonly napi: number;
+  readonly libc: string;
+  /** As `process.arch`. */
+  readonly machine: string;
+  readonly wordBits: 32 | 64;
+  readonly littleEndian: boolean;
+}
+
+/** The addon, or why there is none. */
+export type AddonState =
+  | { readonly addon: Addon; readonly path: string; readonly napi: number; readonly libc: string }
+  | { readonly addon?: never; readonly path?: string; readonly reason: string };
+
+/** Must equal KAIO_ADDON_INTERFACE in addon.h. */
+const INTERFACE = 1;
+const MARKER = /kaio-addon interface=(\d+) napi=(\d+) libc=(\w+);/;
+const MARKER_BYTES = 100;
+const SEAL_LABEL = 'kaio-sha256:';
+const SEAL_BYTES = SEAL_LABEL.length + 64;
+const ET_DYN = 3;
+const HEADER_BYTES = 4096;
+const REBUILD = 'build it again with npm run build:addon';
+
+const MACHINES: Readonly<Record<number, string>> = {
+  3: 'ia32',
+  21: 'ppc64',
+  22: 's390x',
+  40: 'arm',
+  62: 'x64',
+  183: 'arm64',
+  243: 'riscv64',
+  258: 'loong64',
+};
+
+let state: AddonState | undefined;
+
+/**
+ * Loads the addon on the first call.
+ *
+ * `KAIO_ADDON=0` refuses it; `KAIO_PREBUILD` names another folder to look in (node-gyp-build's own variable). Never throws.
+ */
+export function loadAddon(): AddonState {
+  state ??= load();
+  return state;
+}
+
+function load(): AddonState {
+  if (process.env.KAIO_ADDON === '0') return { reason: 'KAIO_ADDON=0 refuses it' };
+  if (process.platform !== 'linux') return { reason: `there is none for ${process.platform}` };
+  if (process.versions.bun !== undefined) return { reason: 'Bun has no event loop of libuv for it' };
+  let path: string | undefined;
+  try {
+    path = find();
+    if (path === undefined) return { reason: 'this package has no folder of its own to look in' };
+    const verdict = judge(readFileSync(path));
+    if (typeof verdict === 'string') return { path, reason: verdict };
+    const addon = createRequire(import.meta.url)(path) as Addon;
+    return { addon, path, napi: verdict.napi, libc: verdict.libc };
+  } catch (error) {
+    const reason = firstLineOf(error);
+    return path === undefined ? { reason } : { path, reason };
+  }
+}
+
+function firstLineOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
+}
+
+/** Where node-gyp-build finds one. @throws Error with its reason. */
+function find(): string | undefined {
+  const root = packageRoot();
+  if (root === undefined) return undefined;
+  const gyp = createRequire(import.meta.url)('node-gyp-build') as { path?: (root: string) => string };
+  if (gyp.path === undefined) throw new Error('node-gyp-build does not look for files in this runtime');
+  try {
+    return gyp.path(root);
+  } catch (error) {
+    throw new Error(`${firstLineOf(error)}; to have it: npm run build:addon`);
+  }
+}
+
+function packageRoot(): string | undefined {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  for (;;) {
+    if (existsSync(join(folder, 'package.json'))) return folder;
+    const parent = dirname(folder);
+    if (parent === folder) return undefined;
+    folder = parent;
+  }
+}
+
+/**
+ * What a file is, by its bytes.
+ *
+ * @returns The reason why it is no whole addon of kaio's, as a string.
+ */
+export function describeAddon(bytes: Buffer): AddonFacts | string {
+  const elf = readElf(bytes);
+  if (elf === undefined) return 'it is not a shared library for Linux, or a damaged one';
+  if (elf.type !== ET_DYN) return 'it is not a shared library';
+  if (elf.neededBytes > bytes.byteLength)
+    return `it is damaged: ${elf.neededBytes} bytes belong to it and ${bytes.byteLength} are there`;
+  const at = bytes.indexOf('kaio-addon interface=');
+  const match = at < 0 ? null : MARKER.exec(bytes.toString('latin1', at, at + MARKER_BYTES));
+  if (match === null) return "it is not kaio's addon";
+  if (!isWhole(bytes)) return `it is damaged or has no seal: ${REBUILD}`;
+  return {
+    interface: Number(match[1]),
+    napi: Number(match[2]),
+    libc: match[3]!,
+    machine: MACHINES[elf.machine] ?? `machine ${elf.machine}`,
+    wordBits: elf.wordBits,
+    littleEndian: elf.littleEndian,
+  };
+}
+
+/**
+ * Judges whether this process can load a file.
+ *
+ * @returns What it says of itself, or why it must not be loaded.
+ */
+export function judge(bytes: Buffer): AddonFacts | string {
+  const facts = describeAddon(bytes);
+  if (typeof facts === 'string') return facts;
+  const { machine, napi, libc } = facts;
+  if (machine !== arch()) return `it was built for ${machine}, and this process is ${arch()}`;
+  const own = readOwnHeader();
+  if (own !== undefined && (own.wordBits !== facts.wordBits || own.littleEndian !== facts.littleEndian))
+    return `it was built for another word size or byte order of ${machine}`;
+  if (facts.interface !== INTERFACE)
+    return `it belongs to another version of kaio (interface ${facts.interface}, not ${INTERFACE}): ${REBUILD}`;
+  const offered = Number(process.versions.napi);
+  if (!(napi <= offered)) return `it was built for Node-API ${napi}, and ${process.version} has ${offered}`;
+  const ownLibc = libcOf(own);
+  if (ownLibc !== undefined && ownLibc !== libc)
+    return `it was built for the C library ${libc}, and this process uses ${ownLibc}`;
+  return facts;
+}
+
+function isWhole(bytes: Buffer): boolean {
+  const seal = bytes.toString('latin1', bytes.byteLength - SEAL_BYTES);
+  const digest = createHash('sha256').update(bytes.subarray(0, -SEAL_BYTES)).digest('hex');
+  return seal === SEAL_LABEL + digest;
+}
+
+/** Node's own program, where it may be read. */
+function readOwnHeader(): Elf | undefined {
+  const bytes = Buffer.alloc(HEADER_BYTES);
+  let fd: number;
+  try {
+    fd = openSync(process.execPath, 'r');
+  } catch {
+    // Replaced or removed since it was started: what it was cannot be told, and dlopen has the last word.
+    return undefined;
+  }
+  try {
+    return readElf(bytes.subarray(0, readSync(fd, bytes, 0, HEADER_BYTES, 0)));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function libcOf(own: Elf | undefined): string | undefined {
+  if (own?.interpreter === undefined) return undefined;
+  return own.interpreter.includes('musl') ? 'musl' : 'glibc';
+}
