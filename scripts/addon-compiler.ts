@@ -55,7 +55,8 @@ export function compileAddon(output: string, flags: readonly string[]): void {
   const compiler = findCompiler();
   if (compiler === undefined) throw new Error('there is no C compiler: install gcc or clang');
   const home = headersHome();
-  if (home === undefined) throw new Error("there are no headers of Node.js: set npm_config_nodedir to Node's folder");
+  if (home === undefined)
+    throw new Error("there are no headers of Node.js: set npm_config_nodedir to Node's folder");
   const sources = readdirSync(ADDON_SOURCES)
     .filter((name) => name.endsWith('.c'))
     .map((name) => join(ADDON_SOURCES, name));

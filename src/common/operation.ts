@@ -58,6 +58,11 @@ export class Operation {
     });
   }
 
+  /** Whether its signal has fired. */
+  get isAborted(): boolean {
+    return this.#signal?.aborted === true;
+  }
+
   /** Settles with what the kernel answered. */
   complete(res: number): void {
     if (this.cancelled && this.fields.opcode === IOCB_CMD_POLL && res === 0) this.abort();

@@ -12,7 +12,7 @@ import { AbortListeners } from './abort-listeners.ts';
 import { completeChannel, submitChannel } from './channels.ts';
 import { errnoException } from './errors.ts';
 import { IocbSlab } from './iocb-slab.ts';
-import type { AioContextId, AioKernel, EventfdWatcher } from './kernel.ts';
+import type { AioContextId, AioKernel, EventfdWatcher, SubmitThread } from './kernel.ts';
 import { Operation, type OperationFields } from './operation.ts';
 import { OperationQueue } from './operation-queue.ts';
 import type { AioRing } from './ring.ts';
@@ -24,6 +24,15 @@ const HIGH = 0x1_0000_0000;
 /** Batches per turn of the event loop before timers and I/O get theirs. */
 const BATCHES_PER_TURN = 16;
 const POINTER_BYTES = 8;
+
+/** How a queue is set up. */
+export interface SubmissionOptions {
+  readonly queueDepth: number;
+  /** Whether each request's time is measured. */
+  readonly latency: boolean;
+  /** Whether `io_submit` is called on a thread of its own, where the kernel has one to give. */
+  readonly submitThread: boolean;
+}
 
 /** The reader's side where the ring can't be seen: a system call. */
 class CalledRing implements AioRing {
@@ -71,6 +80,7 @@ export class SubmissionQueue {
   readonly #eventfd: number;
   readonly #watcher: EventfdWatcher;
   readonly #ring: AioRing;
+  readonly #thread: SubmitThread | undefined;
   readonly #slab: IocbSlab;
   readonly #inFlight: (Operation | undefined)[];
   readonly #generations: Uint32Array;
@@ -87,8 +97,8 @@ export class SubmissionQueue {
   #idleWaiters: (() => void)[] = [];
   #released: Promise<void> | undefined;
 
-  /** @throws AioError from `eventfd` or `io_setup`. */
-  constructor(kernel: AioKernel, queueDepth: number, latency: boolean) {
+  /** @throws AioError from `eventfd`, `io_setup` or the start of the submit thread. */
+  constructor(kernel: AioKernel, { queueDepth, latency, submitThread }: SubmissionOptions) {
     this.counters = new Counters(latency);
     this.#kernel = kernel;
     this.queueDepth = queueDepth;
@@ -110,7 +120,19 @@ export class SubmissionQueue {
     this.#generations = new Uint32Array(queueDepth);
     this.#freeSlots = Array.from({ length: queueDepth }, (_, index) => queueDepth - 1 - index);
     this.#ring = kernel.mapRing(this.#ctx) ?? new CalledRing(kernel, this.#ctx, queueDepth);
+    try {
+      this.#thread = submitThread ? kernel.submitThread?.(this.#ctx) : undefined;
+    } catch (error) {
+      kernel.close(this.#eventfd);
+      void kernel.destroyInBackground(this.#ctx);
+      throw error;
+    }
     this.#watcher = kernel.watch(this.#eventfd, () => this.#wake());
+  }
+
+  /** Whether `io_submit` is called on a thread of its own. */
+  get hasSubmitThread(): boolean {
+    return this.#thread !== undefined;
   }
 
   /** Submitted and not yet reaped. */
@@ -140,10 +162,14 @@ export class SubmissionQueue {
       this.#queue.dropSettled();
       this.#afterSettling();
     } else if (operation.state === 'in-flight') {
-      const answer = this.#kernel.io_cancel(this.#ctx, this.#slab.addressOf(operation.slot), 0);
-      // Reads, writes and syncs are not cancellable on Linux: their event settles them with the truth.
-      operation.cancelled = answer === -ERRNO.EINPROGRESS || answer === 0;
+      this.#cancel(operation);
     }
+  }
+
+  #cancel(operation: Operation): void {
+    const answer = this.#kernel.io_cancel(this.#ctx, this.#slab.addressOf(operation.slot), 0);
+    // Reads, writes and syncs are not cancellable on Linux: their event settles them with the truth.
+    operation.cancelled = answer === -ERRNO.EINPROGRESS || answer === 0;
   }
 
   /** Resolves when nothing is queued or in flight. */
@@ -155,6 +181,7 @@ export class SubmissionQueue {
   /** Waits for what is in flight, then gives everything back. Calling it again waits for the same end. */
   release(): Promise<void> {
     this.#released ??= this.idle().then(async () => {
+      await this.#thread?.close();
       this.#watcher.close();
       clearImmediate(this.#turn);
       this.#kernel.close(this.#eventfd);
@@ -165,7 +192,7 @@ export class SubmissionQueue {
   }
 
   #isIdle(): boolean {
-    return this.inFlight === 0 && this.queued === 0;
+    return this.inFlight === 0 && this.queued === 0 && !this.#flushing;
   }
 
   #scheduleFlush(): void {
@@ -184,6 +211,10 @@ export class SubmissionQueue {
     this.#flushScheduled = false;
     this.#batchesThisTurn++;
     this.#flushing = true;
+    if (this.#thread !== undefined) {
+      void this.#flushElsewhere(this.#thread);
+      return;
+    }
     try {
       this.#stage();
       // Nothing, when all of it was given up: and then the context may be gone already.
@@ -196,6 +227,33 @@ export class SubmissionQueue {
       this.#flushing = false;
     }
     this.#afterSettling();
+  }
+
+  /** As {@link #flush}, with the calls on the submit thread: iocbs and pointers are left alone until it has answered. */
+  async #flushElsewhere(thread: SubmitThread): Promise<void> {
+    try {
+      this.#stage();
+      const total = this.#batch.length;
+      this.#pinInFlight();
+      this.#outOfSlots = false;
+      for (let done = 0; done < total; ) {
+        const answer = await thread.io_submit(total - done, this.#slab.iocbpp + done * POINTER_BYTES);
+        this.#reap();
+        done = this.#judge(answer, done);
+      }
+      this.#cancelAborted();
+    } finally {
+      this.#flushing = false;
+    }
+    this.#afterSettling();
+  }
+
+  /** What was aborted between its staging and the call could not be found by `io_cancel` then. */
+  #cancelAborted(): void {
+    for (const slot of this.#batch) {
+      const operation = this.#inFlight[slot];
+      if (operation?.isAborted === true && !operation.cancelled) this.#cancel(operation);
+    }
   }
 
   #wake(): void {
@@ -285,27 +343,37 @@ export class SubmissionQueue {
         total - done,
         this.#slab.iocbpp + done * POINTER_BYTES,
       );
-      this.counters.batches++;
-      if (submitChannel.hasSubscribers)
-        submitChannel.publish({ kernel: this.#kernel, requests: total - done, accepted: answer });
-      if (answer > 0) {
-        done += answer;
-        this.counters.submitted += answer;
-      } else if (answer === -ERRNO.EAGAIN && this.inFlight > total - done) {
-        this.counters.eagains++;
-        // Others are in flight: reap first, and if that gave nothing, wait for them.
-        if (this.#reap() > 0) continue;
-        this.#outOfSlots = true;
-        this.#unstage(done);
-        return;
-      } else if (answer !== -ERRNO.EINTR) {
-        // Only the head was refused; the rest goes on.
-        this.#take(this.#batch[done]!).fail(
-          errnoException(answer === 0 ? -ERRNO.EAGAIN : answer, 'io_submit'),
-        );
-        done++;
-      }
+      done = this.#judge(answer, done);
     }
+  }
+
+  /**
+   * Draws the consequences of an answer to `io_submit`.
+   *
+   * @param done - Requests of the batch that were dealt with before the call.
+   * @returns How many have been dealt with now.
+   */
+  #judge(answer: number, done: number): number {
+    const total = this.#batch.length;
+    this.counters.batches++;
+    if (submitChannel.hasSubscribers)
+      submitChannel.publish({ kernel: this.#kernel, requests: total - done, accepted: answer });
+    if (answer > 0) {
+      this.counters.submitted += answer;
+      return done + answer;
+    }
+    if (answer === -ERRNO.EINTR) return done;
+    if (answer === -ERRNO.EAGAIN && this.inFlight > total - done) {
+      this.counters.eagains++;
+      // Others are in flight: reap first, and if that gave nothing, wait for them.
+      if (this.#reap() > 0) return done;
+      this.#outOfSlots = true;
+      this.#unstage(done);
+      return total;
+    }
+    // Only the head was refused; the rest goes on.
+    this.#take(this.#batch[done]!).fail(errnoException(answer === 0 ? -ERRNO.EAGAIN : answer, 'io_submit'));
+    return done + 1;
   }
 
   /** Puts what the kernel had no room for back to the front of the queue, in order. */
