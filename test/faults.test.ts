@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, openSync, closeSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import { ERRNO } from '../src/common/abi/errno.ts';
 import { AlignedBufferPool, alignedBuffer } from '../src/common/aligned.ts';
 import { AioContext } from '../src/common/context.ts';
 import { Exclusion } from '../src/common/exclusion.ts';
+import { openNativeKernel } from '../src/native/index.ts';
 import { open } from '../src/open.ts';
 import { faultyKernel } from './support/faulty-kernel.ts';
 import { KERNELS } from './support/kernels.ts';
@@ -41,6 +42,29 @@ function smallFileSystem(): { at: string } | { missing: string } {
   return { at };
 }
 const small = smallFileSystem();
+
+const RLIMIT_FSIZE = 1;
+const KERNEL_MISSING = KERNELS[0]!.missing !== undefined;
+
+/** Runs while no file of this process may grow beyond `bytes`, and SIGXFSZ does nothing. */
+async function withFileSizeLimit(bytes: number, run: () => Promise<void>): Promise<void> {
+  const { libc } = openNativeKernel();
+  const old = new BigUint64Array(2);
+  const limit = BigUint64Array.of(BigInt(bytes), 0xffff_ffff_ffff_ffffn);
+  const rlimit = (call: string, at: BigUint64Array): number =>
+    libc.bind(call, 'int', 2)(RLIMIT_FSIZE, openNativeKernel().memory.addressOf(at));
+  const ignore = (): void => {};
+  process.on('SIGXFSZ', ignore);
+  assert.equal(rlimit('getrlimit', old), 0);
+  limit[1] = old[1]!;
+  assert.equal(rlimit('setrlimit', limit), 0);
+  try {
+    await run();
+  } finally {
+    assert.equal(rlimit('setrlimit', old), 0);
+    process.off('SIGXFSZ', ignore);
+  }
+}
 afterAll(() => {
   if ('at' in small) execFileSync('umount', [small.at]);
 });
@@ -114,6 +138,82 @@ for (const { name, open: openKernel, missing } of KERNELS) {
       assert.ok(size > 0);
       assert.ok((await file.readFile()).equals(Buffer.alloc(size, 7)));
       rmSync(target);
+    });
+
+    it.skipIf(KERNEL_MISSING)('says how many bytes fitted below RLIMIT_FSIZE', async () => {
+      await using file = await open(path(), 'r+', 0o666, { backend: name });
+      await withFileSizeLimit(8192, async () => {
+        const error = await file.writeFully(Buffer.alloc(20_000, 7), { position: 0 }).then(
+          () => assert.fail('it cannot fit'),
+          (reason: NodeJS.ErrnoException & { bytesDone?: number }) => reason,
+        );
+        assert.equal(error.code, 'EFBIG');
+        assert.equal(error.bytesDone, 8192);
+      });
+      assert.equal((await file.stat()).size, 8192);
+    });
+
+    it('gives up by AbortSignal.timeout what has not begun or can be cancelled', async () => {
+      await using context = new AioContext({ kernel: openKernel(), queueDepth: 1 });
+      const eventfd = context.kernel.eventfd(0, 0o4000);
+      const fd = openSync(path('queued'), 'r');
+      const timeout = ({ name, cause }: Error): boolean =>
+        name === 'AbortError' && (cause as Error).name === 'TimeoutError';
+      // The second waits in the queue behind the first, which holds the only place.
+      const first = assert.rejects(
+        context.poll(eventfd, POLLIN, { signal: AbortSignal.timeout(60) }),
+        timeout,
+      );
+      const second = assert.rejects(
+        context.read(fd, Buffer.alloc(6), 0, { signal: AbortSignal.timeout(5) }),
+        timeout,
+      );
+      await second;
+      assert.equal(context.inFlight, 1);
+      await first;
+      await context.drain();
+      closeSync(fd);
+      context.kernel.close(eventfd);
+    });
+
+    it('never touches the other file when a number is closed and used again in flight', async () => {
+      const bytes = 1 << 20;
+      const mine = path(Buffer.alloc(bytes, 'm'));
+      const others = path(Buffer.alloc(bytes, 'o'));
+      await using context = new AioContext({ kernel: openKernel() });
+      const probe = await open(mine, 'r', 0o666, { backend: name, direct: 'prefer' });
+      const direct = probe.direct ? constants.O_DIRECT : 0;
+      await probe.close();
+      for (let round = 0; round < 20; round++) {
+        const buffer = alignedBuffer(bytes);
+        // Direct reads are the ones that Linux still works on after io_submit.
+        const fd = openSync(mine, constants.O_RDONLY | direct);
+        const read = context.read(fd, buffer, 0).catch(({ code }: NodeJS.ErrnoException) => code);
+        await setImmediate();
+        closeSync(fd);
+        const other = openSync(others, 'r');
+        assert.equal(other, fd);
+        const outcome = await read;
+        closeSync(other);
+        if (outcome !== bytes) assert.equal(outcome, 'EBADF');
+        assert.equal(buffer.indexOf('o'), -1);
+      }
+    });
+
+    it('keeps the number of an AioFile until what is under way is over', async () => {
+      const bytes = 1 << 20;
+      const mine = path(Buffer.alloc(bytes, 'm'));
+      const others = path(Buffer.alloc(bytes, 'o'));
+      for (let round = 0; round < 20; round++) {
+        const file = await open(mine, 'r', 0o666, { backend: name });
+        const reads = Array.from({ length: 8 }, () => file.read(Buffer.alloc(bytes), 0, bytes, 0));
+        const closed = file.close();
+        const other = openSync(others, 'r');
+        for (const { bytesRead, buffer } of await Promise.all(reads))
+          assert.ok(bytesRead === bytes && buffer.equals(Buffer.alloc(bytes, 'm')));
+        await closed;
+        closeSync(other);
+      }
     });
 
     it('lets timers fire on time, and others be served, under a load of cached reads', async () => {
