@@ -1,24 +1,6 @@
 /** What a C compiler makes of the kernel's headers, and how that compares with the tables in `src/common/abi`. */
 import { spawnSync } from 'node:child_process';
-import type { Expectation } from '../src/common/abi/expectations.ts';
-
-/** A disagreement. */
-export interface Difference {
-  readonly title: string;
-  readonly expected: number;
-  readonly actual: number;
-}
-
-/** The outcome of comparing. */
-export interface Comparison {
-  readonly compared: number;
-  readonly differences: readonly Difference[];
-  /** Titles of what these headers do not know. */
-  readonly unknown: readonly string[];
-}
-
-/** What the compiler answered: a value for each index, or `undefined` for what the headers do not know. */
-export type Answers = readonly (number | undefined)[];
+import type { Answers, Expectation } from '../src/common/abi/expectations.ts';
 
 /** Declares what no header has for us. */
 const DECLARATIONS = [
@@ -95,18 +77,6 @@ export function parseAssembly(assembly: string, length: number): Answers {
   for (const match of assembly.matchAll(/^@kaio (\d+) (-?\d+)/gm))
     answers[Number(match[1])] = Number(match[2]);
   return answers;
-}
-
-/** Sets the answers against the tables. Numbers are compared as 32 bits, since C sees 0xa10a10a1 as unsigned. */
-export function compare(expectations: readonly Expectation[], answers: Answers): Comparison {
-  const differences: Difference[] = [];
-  const unknown: string[] = [];
-  expectations.forEach(({ title, expected }, index) => {
-    const actual = answers[index];
-    if (actual === undefined) unknown.push(title);
-    else if ((actual | 0) !== (expected | 0)) differences.push({ title, expected, actual });
-  });
-  return { compared: expectations.length - unknown.length, differences, unknown };
 }
 
 /** The first C compiler there is; the environment variable CC comes first. */

@@ -1,14 +1,16 @@
 /** Compares the tables of `src/common/abi` and `src/native/sysno.ts` with what a C compiler makes of the headers. */
 import {
+  compare,
   constantExpectations,
   type Expectation,
   errnoExpectations,
   layoutExpectations,
   sysnoExpectations,
 } from '../src/common/abi/expectations.ts';
-import { ABI_32LE, ABI_64BE, ABI_64LE, type Abi } from '../src/common/abi/layout.ts';
+import { ABI_32LE } from '../src/common/abi/layout.ts';
+import { abiExpectations } from '../src/native/abi-oracle.ts';
 import { SYSNO } from '../src/native/sysno.ts';
-import { ask, compare, findCompiler, GENERIC_UNISTD, type HeaderSet, KERNEL, LIBC } from './abi-probe.ts';
+import { ask, findCompiler, GENERIC_UNISTD, type HeaderSet, KERNEL, LIBC } from './abi-probe.ts';
 
 interface Question {
   readonly title: string;
@@ -19,20 +21,12 @@ interface Question {
   readonly required: boolean;
 }
 
-const ABIS: Readonly<Record<string, Abi>> = { ia32: ABI_32LE, arm: ABI_32LE, s390x: ABI_64BE };
-
 function questions(): Question[] {
-  const sysno = SYSNO[process.arch];
   const here: Question = {
     title: `${process.arch}, with the C library`,
     flags: [],
     set: LIBC,
-    expectations: [
-      ...layoutExpectations(ABIS[process.arch] ?? ABI_64LE),
-      ...constantExpectations(),
-      ...errnoExpectations(),
-      ...(sysno === undefined ? [] : sysnoExpectations({ ...sysno })),
-    ],
+    expectations: abiExpectations(),
     required: true,
   };
   const generic: Question = {

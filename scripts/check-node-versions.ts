@@ -1,9 +1,13 @@
-/** Runs the wake-up check and the native conformance suite under every supported line of Node.js, on Linux x64. */
+/**
+ * Runs the wake-up check and the native conformance suite under every supported line of Node.js, on Linux x64: with the addon,
+ * where it is built, and without. With it also a slice of the torture of worker threads.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { loadAddon } from '../src/native/index.ts';
 
 const LINES = [20, 22, 24, 26];
 
@@ -25,8 +29,12 @@ function main(): void {
         const file = fileURLToPath(new URL(path, import.meta.url));
         execFileSync(node, [file, ...rest], { stdio: 'inherit', timeout: 120_000 });
       };
-      run('./wake-up.js');
-      run('../src/cli/cli.js', 'conformance', '--backend', 'native');
+      for (const addon of loadAddon().addon === undefined ? ['0'] : ['1', '0']) {
+        process.env.KAIO_ADDON = addon;
+        run('./wake-up.js');
+        run('../src/cli/cli.js', 'conformance', '--backend', 'native');
+        if (addon === '1') run('./torture.js', '--seconds', '15');
+      }
     }
   } finally {
     rmSync(directory, { recursive: true, force: true });

@@ -9,6 +9,7 @@
  *
  * `--unguarded` reads without the addon's guard, to show that the damage it prevents is seen here.
  */
+import { spawnSync } from 'node:child_process';
 import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,29 +36,41 @@ const BLOCK_BYTES = 64 << 10;
 const DEPTH = 64;
 const FILE_BYTE = 0x5a;
 const POISON = 0xa5;
+const PAGE_BYTES = 4096;
+const WATCHED_MS = 100;
 const MOST_MS = 40;
 const SETTLE_MS = 10_000;
 const GUARDED: readonly Ending[] = ['terminate', 'terminate', 'terminate', 'exit', 'throw', 'natural'];
 
 const aioNr = (): number => Number(readFileSync('/proc/sys/fs/aio-nr', 'latin1'));
 const ended: Record<Ending, number> = { terminate: 0, exit: 0, throw: 0, natural: 0 };
-const damage: string[] = [];
+const damage = new Set<string>();
 
-/** Memory of this thread that is watched for a while and then given back. */
+/** Memory of this thread that is watched for a while and then given back. A mark in each page: transfers are of whole pages. */
 class Canaries {
   readonly #kept: Uint8Array[] = [];
   checked = 0;
 
-  turn(): void {
-    this.#kept.push(new Uint8Array(BLOCK_BYTES + 4096).fill(POISON));
-    if (this.#kept.length < 256) return;
-    const oldest = this.#kept.shift()!;
-    this.checked++;
-    if (oldest.some((byte) => byte !== POISON)) damage.push("the main thread's memory was written to");
+  /** Takes as many as a worker has just given back, not cleared by the allocator, so before the kernel is done. */
+  take(count: number): void {
+    for (let index = 0; index < count; index++) {
+      const bytes = Buffer.allocUnsafeSlow(BLOCK_BYTES + PAGE_BYTES);
+      for (let at = 0; at < bytes.length; at += PAGE_BYTES) bytes[at] = POISON;
+      this.#kept.push(bytes);
+    }
+  }
+
+  /** Looks at the oldest ones. */
+  check(count: number): void {
+    for (const bytes of this.#kept.splice(0, count)) {
+      this.checked++;
+      for (let at = 0; at < bytes.length; at += PAGE_BYTES)
+        if (bytes[at] !== POISON) damage.add("the main thread's memory was written to");
+    }
   }
 }
 
-async function runOne(fd: number): Promise<void> {
+async function runOne(fd: number, canaries: Canaries): Promise<void> {
   const ending = GUARDED[Math.floor(Math.random() * GUARDED.length)]!;
   const endAfterMs = Math.random() * MOST_MS;
   const workerData: TortureData = {
@@ -72,7 +85,7 @@ async function runOne(fd: number): Promise<void> {
   };
   const worker = new Worker(new URL('./torture-worker.js', import.meta.url), { workerData });
   worker.on('error', ({ message }) => {
-    if (message !== 'on purpose') damage.push(message);
+    if (message !== 'on purpose') damage.add(message);
   });
   const exited = new Promise((resolve) => worker.once('exit', resolve));
   // Some before they read, most while they do.
@@ -83,7 +96,10 @@ async function runOne(fd: number): Promise<void> {
     await worker.terminate();
   }
   await exited;
+  canaries.take(DEPTH);
   ended[ending]++;
+  await sleep(WATCHED_MS);
+  canaries.check(DEPTH);
 }
 
 async function main(): Promise<number> {
@@ -98,17 +114,15 @@ async function main(): Promise<number> {
   const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECT);
   const start = aioNr();
   const canaries = new Canaries();
-  const ticking = setInterval(() => canaries.turn(), 1);
   const until = Date.now() + seconds * 1000;
   try {
     await Promise.all(
       Array.from({ length: lanes }, async () => {
-        while (Date.now() < until && damage.length === 0) await runOne(fd);
+        while (Date.now() < until && damage.size === 0) await runOne(fd, canaries);
       }),
     );
     for (let waited = 0; aioNr() !== start && waited < SETTLE_MS; waited += 50) await sleep(50);
   } finally {
-    clearInterval(ticking);
     closeSync(fd);
     rmSync(directory, { recursive: true, force: true });
   }
@@ -117,9 +131,24 @@ async function main(): Promise<number> {
   console.log(
     `${process.version}: workers ended: ${all.join(', ')}; ${canaries.checked} canaries; RSS ${rss} MB`,
   );
-  if (aioNr() !== start) damage.push(`aio-nr is ${aioNr()} and was ${start}`);
-  for (const one of new Set(damage)) console.error(one);
-  return damage.length === 0 ? 0 : 1;
+  if (aioNr() !== start) damage.add(`aio-nr is ${aioNr()} and was ${start}`);
+  for (const one of damage) console.error(one);
+  return damage.size === 0 ? 0 : 1;
 }
 
-process.exitCode = await main();
+/** One heap for all threads, never given back to the system: memory that is freed is handed out again soon, to anyone. */
+const ALLOCATOR = {
+  MALLOC_ARENA_MAX: '1',
+  MALLOC_TRIM_THRESHOLD_: String(2 ** 40),
+  MALLOC_MMAP_THRESHOLD_: String(2 ** 25),
+};
+
+if (process.env.MALLOC_ARENA_MAX === ALLOCATOR.MALLOC_ARENA_MAX) process.exitCode = await main();
+else {
+  const { status, signal } = spawnSync(process.execPath, process.argv.slice(1), {
+    stdio: 'inherit',
+    env: { ...process.env, ...ALLOCATOR, ...(unguarded ? { KAIO_ADDON: '0' } : {}) },
+  });
+  if (signal !== null) console.error(`the process ended by ${signal}`);
+  process.exitCode = status ?? 1;
+}

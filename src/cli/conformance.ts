@@ -2,6 +2,7 @@
 import { tmpdir } from 'node:os';
 import type { Command } from 'commander';
 import { type CaseReport, runConformance } from '../../test/conformance/index.ts';
+import { askAbiOracle, loadAddon } from '../native/index.ts';
 import { selectKernel } from '../select.ts';
 import { backendOption, type WithBackend } from './options.ts';
 
@@ -19,6 +20,15 @@ function print({ outcome, id, rule, title, detail }: CaseReport): void {
     console.log(`${outcome.padEnd(11)} ${id} (${rule}) ${title}\n            ${detail}`);
 }
 
+/** The tables against the C compiler's view of this very machine, where the addon brings it. */
+function abi(): { compared: number; differences: readonly string[] } | undefined {
+  const { addon } = loadAddon();
+  if (addon === undefined) return undefined;
+  const { compared, differences } = askAbiOracle(addon);
+  const lines = differences.map(({ title, expected, actual }) => `${title}: ${expected}, not ${actual}`);
+  return { compared, differences: lines };
+}
+
 async function conformance({
   json = false,
   rule,
@@ -34,12 +44,17 @@ async function conformance({
   });
   if (report.cases.length === 0) throw new Error(`no case has the rule '${rule}'`);
   const { backend, passed, failed, unsupported, broken } = report;
-  if (json) console.log(JSON.stringify(report, undefined, 2));
-  else
+  const oracle = abi();
+  if (json) console.log(JSON.stringify({ ...report, abi: oracle }, undefined, 2));
+  else {
+    for (const line of oracle?.differences ?? []) console.log(`failed      abi ${line}`);
+    if (oracle !== undefined)
+      console.log(`abi: ${oracle.compared} values compared, ${oracle.differences.length} differ`);
     console.log(
       `${backend}, ${report.kernel}: ${passed} passed, ${failed} failed, ${unsupported} unsupported here, ${broken} broken`,
     );
-  if (failed > 0) process.exitCode = NOT_CONFORMANT;
+  }
+  if (failed > 0 || (oracle?.differences.length ?? 0) > 0) process.exitCode = NOT_CONFORMANT;
   else if (broken > 0) process.exitCode = ENVIRONMENT_BROKEN;
 }
 

@@ -35,7 +35,8 @@ import { type AioSysno, SYSNO } from './sysno.ts';
 import { AddonSubmitThread } from './submit-thread.ts';
 import { watchEventfd } from './watcher.ts';
 
-export { type AddonState, loadAddon } from './addon.ts';
+export { askAbiOracle } from './abi-oracle.ts';
+export { type AddonState, judge, loadAddon } from './addon.ts';
 
 const RWF_BITS = 16;
 const EVENTFD_BYTES = 8;

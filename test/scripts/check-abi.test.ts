@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { compare, LIBC, parseAssembly, program } from '../../scripts/abi-probe.ts';
-import type { Expectation } from '../../src/common/abi/expectations.ts';
+import { LIBC, parseAssembly, program } from '../../scripts/abi-probe.ts';
+import { compare, type Expectation } from '../../src/common/abi/expectations.ts';
 
 const expectations: Expectation[] = [
   { title: 'sizeof iocb', expression: 'sizeof(struct iocb)', expected: 64 },

@@ -72,3 +72,33 @@ export function sysnoExpectations(sysno: Readonly<Record<string, number>>): Expe
 function named(identifier: string, expected: number): Expectation {
   return { title: identifier, expression: identifier, identifier, expected };
 }
+
+/** A disagreement. */
+export interface Difference {
+  readonly title: string;
+  readonly expected: number;
+  readonly actual: number;
+}
+
+/** The outcome of comparing. */
+export interface Comparison {
+  readonly compared: number;
+  readonly differences: readonly Difference[];
+  /** Titles of what these headers do not know. */
+  readonly unknown: readonly string[];
+}
+
+/** What the compiler answered: a value for each index, or `undefined` for what the headers do not know. */
+export type Answers = readonly (number | undefined)[];
+
+/** Sets the answers against the tables. Numbers are compared as 32 bits, since C sees 0xa10a10a1 as unsigned. */
+export function compare(expectations: readonly Expectation[], answers: Answers): Comparison {
+  const differences: Difference[] = [];
+  const unknown: string[] = [];
+  expectations.forEach(({ title, expected }, index) => {
+    const actual = answers[index];
+    if (actual === undefined) unknown.push(title);
+    else if ((actual | 0) !== (expected | 0)) differences.push({ title, expected, actual });
+  });
+  return { compared: expectations.length - unknown.length, differences, unknown };
+}
