@@ -29,7 +29,11 @@ const FLAGS = [
 ];
 
 /** A program that must succeed. @throws Error with what it said. */
-export function runOrThrow(command: string, args: readonly string[], options: { cwd?: string } = {}): string {
+export function runOrThrow(
+  command: string,
+  args: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): string {
   const { status, stdout, stderr, error } = spawnSync(command, args, { ...options, encoding: 'utf8' });
   if (error !== undefined) throw error;
   if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}:\n${stdout}${stderr}`);
