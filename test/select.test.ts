@@ -76,13 +76,13 @@ const CHOOSE = `(select, backend) => {
   }
 }`;
 
-describe('selectKernel, in a worker thread', () => {
+describe('selectKernel, in a worker thread without the addon', () => {
   const select = join(root, 'dist/src/select.js');
   const inWorker = (backend: string): Promise<Choice> =>
     new Promise((resolve, reject) => {
       const source = `import(${JSON.stringify(select)}).then(({ selectKernel }) =>
         require('node:worker_threads').parentPort.postMessage((${CHOOSE})(selectKernel, '${backend}')))`;
-      const worker = new Worker(source, { eval: true });
+      const worker = new Worker(source, { eval: true, env: { ...process.env, KAIO_ADDON: '0' } });
       worker.once('message', resolve);
       worker.once('error', reject);
     });
@@ -97,6 +97,7 @@ describe('selectKernel, in a worker thread', () => {
     const { code, message } = await inWorker('native');
     assert.equal(code, 'ERR_AIO_BACKEND_UNAVAILABLE');
     assert.match(message ?? '', /main thread/);
+    assert.match(message ?? '', /build:addon/);
   });
 });
 
