@@ -586,3 +586,6 @@
 #ifdef __NR_io_pgetevents
 {"__NR_io_pgetevents", __NR_io_pgetevents},
 #endif
+#ifdef __NR_statx
+{"__NR_statx", __NR_statx},
+#endif
