@@ -21,14 +21,23 @@ const SIZE_CLASSES = 12;
 
 const classBytes = (sizeClass: number): number => PAGE_SIZE << sizeClass;
 
+/** Makes memory that starts at a page boundary. @param kept - Whether the pool keeps it for good. */
+export type Allocate = (bytes: number, kept: boolean) => ArrayBufferLike;
+
 export class BouncePool {
   readonly #free: Bounce[][] = Array.from({ length: SIZE_CLASSES }, () => []);
+  readonly #allocate: Allocate;
+
+  constructor(allocate: Allocate = pageAlignedBuffer) {
+    this.#allocate = allocate;
+  }
 
   /** At least `bytes` bytes, content undefined. @throws RangeError if there is no memory. */
   take(bytes: number): Bounce {
     let sizeClass = 0;
     while (sizeClass < SIZE_CLASSES && classBytes(sizeClass) < bytes) sizeClass++;
-    if (sizeClass === SIZE_CLASSES) return { bytes: new Uint8Array(pageAlignedBuffer(bytes)), sizeClass: -1 };
+    if (sizeClass === SIZE_CLASSES)
+      return { bytes: new Uint8Array(this.#allocate(bytes, false)), sizeClass: -1 };
     const free = this.#free[sizeClass]!;
     const chunk = free.pop();
     if (chunk !== undefined) return chunk;
@@ -42,7 +51,7 @@ export class BouncePool {
 
   #carve(sizeClass: number, free: Bounce[]): void {
     const step = classBytes(sizeClass);
-    const slab = pageAlignedBuffer(Math.max(SLAB_BYTES, step));
+    const slab = this.#allocate(Math.max(SLAB_BYTES, step), true);
     for (let at = 0; at + step <= slab.byteLength; at += step) {
       free.push({ bytes: new Uint8Array(slab, at, step), sizeClass });
     }

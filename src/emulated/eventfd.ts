@@ -8,18 +8,19 @@ import {
   POLLOUT,
 } from '../common/abi/constants.ts';
 import { ERRNO } from '../common/abi/errno.ts';
-import { aio_complete } from './aio-complete.ts';
 import type { File } from './files.ts';
-import { accessibleBytes, Transfer } from './iov-iter.ts';
-import { EIOCBQUEUED, type Kiocb } from './kiocb.ts';
+import { copy_to_iter } from './iov-iter.ts';
+import type { Kiocb } from './kiocb.ts';
 import type { AddressSpace } from './mm.ts';
-import { WaitQueue, type WakeFunction } from './wait-queue.ts';
+import { OwnFile } from './own-file.ts';
+import { prepare_to_wait, WaitQueue } from './wait-queue.ts';
 
 const ULLONG_MAX = 0xffff_ffff_ffff_ffffn;
 const COUNTER_BYTES = 8;
 export const EFD_FLAGS = EFD_SEMAPHORE | EFD_NONBLOCK | EFD_CLOEXEC;
 
-export class EventFd implements File {
+export class EventFd extends OwnFile implements File {
+  readonly runsInSubmit = true;
   readonly hasFsync = false;
   readonly mayWait = true;
   readonly poll_wait = new WaitQueue();
@@ -27,9 +28,9 @@ export class EventFd implements File {
   readonly #semaphore: boolean;
   readonly #nonblocking: boolean;
   #count: bigint;
-  #references = 1;
 
   constructor(mm: AddressSpace, initval: number, flags: number) {
+    super();
     this.#mm = mm;
     this.#count = BigInt(initval);
     this.#semaphore = (flags & EFD_SEMAPHORE) !== 0;
@@ -82,19 +83,9 @@ export class EventFd implements File {
   }
 
   read_iter(req: Kiocb): number {
-    if (req.ki_nbytes < COUNTER_BYTES) return -ERRNO.EINVAL;
+    if (req.ki_left < COUNTER_BYTES) return -ERRNO.EINVAL;
     if (this.#count > 0n) return this.#readInto(req);
-    if (this.#nonblocking) return -ERRNO.EAGAIN;
-    const entry: WakeFunction = (key) => {
-      if (req.ki_cut) return true;
-      if ((key & POLLIN) === 0 || this.#count === 0n) return false;
-      req.ki_ctx.waiting.delete(req);
-      aio_complete(req, this.#readInto(req));
-      return true;
-    };
-    this.poll_wait.add(entry);
-    req.ki_ctx.waiting.add(req);
-    return -EIOCBQUEUED;
+    return this.#nonblocking ? -ERRNO.EAGAIN : prepare_to_wait(req, this.poll_wait);
   }
 
   write_iter(): number {
@@ -113,35 +104,12 @@ export class EventFd implements File {
     return mask;
   }
 
-  get(): void {
-    this.#references++;
-  }
-
-  put(): void {
-    this.#references--;
-  }
-
-  /** References held: by the descriptor, by requests. */
-  get references(): number {
-    return this.#references;
-  }
-
   /** As in Linux the counter is taken first, and lost if the memory faults. */
   #readInto(req: Kiocb): number {
     const value = this.take();
     if (value === undefined) return -ERRNO.EAGAIN;
-    if (accessibleBytes(this.#mm, req, 'write') < COUNTER_BYTES) return -ERRNO.EFAULT;
-    const transfer = new Transfer(req, COUNTER_BYTES);
-    const bytes = new Uint8Array(BigUint64Array.of(value).buffer);
-    let from = 0;
-    for (const view of transfer.views ?? [
-      transfer.bytes.subarray(transfer.at, transfer.at + COUNTER_BYTES),
-    ]) {
-      view.set(bytes.subarray(from, from + view.length));
-      from += view.length;
-    }
-    transfer.copyToUser(this.#mm, COUNTER_BYTES);
-    transfer.release();
-    return COUNTER_BYTES;
+    const copied = copy_to_iter(this.#mm, req, new Uint8Array(BigUint64Array.of(value).buffer));
+    // What there was room for has been written all the same.
+    return copied < COUNTER_BYTES ? -ERRNO.EFAULT : copied;
   }
 }

@@ -2,12 +2,12 @@
 import { ERRNO } from '../common/abi/errno.ts';
 import { IO_EVENT_BYTES, TIMESPEC_BYTES } from '../common/abi/layout.ts';
 import type { Word } from '../common/kernel.ts';
-import { aio_run_all_iocbs } from './aio-run.ts';
+import { aio_run_all_iocbs, aio_run_kicked } from './aio-run.ts';
 import type { KernelState } from './kernel-state.ts';
-import type { Kioctx } from './kioctx.ts';
+import { type Kioctx, put_ioctx } from './kioctx.ts';
 import type { AddressSpace } from './mm.ts';
 import { fromHalves, pointer, signedLong } from './registers.ts';
-import { FOREVER, sleepNs, timespecToNs } from './timeout.ts';
+import { FOREVER, sleepNs, timespecToNs, timespecToTicks } from './timeout.ts';
 
 const SIGSET_BYTES = 8;
 const AIO_SIGSET_BYTES = 16;
@@ -20,8 +20,12 @@ export function io_getevents(
   events: Word,
   timeout: Word,
 ): number {
-  const ns = readTimeout(kernel.mm, pointer(timeout));
-  return ns === undefined ? -ERRNO.EFAULT : do_io_getevents(kernel, ctx_id, min_nr, nr, events, ns);
+  const address = pointer(timeout);
+  if (!kernel.profile.timeoutFirst) {
+    return do_io_getevents(kernel, ctx_id, min_nr, nr, events, () => readTimeout(kernel, address));
+  }
+  const ns = readTimeout(kernel, address);
+  return ns === undefined ? -ERRNO.EFAULT : do_io_getevents(kernel, ctx_id, min_nr, nr, events, () => ns);
 }
 
 export function io_pgetevents(
@@ -33,19 +37,22 @@ export function io_pgetevents(
   timeout: Word,
   usig: Word,
 ): number {
-  const { mm } = kernel;
-  const ns = readTimeout(mm, pointer(timeout));
+  const { mm, profile } = kernel;
+  if (!profile.pgetevents) return -ERRNO.ENOSYS;
+  const ns = readTimeout(kernel, pointer(timeout));
   if (ns === undefined) return -ERRNO.EFAULT;
-  return checkSigset(mm, pointer(usig)) || do_io_getevents(kernel, ctx_id, min_nr, nr, events, ns);
+  return checkSigset(mm, pointer(usig)) || do_io_getevents(kernel, ctx_id, min_nr, nr, events, () => ns);
 }
 
 /** Nanoseconds; `undefined` where the timespec cannot be read. No timespec is no limit. */
-function readTimeout(mm: AddressSpace, address: number): number | undefined {
+function readTimeout({ mm, profile }: KernelState, address: number): number | undefined {
   if (address === 0) return FOREVER;
   const memory = mm.reach(address, TIMESPEC_BYTES, 'read');
   if (memory === undefined) return undefined;
   const at = address - memory.base;
-  return timespecToNs(memory.view.getBigInt64(at, true), memory.view.getBigInt64(at + 8, true));
+  const sec = memory.view.getBigInt64(at, true);
+  const nsec = memory.view.getBigInt64(at + 8, true);
+  return profile.tickNs === undefined ? timespecToNs(sec, nsec) : timespecToTicks(sec, nsec, profile.tickNs);
 }
 
 /** Judges the mask, which then has no effect here. */
@@ -68,32 +75,71 @@ function do_io_getevents(
   min_nr: Word,
   nr: Word,
   events: Word,
-  ns: number,
+  timeout: () => number | undefined,
 ): number {
   const ctx = kernel.table.lookup(pointer(ctx_id));
   if (ctx === undefined) return -ERRNO.EINVAL;
   const min = signedLong(min_nr);
   const max = signedLong(nr);
   if (min < 0 || min > max) return -ERRNO.EINVAL;
-  return read_events(kernel.mm, ctx, Number(min), Number(max), pointer(events), ns);
+  ctx.users++;
+  const taken = read_events(kernel, ctx, Number(min), Number(max), pointer(events), timeout);
+  put_ioctx(ctx);
+  return taken;
 }
 
 function read_events(
-  mm: AddressSpace,
+  kernel: KernelState,
   ctx: Kioctx,
   min_nr: number,
   nr: number,
   events: number,
-  ns: number,
+  timeout: () => number | undefined,
 ): number {
-  // On Linux what was submitted for ordinary files has run already. Here it runs now at the latest.
-  if (ctx.ring.ready < nr) aio_run_all_iocbs(ctx);
-  const taken = ctx.ring.read(mm, events, nr);
-  if (taken < 0 || taken >= min_nr || ns === 0) return taken;
+  // On Linux what was submitted for ordinary files has run already. Here it begins now at the latest.
+  if (ctx.ring.ready < nr) drain(kernel, ctx, min_nr > 0 && timeout() !== 0);
+  let taken = 0;
+  /** Takes what is there. @returns Whether that decides the call, by a fault or because it is enough. */
+  const take = (): boolean => {
+    const got = ctx.dead ? -ERRNO.EINVAL : readRing(kernel, ctx, events + taken * IO_EVENT_BYTES, nr - taken);
+    if (got >= 0) taken += got;
+    else if (taken === 0) taken = got;
+    return got < 0 || taken >= min_nr;
+  };
+  if (take()) return taken;
+  const ns = timeout();
+  // Anything taken wins over any error.
+  if (ns === undefined) return taken > 0 ? taken : -ERRNO.EFAULT;
+  if (ns === 0) return taken;
+  const until = kernel.clock.nowNs() + ns;
+  // Today a waiter takes nothing before all that it still needs lies in the ring (GET-18); in 2007 it takes what comes.
+  const inBatches = kernel.profile.wakesInBatches;
+  while (inBatches ? ctx.ring.ready < min_nr - taken && !ctx.dead : !take()) {
+    const left = until - kernel.clock.nowNs();
+    if (left <= 0 || !waitForEnd(kernel, left)) break;
+    drain(kernel, ctx, true);
+  }
+  take();
+  return taken === 0 && ns === FOREVER ? -ERRNO.EDEADLK : taken;
+}
+
+/** Brings what can be run on its way: to its end, or where the executor can be waited for, to the executor. */
+function drain({ work }: KernelState, ctx: Kioctx, waits: boolean): void {
+  if (waits && work.executor.background && work.executor.wait !== undefined) {
+    aio_run_kicked(ctx);
+    work.begin();
+  } else aio_run_all_iocbs(ctx, work.executor);
+}
+
+/** Lets an operation end, or the time pass. @returns Whether looking into the ring again makes sense. */
+function waitForEnd({ work, clock }: KernelState, ns: number): boolean {
+  const until = clock.nowNs() + ns;
+  if (work.executor.wait?.(ns) === true) return true;
   // The end of anything else comes through the event loop, which this thread holds up.
-  if (ns === FOREVER) return taken > 0 ? taken : -ERRNO.EDEADLK;
-  sleepNs(ns);
-  if (taken === nr) return taken;
-  const late = ctx.ring.read(mm, events + taken * IO_EVENT_BYTES, nr - taken);
-  return taken > 0 ? taken + Math.max(late, 0) : late;
+  if (ns !== FOREVER) sleepNs(until - clock.nowNs());
+  return false;
+}
+
+function readRing({ mm, profile }: KernelState, ctx: Kioctx, events: number, max: number): number {
+  return profile.keepsEvents ? ctx.ring.read(mm, events, max) : ctx.ring.readOneByOne(mm, events, max);
 }

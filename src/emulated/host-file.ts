@@ -2,7 +2,9 @@
 import * as fs from 'node:fs';
 import { RWF_APPEND, RWF_DSYNC, RWF_SYNC } from '../common/abi/constants.ts';
 import { ERRNO } from '../common/abi/errno.ts';
+import type { DirectAlignment } from '../common/kernel.ts';
 import { aio_complete } from './aio-complete.ts';
+import { aio_answer } from './aio-run.ts';
 import { linuxErrno } from './errno-translation.ts';
 import type { File } from './files.ts';
 import { type Identity, stillMeans } from './identity.ts';
@@ -21,7 +23,7 @@ export interface HostSupport {
 }
 
 /** What a file without a poll method counts as: ready to read and to write (`linux/poll.h:DEFAULT_POLLMASK`). */
-const DEFAULT_POLLMASK = 0x145;
+export const DEFAULT_POLLMASK = 0x145;
 const NOTHING = [new Uint8Array(0)];
 /** Reads longer than this are first compared with the size of the file, so that a huge length costs no huge memory. */
 const ASK_SIZE_ABOVE = 1 << 18;
@@ -30,6 +32,8 @@ const SIZE_STEP = 4096;
 export class HostFile implements File {
   /** Whether the owner of the descriptor promised that it stays what it is. */
   held = false;
+  /** Alignment that is asked for on a host without O_DIRECT, so that mistakes show there too. */
+  direct: DirectAlignment | undefined;
   readonly poll_wait = undefined;
   readonly #fd: number;
   readonly identity: Identity;
@@ -60,13 +64,17 @@ export class HostFile implements File {
     return kind === 'regular' || kind === 'directory' || kind === 'block';
   }
 
+  get isStream(): boolean {
+    const { kind } = this.identity;
+    return kind === 'fifo' || kind === 'socket';
+  }
+
   get mayWait(): boolean {
-    return !this.#isPositional && this.identity.kind !== 'null';
+    return !this.#isPositional && !this.#isMemoryDevice;
   }
 
   poll(): number {
-    const { kind } = this.identity;
-    return this.hasFsync || kind === 'null' ? DEFAULT_POLLMASK : 0;
+    return this.hasFsync || this.#isMemoryDevice ? DEFAULT_POLLMASK : 0;
   }
 
   // A host descriptor can't be kept open from here; the checks before each use stand in for a reference.
@@ -74,15 +82,17 @@ export class HostFile implements File {
   put(): void {}
 
   read_iter(req: Kiocb, executor: Executor): number {
-    if (req.ki_nbytes === 0) return 0;
+    if (req.ki_left === 0) return this.#refusesPosition(req) ? -ERRNO.ESPIPE : 0;
     const position = this.#begin(req);
     if (position !== null && position < 0) return position;
     if (this.identity.kind === 'null' || (position !== null && !Number.isSafeInteger(position))) return 0;
     const { mm } = this.#host;
+    // As with O_DIRECT: nothing is judged at the end of the file or behind it.
+    if (this.#isMisaligned(req)) return req.ki_pos >= this.#size() ? 0 : -ERRNO.EINVAL;
     let length = accessibleBytes(mm, req, 'write');
     if (length === 0) return position !== null && position >= this.#size() ? 0 : -ERRNO.EFAULT;
     if (length > ASK_SIZE_ABOVE && position !== null) length = this.#clamp(length, position);
-    const transfer = transferOf(req, length);
+    const transfer = transferOf(req, length, executor);
     if (typeof transfer === 'number') return transfer;
     const finish = (count: number): number => {
       const result = count > 0 ? this.#deliver(transfer, count, executor.background) : count;
@@ -90,8 +100,10 @@ export class HostFile implements File {
       return result;
     };
     const done = (count: number): void => {
-      if (req.ki_cut) transfer.release();
-      else aio_complete(req, finish(count));
+      if (req.ki_cut) {
+        transfer.release();
+        aio_complete(req, -ERRNO.EINTR);
+      } else aio_answer(req, finish(count), executor);
       this.#host.work.ended(req);
     };
     const answer =
@@ -104,11 +116,12 @@ export class HostFile implements File {
   }
 
   write_iter(req: Kiocb, offered: Executor): number {
-    if (req.ki_nbytes === 0) return 0;
+    if (req.ki_left === 0) return this.#refusesPosition(req) ? -ERRNO.ESPIPE : 0;
     let position = this.#begin(req);
     if (position !== null && position < 0) return position;
     const { kind } = this.identity;
-    if (kind === 'null') return req.ki_nbytes;
+    if (this.#isSink) return req.ki_left;
+    if (this.#isMisaligned(req)) return -ERRNO.EINVAL;
     const { mm } = this.#host;
     const length = accessibleBytes(mm, req, 'read');
     if (length === 0) return -ERRNO.EFAULT;
@@ -120,12 +133,12 @@ export class HostFile implements File {
     // A write may only wait for a pool thread where its descriptor cannot come to mean another file meanwhile; and two
     // appends at once would find the same end.
     const executor = this.held && !appends ? offered : inline;
-    const transfer = transferOf(req, length);
+    const transfer = transferOf(req, length, executor);
     if (typeof transfer === 'number') return transfer;
     transfer.copyFromUser(mm, length);
     const done = (count: number): void => {
       transfer.release();
-      this.#sync(req, count, executor, (result) => this.#ended(req, result));
+      this.#sync(req, count, executor, (result) => this.#ended(req, result, executor));
     };
     const answer =
       transfer.views === undefined
@@ -147,7 +160,7 @@ export class HostFile implements File {
   fsync(req: Kiocb, datasync: boolean, offered: Executor): number {
     if (!this.held && !stillMeans(this.#fd, this.identity)) return -ERRNO.EBADF;
     const start = (executor: Executor): number =>
-      executor.fsync(this.#fd, datasync, (result) => this.#ended(req, result));
+      executor.fsync(this.#fd, datasync, (result) => this.#ended(req, result, executor));
     if (this.barrier.isOpen) {
       const answer = start(offered);
       if (answer === -EIOCBQUEUED) this.#host.work.began(req);
@@ -160,9 +173,9 @@ export class HostFile implements File {
   }
 
   /** A background write or sync of `req` has ended. */
-  #ended(req: Kiocb, result: number): void {
-    aio_complete(req, result);
+  #ended(req: Kiocb, result: number, executor: Executor): void {
     const ready: PendingSync[] = this.barrier.writeEnded(req);
+    aio_answer(req, result, executor);
     this.#host.work.ended(req);
     for (const start of ready) start();
   }
@@ -182,8 +195,24 @@ export class HostFile implements File {
   /** Checks that hold for reads and writes alike. @returns The position for the host, or a negative errno. */
   #begin(req: Kiocb): Position {
     if (!this.held && !stillMeans(this.#fd, this.identity)) return -ERRNO.EBADF;
+    if (req.ki_pos < 0) return -ERRNO.EINVAL;
     if (this.#isPositional) return req.ki_pos;
-    return this.identity.kind === 'socket' && req.ki_pos !== 0 ? -ERRNO.ESPIPE : null;
+    return this.#refusesPosition(req) ? -ERRNO.ESPIPE : null;
+  }
+
+  /** Sockets do, before they look at the length (OFF-08). */
+  #refusesPosition({ ki_pos }: Kiocb): boolean {
+    return this.identity.kind === 'socket' && ki_pos !== 0;
+  }
+
+  #isMisaligned(req: Kiocb): boolean {
+    if (this.direct === undefined || !this.#isPositional) return false;
+    const { memory, offset } = this.direct;
+    const { base, length } = req.ki_segments ?? { base: [req.ki_buf], length: [req.ki_left] };
+    return (
+      req.ki_pos % offset !== 0 ||
+      base.some((address, i) => length[i]! > 0 && (address % memory !== 0 || length[i]! % offset !== 0))
+    );
   }
 
   #deliver(transfer: Transfer, count: number, late: boolean): number {
@@ -191,6 +220,16 @@ export class HostFile implements File {
     if (late && !this.held && !stillMeans(this.#fd, this.identity)) return -ERRNO.EBADF;
     const copied = transfer.copyToUser(this.#host.mm, count);
     return copied === 0 ? -ERRNO.EFAULT : copied;
+  }
+
+  get #isMemoryDevice(): boolean {
+    return this.#isSink || this.identity.kind === 'full';
+  }
+
+  /** It takes any write without a look at the memory it comes from. */
+  get #isSink(): boolean {
+    const { kind } = this.identity;
+    return kind === 'null' || kind === 'zero';
   }
 
   get #isPositional(): boolean {
@@ -223,7 +262,10 @@ export class HostFile implements File {
   }
 
   #probeWrite(): number {
-    if (this.identity.kind === 'directory') return -ERRNO.EBADF;
+    const { kind } = this.identity;
+    if (kind === 'directory') return -ERRNO.EBADF;
+    // Its driver has no `write_iter`, and refuses here what write(2) would refuse with ENOSPC.
+    if (kind === 'full') return -ERRNO.EINVAL;
     return this.#probe(() => fs.writevSync(this.#fd, NOTHING));
   }
 
@@ -245,9 +287,9 @@ export class HostFile implements File {
   }
 }
 
-function transferOf(req: Kiocb, bytes: number): Transfer | number {
+function transferOf(req: Kiocb, bytes: number, { bounce }: Executor): Transfer | number {
   try {
-    return new Transfer(req, bytes);
+    return new Transfer(req, bytes, bounce);
   } catch {
     return -ERRNO.ENOMEM;
   }

@@ -7,7 +7,17 @@
 import * as fs from 'node:fs';
 import { devNull } from 'node:os';
 
-export type Kind = 'regular' | 'directory' | 'block' | 'character' | 'null' | 'fifo' | 'socket' | 'other';
+export type Kind =
+  | 'regular'
+  | 'directory'
+  | 'block'
+  | 'character'
+  | 'null'
+  | 'zero'
+  | 'full'
+  | 'fifo'
+  | 'socket'
+  | 'other';
 
 export interface Identity {
   readonly kind: Kind;
@@ -18,25 +28,41 @@ export interface Identity {
   readonly size: bigint;
 }
 
-let nullDevice: bigint | undefined;
+/** Memory devices, which Linux treats each in its own way (FILE-10, FILE-11). */
+export type MemoryDevice = 'null' | 'zero' | 'full';
+const MEMORY_DEVICES: readonly { readonly kind: MemoryDevice; readonly path: string }[] = [
+  { kind: 'null', path: devNull },
+  // Windows has one device, and no device numbers that would tell more apart.
+  ...(process.platform === 'win32'
+    ? []
+    : ([
+        { kind: 'zero', path: '/dev/zero' },
+        { kind: 'full', path: '/dev/full' },
+      ] as const)),
+];
+let memoryDevices: ReadonlyMap<bigint, MemoryDevice> | undefined;
 
-function isNullDevice(rdev: bigint): boolean {
-  if (nullDevice === undefined) {
+/** By device number. */
+function findMemoryDevices(): ReadonlyMap<bigint, MemoryDevice> {
+  const found = new Map<bigint, MemoryDevice>();
+  for (const { kind, path } of MEMORY_DEVICES) {
     try {
-      nullDevice = fs.statSync(devNull, { bigint: true }).rdev;
+      found.set(fs.statSync(path, { bigint: true }).rdev, kind);
     } catch {
-      // Windows has no null device that can be looked at.
-      nullDevice = -1n;
+      // Not every host has each of them.
     }
   }
-  return rdev === nullDevice;
+  return found;
 }
 
 function kindOf(stat: fs.BigIntStats): Kind {
   if (stat.isFile()) return 'regular';
   if (stat.isDirectory()) return 'directory';
   if (stat.isBlockDevice()) return 'block';
-  if (stat.isCharacterDevice()) return isNullDevice(stat.rdev) ? 'null' : 'character';
+  if (stat.isCharacterDevice()) {
+    memoryDevices ??= findMemoryDevices();
+    return memoryDevices.get(stat.rdev) ?? 'character';
+  }
   if (stat.isFIFO()) return 'fifo';
   return stat.isSocket() ? 'socket' : 'other';
 }

@@ -57,6 +57,11 @@ export class Iocb {
     return (this.nbytesLow | this.nbytesHigh | this.offsetLow | this.offsetHigh | this.rw_flags) === 0;
   }
 
+  /** Whether `aio_rw_flags`, `aio_flags` or `aio_resfd` are in use: in 2007 they are reserved. */
+  get hasFlags(): boolean {
+    return (this.rw_flags | this.flags | this.resfd) !== 0;
+  }
+
   /** Writes `aio_key` back. @returns Whether the iocb could be written. */
   storeKey(mm: AddressSpace, key: number): boolean {
     const memory = mm.reach(this.user + KEY, 4, 'write');

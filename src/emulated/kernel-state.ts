@@ -1,4 +1,5 @@
 /** What the system calls of one kernel share. */
+import type { Clock } from './clock.ts';
 import type { FileTable } from './files.ts';
 import type { IoctxTable } from './ioctx-table.ts';
 import type { AddressSpace } from './mm.ts';
@@ -9,6 +10,10 @@ import type { WorkQueue } from './workqueue/workqueue.ts';
 export interface KernelState {
   readonly profile: Profile;
   readonly possibleCpus: number;
+  /** Makes the kernel's assertions about itself. */
+  readonly debug: boolean;
+  /** Every delay inside the kernel is measured with it. */
+  readonly clock: Clock;
   readonly mm: AddressSpace;
   readonly sysctl: Sysctl;
   readonly table: IoctxTable;

@@ -85,7 +85,8 @@ export class AioRingInfo {
     words[cell + 2] = user;
     words[cell + 3] = highHalf(user);
     words[cell + 4] = result;
-    words[cell + 5] = result < 0 ? 0xffff_ffff : 0;
+    // A kernel that does not cut lengths may count beyond 32 bits.
+    words[cell + 5] = result < 0 ? 0xffff_ffff : highHalf(result);
     words[cell + 6] = 0;
     words[cell + 7] = 0;
     this.#tail = this.#tail + 1 === this.nr ? 0 : this.#tail + 1;
@@ -113,6 +114,25 @@ export class AioRingInfo {
     }
     words[HEAD] = head;
     return taken;
+  }
+
+  /**
+   * `aio_read_evt` of the seed, one event after the other: the event that cannot be copied is lost, and what came before it
+   * counts.
+   */
+  readOneByOne(mm: AddressSpace, events: number, max: number): number {
+    const words = this.#words;
+    for (let taken = 0; ; taken++) {
+      const head = words[HEAD]! % this.nr;
+      if (taken >= max) return taken;
+      if (head === words[TAIL]! % this.nr) {
+        words[HEAD] = head;
+        return taken;
+      }
+      const copied = this.#copyToUser(mm, events + taken * IO_EVENT_BYTES, head, 1);
+      words[HEAD] = (head + 1) % this.nr;
+      if (!copied) return taken > 0 ? taken : -ERRNO.EFAULT;
+    }
   }
 
   #copyToUser(mm: AddressSpace, address: number, cell: number, count: number): boolean {

@@ -1,4 +1,4 @@
-/** Requests that were accepted and wait to be run, first come, first served. */
+/** Requests that wait to be run, first come, first served. */
 import type { Kiocb } from './kiocb.ts';
 
 export class RunList {
@@ -7,6 +7,14 @@ export class RunList {
 
   get isEmpty(): boolean {
     return this.#first === undefined;
+  }
+
+  get first(): Kiocb | undefined {
+    return this.#first;
+  }
+
+  get last(): Kiocb | undefined {
+    return this.#last;
   }
 
   push(req: Kiocb): void {
@@ -22,5 +30,12 @@ export class RunList {
     if (this.#first === undefined) this.#last = undefined;
     req.ki_next = undefined;
     return req;
+  }
+
+  /** Takes out one that need not be the first. */
+  remove(req: Kiocb): void {
+    const others: Kiocb[] = [];
+    for (let one = this.shift(); one !== undefined; one = this.shift()) if (one !== req) others.push(one);
+    for (const one of others) this.push(one);
   }
 }

@@ -7,8 +7,6 @@ import { highHalf, pointer, unsignedInt } from './registers.ts';
 import { AioRingInfo, ringBytes } from './ring.ts';
 
 const TWO_32 = 0x1_0000_0000;
-/** 2^28 bytes of events. */
-const MAX_EVENTS = 0x1000_0000 / 32;
 const HANDLE_BYTES = 8;
 
 export function io_setup(kernel: KernelState, nr_events: Word, ctxp: Word): number {
@@ -39,12 +37,13 @@ function ioctx_alloc(kernel: KernelState, nr: number): Kioctx | number {
   const { sysctl, profile, possibleCpus } = kernel;
   // An unsigned int in the kernel, so doubling wraps: half a billion requests and more are too many, or too few.
   const events = profile.doublesEvents ? (Math.max(nr, possibleCpus * 4) * 2) % TWO_32 : nr;
-  if (events > MAX_EVENTS) return -ERRNO.EINVAL;
+  if (events > profile.maxEvents) return -ERRNO.EINVAL;
   if (events === 0 || nr > sysctl.aio_max_nr()) return -ERRNO.EAGAIN;
   if (!sysctl.charge(nr)) return -ERRNO.EAGAIN;
   try {
     const ring = new AioRingInfo(new ArrayBuffer(ringBytes(events)));
-    return new Kioctx(kernel.mm.mapPages(ring.memory, 'read-write'), nr, ring, possibleCpus);
+    const options = { profile, work: kernel.work, debug: kernel.debug };
+    return new Kioctx(kernel.mm.mapPages(ring.memory, 'read-write'), nr, ring, possibleCpus, options);
   } catch {
     sysctl.uncharge(nr);
     return -ERRNO.ENOMEM;

@@ -1,12 +1,49 @@
-/**
- * Request slots: every request in flight, and every event not yet reaped, owns a cell of the ring.
- *
- * Each CPU takes slots from the common store in batches. JavaScript has one thread, so there is one CPU here; the batches are
- * those of the machine that is imitated, and they decide how many requests fit.
- */
+/** Request slots: every request in flight, and every event not yet reaped, owns a cell of the ring. */
 import type { AioRingInfo } from './ring.ts';
 
-export class Slots {
+export interface Slots {
+  /** Takes a slot, if there is one. */
+  get(ring: AioRingInfo): boolean;
+  /** Gives slots of refused requests back. */
+  put(count: number): void;
+  /** Counts an event just added to the ring. */
+  completed(ring: AioRingInfo): void;
+  /** Counts a request that is gone. */
+  freed(): void;
+}
+
+/**
+ * The slots of the seed: a request needs a cell that is neither unread nor promised (SEED-04).
+ *
+ * Head is read in user memory each time, so that a reader there gives slots back at once (CAP-08).
+ */
+export class ActiveRequests implements Slots {
+  #active = 0;
+
+  get(ring: AioRingInfo): boolean {
+    if (this.#active >= ring.nr - 1 - ring.unread) return false;
+    this.#active++;
+    return true;
+  }
+
+  put(count: number): void {
+    this.#active -= count;
+  }
+
+  completed(): void {}
+
+  freed(): void {
+    this.#active--;
+  }
+}
+
+/**
+ * The slots of today's kernel: each CPU takes them from the common store in batches.
+ *
+ * JavaScript has one thread, so there is one CPU here; the batches are those of the machine that is imitated, and they decide
+ * how many requests fit.
+ */
+export class PerCpuSlots implements Slots {
   /** `req_batch`. */
   readonly batch: number;
   /** In the common store. */
@@ -29,7 +66,6 @@ export class Slots {
     return this.#take();
   }
 
-  /** `put_reqs_available`. */
   put(count: number): void {
     this.#local += count;
     while (this.#local >= this.batch * 2) {
@@ -38,11 +74,12 @@ export class Slots {
     }
   }
 
-  /** Counts an event just added to the ring. */
   completed(ring: AioRingInfo): void {
     this.#completed++;
     if (this.#completed > 1) this.#refill(ring);
   }
+
+  freed(): void {}
 
   #take(): boolean {
     if (this.#local === 0) {

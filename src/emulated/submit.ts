@@ -12,11 +12,14 @@ import {
 import { ERRNO } from '../common/abi/errno.ts';
 import { IOCB_BYTES } from '../common/abi/layout.ts';
 import type { Word } from '../common/kernel.ts';
+import { aio_run_kicked } from './aio-run.ts';
 import { EventFd } from './eventfd.ts';
+import { aio_fput_routine, pendingFputs } from './fput.ts';
 import { Iocb } from './iocb.ts';
 import type { KernelState } from './kernel-state.ts';
-import { Kiocb } from './kiocb.ts';
-import type { Kioctx } from './kioctx.ts';
+import { aio_put_req, Kiocb } from './kiocb.ts';
+import { type Kioctx, put_ioctx } from './kioctx.ts';
+import { access_ok } from './mm.ts';
 import { aio_fsync } from './ops/fsync.ts';
 import { aio_poll } from './ops/poll.ts';
 import { aio_read, aio_write } from './ops/read-write.ts';
@@ -27,23 +30,29 @@ const POINTER_BYTES = 8;
 export function io_submit(kernel: KernelState, ctx_id: Word, nr: Word, iocbpp: Word): number {
   const count = signedLong(nr);
   if (count < 0) return -ERRNO.EINVAL;
+  const array = pointer(iocbpp);
+  if (kernel.profile.judgesArrayFirst && !access_ok(array, Number(count) * POINTER_BYTES))
+    return -ERRNO.EFAULT;
   const ctx = kernel.table.lookup(pointer(ctx_id));
   if (ctx === undefined) return -ERRNO.EINVAL;
-  const array = pointer(iocbpp);
-  const wanted = Math.min(Number(count), ctx.ring.nr);
+  const wanted = kernel.profile.cutsBatch ? Math.min(Number(count), ctx.ring.nr) : Number(count);
   let accepted = 0;
   let error = 0;
+  ctx.users++;
   for (; accepted < wanted; accepted++) {
     error = submitPointer(kernel, ctx, array + accepted * POINTER_BYTES);
     if (error !== 0) break;
   }
   kernel.files.endBatch();
-  if (!ctx.run_list.isEmpty) kernel.work.queue(ctx);
+  if (!ctx.accepted.isEmpty) kernel.work.queue(ctx);
+  put_ioctx(ctx);
   return accepted > 0 ? accepted : error;
 }
 
 /** Fetches one pointer of the array, and only then looks at what it points to. */
 function submitPointer(kernel: KernelState, ctx: Kioctx, address: number): number {
+  // A file's method may have destroyed the context meanwhile.
+  if (ctx.dead) return -ERRNO.EINVAL;
   const entry = kernel.mm.reach(address, POINTER_BYTES, 'read');
   if (entry === undefined) return -ERRNO.EFAULT;
   const at = address - entry.base;
@@ -55,22 +64,34 @@ function submitPointer(kernel: KernelState, ctx: Kioctx, address: number): numbe
 }
 
 function io_submit_one(kernel: KernelState, ctx: Kioctx, user: number): number {
+  const { profile } = kernel;
   const memory = kernel.mm.reach(user, IOCB_BYTES, 'read');
   if (memory === undefined) return -ERRNO.EFAULT;
   const iocb = new Iocb(memory.view, user - memory.base, user);
   if (iocb.hasReserved) return -ERRNO.EINVAL;
+  if ((profile.aio_flags | profile.rw_flags) === 0 && iocb.hasFlags) return -ERRNO.EINVAL;
   if (iocb.nbytesHigh >= 0x8000_0000) return -ERRNO.EINVAL;
-  if (!ctx.slots.get(ctx.ring)) return -ERRNO.EAGAIN;
+  if (!profile.slotBeforeFile && kernel.files.fget(iocb.fildes) === undefined) return -ERRNO.EBADF;
+  if (!takeSlot(ctx)) return -ERRNO.EAGAIN;
   const error = submitWithSlot(kernel, ctx, iocb);
   if (error !== 0) ctx.slots.put(1);
+  else if (profile.submitDrains) aio_run_kicked(ctx);
   return error;
+}
+
+/** `aio_get_req`: before it gives up, it finishes pending file puts, which may free requests. */
+function takeSlot(ctx: Kioctx): boolean {
+  if (ctx.slots.get(ctx.ring)) return true;
+  if (pendingFputs() === 0) return false;
+  aio_fput_routine();
+  return ctx.slots.get(ctx.ring);
 }
 
 function submitWithSlot(kernel: KernelState, ctx: Kioctx, iocb: Iocb): number {
   const file = kernel.files.fget(iocb.fildes);
   if (file === undefined) return -ERRNO.EBADF;
   let eventfd: EventFd | undefined;
-  if ((iocb.flags & IOCB_FLAG_RESFD) !== 0) {
+  if ((iocb.flags & kernel.profile.aio_flags & IOCB_FLAG_RESFD) !== 0) {
     const found = kernel.files.fget(iocb.resfd);
     if (found === undefined) return -ERRNO.EBADF;
     if (!(found instanceof EventFd)) return -ERRNO.EINVAL;
@@ -80,11 +101,15 @@ function submitWithSlot(kernel: KernelState, ctx: Kioctx, iocb: Iocb): number {
   const req = new Kiocb(ctx, iocb.opcode, iocb.user, iocb.dataLow, iocb.dataHigh, file, eventfd);
   file.get();
   eventfd?.get();
+  ctx.reqs_active++;
   const error = submitOperation(kernel, req, iocb);
-  if (error !== 0) {
-    file.put();
-    eventfd?.put();
+  if (error === 0) {
+    aio_put_req(req);
+    return 0;
   }
+  ctx.reqs_active--;
+  file.put();
+  eventfd?.put();
   return error;
 }
 
@@ -100,9 +125,9 @@ function submitOperation(kernel: KernelState, req: Kiocb, iocb: Iocb): number {
       return aio_write(kernel, req, iocb, true);
     case IOCB_CMD_FSYNC:
     case IOCB_CMD_FDSYNC:
-      return aio_fsync(req, iocb);
+      return aio_fsync(kernel, req, iocb);
     case IOCB_CMD_POLL:
-      return aio_poll(req, iocb);
+      return kernel.profile.opcodes.includes(IOCB_CMD_POLL) ? aio_poll(req, iocb) : -ERRNO.EINVAL;
     default:
       return -ERRNO.EINVAL;
   }

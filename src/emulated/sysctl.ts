@@ -5,7 +5,7 @@ import type { AioLimits } from '../common/kernel.ts';
 export const DEFAULT_AIO_MAX_NR = 0x10000;
 
 export class Sysctl implements AioLimits {
-  readonly #max: number;
+  #max: number;
   #nr = 0;
 
   constructor(aio_max_nr: number) {
@@ -18,6 +18,11 @@ export class Sysctl implements AioLimits {
 
   aio_max_nr(): number {
     return this.#max;
+  }
+
+  /** Below what is in use it stops new contexts, and harms no old one. */
+  set_aio_max_nr(aio_max_nr: number): void {
+    this.#max = aio_max_nr;
   }
 
   /** Takes from the budget. @returns Whether there was enough. */

@@ -14,6 +14,12 @@ export function timespecToNs(sec: bigint, nsec: bigint): number {
   return ns < 0n ? FOREVER : Number(ns);
 }
 
+/** The same in clock ticks, as in 2007: rounded up to whole ones, and a negative time never comes. */
+export function timespecToTicks(sec: bigint, nsec: bigint, tickNs: number): number {
+  if (sec < 0n || nsec < 0n || sec >= KTIME_SEC_MAX) return FOREVER;
+  return Math.ceil(Number(sec * NSEC_PER_SEC + nsec) / tickNs) * tickNs;
+}
+
 const nobody = new Int32Array(new SharedArrayBuffer(4));
 
 /** Holds this thread. */

@@ -1,6 +1,13 @@
 /** Who wants to know that a file became ready. */
 
-/** Called on a wake-up. @returns Whether it is done and leaves the queue. */
+import { kick_iocb } from './aio-run.ts';
+import { EIOCBRETRY, type Kiocb } from './kiocb.ts';
+
+/**
+ * Called on a wake-up, with the poll bits of what happened; 0 if the waker does not tell.
+ *
+ * @returns Whether it is done and leaves the queue.
+ */
 export type WakeFunction = (key: number) => boolean;
 
 export class WaitQueue {
@@ -35,4 +42,25 @@ export class WaitQueue {
     }
     this.#waking = false;
   }
+}
+
+/** How a waiting request is called off: it leaves its wait queue when it ends, which is now. */
+const aio_wait_cancel = (): number => 0;
+
+/**
+ * Puts a request into a wait queue: the next wake-up takes it off again and kicks it (`aio_wake_function`).
+ *
+ * @returns What the file's method has to answer: call me again.
+ */
+export function prepare_to_wait(req: Kiocb, queue: WaitQueue): number {
+  req.ki_wait?.();
+  const aio_wake_function: WakeFunction = () => {
+    req.ki_wait = undefined;
+    kick_iocb(req);
+    return true;
+  };
+  queue.add(aio_wake_function);
+  req.ki_wait = () => queue.remove(aio_wake_function);
+  req.ki_cancel ??= aio_wait_cancel;
+  return -EIOCBRETRY;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { EFD_NONBLOCK, EFD_SEMAPHORE } from '../../src/common/abi/constants.ts';
-import { user } from './user.ts';
+import { temporaryFile, user } from './user.ts';
 
 const PREAD = 0;
 const PWRITE = 1;
@@ -48,10 +48,12 @@ describe('eventfd', () => {
     const u = user();
     const ctx = u.setup();
     const [ready, fd] = [u.kernel.eventfd(1, 0), u.kernel.eventfd(0, 0)];
+    const file = temporaryFile();
     const poll = { aio_lio_opcode: POLL, aio_fildes: ready, aio_buf: IN, aio_flags: RESFD, aio_resfd: fd };
     expect(u.submit(ctx, { ...poll, aio_nbytes: 1 })).toBe(EINVAL);
     expect(u.submit(ctx, { ...poll, aio_resfd: 9999 })).toBe(EBADF);
-    expect(u.submit(ctx, { ...poll, aio_resfd: 1 })).toBe(EINVAL);
+    expect(u.submit(ctx, { ...poll, aio_resfd: file.fd })).toBe(EINVAL);
+    file.remove();
     expect(u.submit(ctx, poll, poll, poll)).toBe(3);
     expect(u.kernel.eventfd_read(fd)).toBe(3n);
     u.kernel.eventfd_write(fd, MAX - 1n);

@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { pbkdf2 } from 'node:crypto';
 import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -100,6 +102,32 @@ describe('run list', () => {
     expect(await u.completed(two, 1)).toEqual([4096]);
     expect(u.kernel.mapRing(one)!.ready).toBeLessThan(10);
     expect(await u.completed(one, 60)).toHaveLength(60);
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('requests that wait for ever', () => {
+  it('leave a thread of the pool to others, whatever is queued behind them', async () => {
+    const u = user();
+    const directory = fs.mkdtempSync(join(tmpdir(), 'kaio-fifo-'));
+    const path = join(directory, 'fifo');
+    execFileSync('mkfifo', [path]);
+    const fifo = fs.openSync(path, 'r+');
+    const { fd } = file('0123');
+    const [waiting, other] = [u.setup(64), u.setup(64)];
+    const buf = u.addressOf(new Uint8Array(4));
+    const read = { aio_lio_opcode: PREAD, aio_buf: buf, aio_nbytes: 1 };
+    // More than the pool has threads.
+    const reads = 10;
+    expect(u.submit(waiting, ...Array(reads).fill({ ...read, aio_fildes: fifo }))).toBe(reads);
+    await turn();
+    u.submit(other, { ...read, aio_fildes: fd });
+    expect(await u.completed(other, 1)).toEqual([1]);
+    expect(await hash('x', 'y', 1, 1, 'sha1')).toHaveLength(1);
+    expect(u.kernel.mapRing(waiting)!.ready).toBe(0);
+    fs.writeSync(fifo, 'x'.repeat(reads));
+    expect(await u.completed(waiting, reads)).toEqual(Array(reads).fill(1));
+    fs.closeSync(fifo);
+    fs.rmSync(directory, { recursive: true });
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { AddressSpace } from '../../src/emulated/mm.ts';
 import { AioRingInfo, ringBytes } from '../../src/emulated/ring.ts';
-import { Slots } from '../../src/emulated/slots.ts';
+import { PerCpuSlots, type Slots } from '../../src/emulated/slots.ts';
 import { user } from './user.ts';
 
 const POLL = 5;
@@ -33,12 +33,12 @@ describe('slots', () => {
   ])('with %i CPUs io_setup(%i) has %i cells and takes %i requests', (cpus, nr, cells, capacity) => {
     const ring = ringFor(nr, cpus);
     expect(ring.nr).toBe(cells);
-    expect(takeAll(new Slots(ring.nr, cpus), ring)).toBe(capacity);
+    expect(takeAll(new PerCpuSlots(ring.nr, cpus), ring)).toBe(capacity);
   });
 
   it('come back when a submission is refused', () => {
     const ring = ringFor(1, 2);
-    const slots = new Slots(ring.nr, 2);
+    const slots = new PerCpuSlots(ring.nr, 2);
     for (let i = 0; i < 1000; i++) {
       expect(slots.get(ring)).toBe(true);
       slots.put(1);
@@ -49,7 +49,7 @@ describe('slots', () => {
   it('come back when an event is reaped, not when it completes', () => {
     const mm = new AddressSpace();
     const ring = ringFor(1, 2);
-    const slots = new Slots(ring.nr, 2);
+    const slots = new PerCpuSlots(ring.nr, 2);
     const memory = new Uint8Array(32 * 128);
     expect(takeAll(slots, ring)).toBe(120);
     for (let i = 0; i < 120; i++) {

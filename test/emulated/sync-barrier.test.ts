@@ -50,6 +50,7 @@ describe('fsync', () => {
       const req = new Kiocb(ctx, opcode, 0, 0, 0, one, undefined);
       req.ki_buf = mm.addressOf(source);
       req.ki_nbytes = opcode === PWRITE ? 4 : 0;
+      req.ki_left = req.ki_nbytes;
       return req;
     };
     const write = () => one.write_iter(request(PWRITE), executor);

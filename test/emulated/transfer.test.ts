@@ -47,10 +47,10 @@ describe('bounce memory', () => {
 
 describe('a transfer', () => {
   it('lies in bounce memory as the user memory lies in its pages', () => {
-    const first = new Transfer({ ki_buf: 0, ki_segments: undefined }, 5000);
+    const first = new Transfer({ ki_buf: 0, ki_segments: undefined, ki_cur_seg: 0 }, 5000);
     first.release();
     for (const ki_buf of [0x10000, 0x10010, 0x10fff]) {
-      const transfer = new Transfer({ ki_buf, ki_segments: undefined }, 5000);
+      const transfer = new Transfer({ ki_buf, ki_segments: undefined, ki_cur_seg: 0 }, 5000);
       expect(isPageAligned(transfer.bytes.buffer)).toBe(true);
       expect((transfer.bytes.byteOffset + transfer.at) % PAGE).toBe(ki_buf % PAGE);
       expect(transfer.bytes.length - transfer.at).toBeGreaterThanOrEqual(5000);
@@ -60,7 +60,10 @@ describe('a transfer', () => {
     }
     const base = [0x10200, 0x20010, 0x30000, 0x30001, 0x50fff];
     const length = [512, 0, 8192, 3, 100];
-    const transfer = new Transfer({ ki_buf: 0, ki_segments: { base, length } }, 512 + 8192 + 3 + 50);
+    const transfer = new Transfer(
+      { ki_buf: 0, ki_segments: { base, length }, ki_cur_seg: 0 },
+      512 + 8192 + 3 + 50,
+    );
     const views = transfer.views!;
     expect(views.map((view) => view.length)).toEqual([512, 8192, 3, 50]);
     expect(views.map((view) => view.byteOffset % PAGE)).toEqual([0x200, 0, 1, 0xfff]);

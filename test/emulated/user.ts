@@ -18,8 +18,10 @@ type Fields = { [Key in keyof Iocb]?: number | bigint };
 /** Buffers that the kernel was told of and that a test wants to stay. */
 const kept = new Set<ArrayBufferLike>();
 
-export function user(options: EmulatedKernelOptions = {}) {
-  const kernel = emulatedKernel({ possibleCpus: 2, ...options });
+export function user(
+  options: EmulatedKernelOptions = {},
+  kernel = emulatedKernel({ possibleCpus: 2, debug: true, ...options }),
+) {
   const { memory } = kernel;
 
   const keep = <T extends ArrayBufferView>(view: T): T => {

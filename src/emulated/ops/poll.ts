@@ -3,7 +3,7 @@ import { POLLERR, POLLHUP } from '../../common/abi/constants.ts';
 import { ERRNO } from '../../common/abi/errno.ts';
 import { aio_complete } from '../aio-complete.ts';
 import type { Iocb } from '../iocb.ts';
-import type { Kiocb } from '../kiocb.ts';
+import type { Cancel, Kiocb } from '../kiocb.ts';
 import type { WakeFunction } from '../wait-queue.ts';
 
 const POLL_BITS = 0xffff;
@@ -20,13 +20,21 @@ export function aio_poll(req: Kiocb, iocb: Iocb): number {
   const queue = file.poll_wait;
   if (queue === undefined) return -ERRNO.EINVAL;
   const aio_poll_wake: WakeFunction = (key) => {
-    if ((key & wanted) === 0) return false;
-    // The waker's bits, as they are: Linux does not cut them to what was wanted.
-    aio_complete(req, key);
+    // A waker that tells nothing has the file asked again; the bits of one that does are not cut to what was wanted.
+    const mask = key === 0 ? file.poll() & wanted : (key & wanted) === 0 ? 0 : key;
+    if (mask === 0) return false;
+    aio_complete(req, mask);
     return true;
   };
   queue.add(aio_poll_wake);
-  req.ki_cancel = () => queue.remove(aio_poll_wake);
-  req.ki_ctx.active_reqs.add(req);
+  req.ki_wait = () => queue.remove(aio_poll_wake);
+  req.ki_cancel = aio_poll_cancel;
+  req.ki_ctx!.active_reqs.add(req);
   return 0;
 }
+
+/** The event of a poll that is called off has result 0. */
+const aio_poll_cancel: Cancel = (req) => {
+  aio_complete(req, 0);
+  return 0;
+};

@@ -1,0 +1,124 @@
+/** A file or directory: as programs see it, and as it would be found after a crash. */
+import { PagedBytes } from './paged-bytes.ts';
+
+/** A change of a file's content that has happened and is not on the disk for certain. */
+export type Change =
+  | { readonly kind: 'write'; readonly id: number; readonly position: number; readonly bytes: Uint8Array }
+  | {
+      readonly kind: 'truncate';
+      readonly id: number;
+      readonly size: number;
+      /** The size before. */
+      readonly from: number;
+    };
+
+/** What a file has beside content. */
+export interface Attributes {
+  /** Permissions, without the kind of file. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly atimeNs: number;
+  readonly mtimeNs: number;
+  readonly ctimeNs: number;
+}
+
+export class Inode {
+  readonly ino: number;
+  readonly kind: 'file' | 'directory';
+  readonly birthNs: number;
+  /** The volatile image of a file. */
+  readonly content: PagedBytes;
+  /** The durable image. */
+  readonly durable: PagedBytes;
+  attributes: Attributes;
+  durableAttributes: Attributes;
+  /** The volatile image of a directory. */
+  readonly entries: Map<string, Inode>;
+  readonly durableEntries: Map<string, Inode>;
+  /** What the volatile image has and the durable one may lack, oldest first. */
+  readonly #unsynced = new Set<Change>();
+
+  constructor(
+    ino: number,
+    kind: 'file' | 'directory',
+    attributes: Attributes,
+    content = new PagedBytes(),
+    entries = new Map<string, Inode>(),
+  ) {
+    this.ino = ino;
+    this.kind = kind;
+    this.birthNs = attributes.ctimeNs;
+    this.content = content;
+    this.durable = content.clone();
+    this.attributes = attributes;
+    this.durableAttributes = attributes;
+    this.entries = entries;
+    this.durableEntries = new Map(entries);
+  }
+
+  get unsynced(): Iterable<Change> {
+    return this.#unsynced;
+  }
+
+  /** A write has completed. */
+  write(id: number, position: number, bytes: Uint8Array, now: number): Change {
+    const change: Change = { kind: 'write', id, position, bytes };
+    this.content.write(position, bytes);
+    this.#unsynced.add(change);
+    this.modified(now);
+    return change;
+  }
+
+  truncate(id: number, size: number, now: number): void {
+    this.#unsynced.add({ kind: 'truncate', id, size, from: this.content.size });
+    this.content.truncate(size);
+    this.modified(now);
+  }
+
+  /** Puts changes on the disk, in the order in which they happened. Those that are there already are left alone. */
+  harden(changes: Iterable<Change>): void {
+    for (const change of changes) {
+      if (this.#unsynced.delete(change)) applyTo(this.durable, change);
+    }
+  }
+
+  /** Gives changes up: they stay in the volatile image only. */
+  abandon(changes: Iterable<Change>): void {
+    for (const change of changes) this.#unsynced.delete(change);
+  }
+
+  /**
+   * A change with those before it that it lies upon, oldest first.
+   *
+   * A write with O_DSYNC is made durable without the others, and one of those must not be put on top of it later.
+   */
+  beneath(change: Change): Change[] {
+    const found: Change[] = [];
+    const ranges: [from: number, to: number][] = [];
+    for (const one of [...this.#unsynced].reverse()) {
+      const [from, to] = rangeOf(one);
+      if (one !== change && (ranges.length === 0 || !ranges.some(([start, end]) => from < end && start < to)))
+        continue;
+      ranges.push([from, to]);
+      found.push(one);
+    }
+    return found.reverse();
+  }
+
+  /** Its content, or its entries, have changed. */
+  modified(now: number): void {
+    this.attributes = { ...this.attributes, mtimeNs: now, ctimeNs: now };
+  }
+}
+
+function rangeOf(change: Change): [from: number, to: number] {
+  return change.kind === 'write'
+    ? [change.position, change.position + change.bytes.length]
+    : [Math.min(change.size, change.from), Number.POSITIVE_INFINITY];
+}
+
+export function applyTo(image: PagedBytes, change: Change): void {
+  if (change.kind === 'write') image.write(change.position, change.bytes);
+  else image.truncate(change.size);
+}

@@ -1,0 +1,49 @@
+/**
+ * What this thread and a worker share: a mailbox for one operation at a time, and a bell for all.
+ *
+ * A mailbox goes IDLE -> POSTED (this thread) -> DONE (the worker) -> IDLE. Whoever changes the state has written the rest
+ * before, and only the one whose turn it is writes at all.
+ */
+
+/** Words (Int32) of a mailbox. The position is a double in the first two. */
+export const MAIL = {
+  STATE: 2,
+  OPERATION: 3,
+  FD: 4,
+  SLAB: 5,
+  /** How many pairs of place and length follow in the table. */
+  SEGMENTS: 6,
+  /** A count, or -1. */
+  RESULT: 7,
+  /** The number in the error that `node:fs` threw, or 0 for an error without. */
+  ERRNO: 8,
+  /** When it ended: a mailbox with a smaller number ended before. */
+  TURN: 9,
+  TABLE: 10,
+} as const;
+
+export const STATE = { IDLE: 0, POSTED: 1, DONE: 2 } as const;
+
+export const OPERATION = { READ: 0, WRITE: 1, FSYNC: 2, FDATASYNC: 3 } as const;
+
+/** Words of what all workers of a crew share. */
+export const BELL = {
+  /** Rung (added to) at each end. */
+  ENDED: 0,
+  /** Numbers for MAIL.TURN. */
+  TURNS: 1,
+  /** Whether a message that wakes the event loop is on its way. */
+  WAKING: 2,
+  WORDS: 3,
+} as const;
+
+/** Segments of one operation, at most: `UIO_MAXIOV`. */
+const MAX_SEGMENTS = 1024;
+
+export function bellMemory(): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(BELL.WORDS * 4));
+}
+
+export function mailMemory(): SharedArrayBuffer {
+  return new SharedArrayBuffer((MAIL.TABLE + 2 * MAX_SEGMENTS) * 4);
+}
