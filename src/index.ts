@@ -12,8 +12,8 @@ export {
   AbortError,
   AioError,
   type AioErrorDetails,
-  AioStateError,
   type AioStateCode,
+  AioStateError,
   errnoException,
 } from './common/errors.ts';
 export { AioFile, type AioTransferOptions, type AioWriteResult } from './common/file.ts';
@@ -30,6 +30,7 @@ export type {
   SubmitThread,
   Word,
 } from './common/kernel.ts';
+export type { DescriptorCalls, KernelFiles } from './common/kernel-files.ts';
 export { pageAlignedBuffer } from './common/page-aligned.ts';
 export type { AioRing, EventSink } from './common/ring.ts';
 export type { Route } from './common/routing.ts';
@@ -37,4 +38,4 @@ export type { AioStats } from './common/stats.ts';
 export { FEATURES, type Feature, type Supports } from './common/supports.ts';
 export type { Descriptor } from './common/validate.ts';
 export { type DescriptorOptions, fromDescriptor, type OpenOptions, open } from './open.ts';
-export { type BackendPreference, type SelectOptions, type Selection, selectKernel } from './select.ts';
+export { type BackendPreference, type Selection, type SelectOptions, selectKernel } from './select.ts';

@@ -2,14 +2,16 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open as openHandle, rm } from 'node:fs/promises';
 import { UNALIGNED } from './common/aligned.ts';
-import { directAlignment } from './common/alignment.ts';
+import { directAlignment, SAFE_ALIGNMENT } from './common/alignment.ts';
 import type { AioContext } from './common/context.ts';
 import { descriptorHandle, type HostHandle } from './common/descriptor-handle.ts';
 import { codeOf } from './common/errors.ts';
 import { AioFile } from './common/file.ts';
 import type { Unaligned } from './common/file-io.ts';
+import type { KernelFiles } from './common/kernel-files.ts';
+import { flagsNumber } from './common/open-flags.ts';
 import { Routing } from './common/routing.ts';
-import { invalidArgType, validateDescriptor } from './common/validate.ts';
+import { invalidArgType, invalidArgValue, validateDescriptor } from './common/validate.ts';
 import type { BackendPreference } from './select.ts';
 import { leaseSharedContext } from './shared-context.ts';
 
@@ -19,7 +21,8 @@ export interface OpenOptions {
    * Whether to bypass the page cache.
    *
    * - `false` (default): buffered.
-   * - `'prefer'`: direct where the file system can, else buffered; `file.direct` and `file.directReason` tell.
+   * - `'prefer'`: direct where the file system can, else buffered; `file.direct` and `file.directReason` tell. On a platform
+   *   without O_DIRECT (macOS, Windows) transfers still have to be aligned, to a page, so that mistakes show there.
    * - `'require'`: direct, or an error.
    */
   readonly direct?: false | 'prefer' | 'require';
@@ -27,7 +30,10 @@ export interface OpenOptions {
   readonly unaligned?: Unaligned;
   /** Which kernel. Default: `KAIO_BACKEND`, else automatic. Not together with `context`. */
   readonly backend?: BackendPreference;
-  /** A context of your own. Default: the one that this thread shares. It stays yours to close, after the file. */
+  /**
+   * A context of your own. Default: the one that this thread shares. It stays yours to close, after the file. Where its kernel
+   * brings a file system (a simulated disk), the path is one of that.
+   */
   readonly context?: AioContext;
 }
 
@@ -44,9 +50,11 @@ const DIRECT_CHOICES: readonly unknown[] = [false, 'prefer', 'require', undefine
 const UNALIGNED_CHOICES: readonly unknown[] = ['error', 'copy', 'read-modify-write', undefined];
 
 interface Opened {
-  readonly handle: FileHandle;
+  readonly handle: HostHandle;
   readonly direct: boolean;
   readonly reason: string;
+  /** Not direct, but to be aligned as if it were. */
+  readonly imitated?: boolean;
 }
 
 /**
@@ -74,9 +82,14 @@ export async function open(
   const { direct = false, unaligned = 'error' } = options;
   validateChoice('options.direct', direct, DIRECT_CHOICES);
   validateChoice('options.unaligned', unaligned, UNALIGNED_CHOICES);
-  const opened = await openAs(path, flags, mode, direct);
+  const files = options.context?.kernel.files;
+  const opened =
+    files === undefined
+      ? await openAs(path, flags, mode, direct)
+      : await openIn(files, path, flags, mode, direct);
   return make(opened.handle, options, {
     direct: opened.direct,
+    imitated: opened.imitated === true,
     directReason: opened.reason,
     hostCursor: appends(flags),
     autoClose: true,
@@ -97,12 +110,16 @@ export async function fromDescriptor(
   const { direct = false, autoClose = false, unaligned = 'error' } = options;
   validateChoice('options.unaligned', unaligned, UNALIGNED_CHOICES);
   const fd = validateDescriptor(descriptor);
-  const handle: HostHandle = typeof descriptor === 'number' ? descriptorHandle(fd) : descriptor;
+  const files = options.context?.kernel.files;
+  if (files !== undefined && typeof descriptor !== 'number')
+    throw invalidArgType('descriptor', "a descriptor of the context's kernel", descriptor);
+  const handle: HostHandle = typeof descriptor === 'number' ? descriptorHandle(fd, files?.calls) : descriptor;
   return make(handle, options, {
     direct,
     directReason: direct
       ? 'the caller says that it was opened so'
       : 'the caller does not say that it was opened so',
+    imitated: false,
     hostCursor: true,
     autoClose,
   });
@@ -110,6 +127,7 @@ export async function fromDescriptor(
 
 interface Made {
   readonly direct: boolean;
+  readonly imitated: boolean;
   readonly directReason: string;
   readonly hostCursor: boolean;
   readonly autoClose: boolean;
@@ -118,7 +136,7 @@ interface Made {
 async function make(
   handle: HostHandle,
   { backend, context: own, unaligned = 'error' }: Pick<OpenOptions, 'backend' | 'context' | 'unaligned'>,
-  { direct, directReason, hostCursor, autoClose }: Made,
+  { direct, imitated, directReason, hostCursor, autoClose }: Made,
 ): Promise<AioFile> {
   const { fd } = handle;
   const undo: (() => void)[] = [];
@@ -129,10 +147,11 @@ async function make(
     const { kernel } = context;
     const stat = await handle.stat();
     const seekable = stat.isFile() || stat.isBlockDevice();
-    const alignment = direct ? await directAlignment(kernel, fd) : UNALIGNED;
+    const imitation = imitated && seekable ? SAFE_ALIGNMENT : UNALIGNED;
+    const alignment = direct ? await directAlignment(kernel, fd) : imitation;
     if (autoClose) {
       // The descriptor is ours until every request has ended: the emulation may rely on it.
-      kernel.fget(fd);
+      kernel.fget(fd, imitation === UNALIGNED ? undefined : imitation);
       undo.push(() => kernel.fput(fd));
     }
     return new AioFile({
@@ -188,7 +207,10 @@ async function openAs(
         : undefined;
   if (refusal !== undefined) {
     if (direct === 'require') throw noDirect(refusal);
-    return { handle: await openHandle(path, flags, mode), direct: false, reason: refusal };
+    const handle = await openHandle(path, flags, mode);
+    const imitated = O_DIRECT === undefined;
+    const reason = imitated ? `${refusal}; transfers have to be aligned all the same` : refusal;
+    return { handle, direct: false, reason, imitated };
   }
   try {
     return { handle: await openHandle(path, number! | O_DIRECT!, mode), direct: true, reason: 'asked for' };
@@ -204,6 +226,34 @@ async function openAs(
   }
 }
 
+/** Opens a file of a kernel that brings its own. */
+async function openIn(
+  files: KernelFiles,
+  path: Parameters<typeof openHandle>[0],
+  flags: string | number,
+  mode: Parameters<typeof openHandle>[2],
+  direct: false | 'prefer' | 'require',
+): Promise<Opened> {
+  const number = flagsNumber(flags);
+  if (number === undefined) throw invalidArgValue('flags', flags);
+  const bits = typeof mode === 'string' ? Number.parseInt(mode, 8) : (mode ?? 0o666);
+  const flagged = O_DIRECT !== undefined && (number & O_DIRECT) !== 0;
+  const opened = async (asDirect: boolean, reason: string): Promise<Opened> => {
+    const fd = await files.open(path, number, bits, asDirect);
+    return { handle: descriptorHandle(fd, files.calls), direct: asDirect, reason };
+  };
+  if (flagged) return opened(true, 'the flags say O_DIRECT');
+  if (direct === false) return opened(false, 'not asked for');
+  try {
+    return await opened(true, 'asked for');
+  } catch (error) {
+    if (codeOf(error) !== 'EINVAL') throw error;
+    const reason = 'the file system does not open files with O_DIRECT';
+    if (direct === 'require') throw noDirect(reason, error);
+    return opened(false, reason);
+  }
+}
+
 function noDirect(reason: string, cause?: unknown): Error {
   return Object.assign(new Error(`EINVAL: direct I/O was required, but ${reason}`, { cause }), {
     code: 'EINVAL',
@@ -211,38 +261,8 @@ function noDirect(reason: string, cause?: unknown): Error {
   });
 }
 
-const { O_APPEND, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_SYNC, O_TRUNC, O_WRONLY } = constants;
-const FLAGS: Readonly<Record<string, number>> = {
-  r: O_RDONLY,
-  rs: O_RDONLY | O_SYNC,
-  sr: O_RDONLY | O_SYNC,
-  'r+': O_RDWR,
-  'rs+': O_RDWR | O_SYNC,
-  'sr+': O_RDWR | O_SYNC,
-  w: O_TRUNC | O_CREAT | O_WRONLY,
-  wx: O_TRUNC | O_CREAT | O_WRONLY | O_EXCL,
-  xw: O_TRUNC | O_CREAT | O_WRONLY | O_EXCL,
-  'w+': O_TRUNC | O_CREAT | O_RDWR,
-  'wx+': O_TRUNC | O_CREAT | O_RDWR | O_EXCL,
-  'xw+': O_TRUNC | O_CREAT | O_RDWR | O_EXCL,
-  a: O_APPEND | O_CREAT | O_WRONLY,
-  ax: O_APPEND | O_CREAT | O_WRONLY | O_EXCL,
-  xa: O_APPEND | O_CREAT | O_WRONLY | O_EXCL,
-  as: O_APPEND | O_CREAT | O_WRONLY | O_SYNC,
-  sa: O_APPEND | O_CREAT | O_WRONLY | O_SYNC,
-  'a+': O_APPEND | O_CREAT | O_RDWR,
-  'ax+': O_APPEND | O_CREAT | O_RDWR | O_EXCL,
-  'xa+': O_APPEND | O_CREAT | O_RDWR | O_EXCL,
-  'as+': O_APPEND | O_CREAT | O_RDWR | O_SYNC,
-  'sa+': O_APPEND | O_CREAT | O_RDWR | O_SYNC,
-};
-
-function flagsNumber(flags: string | number): number | undefined {
-  return typeof flags === 'number' ? flags : FLAGS[flags];
-}
-
 function appends(flags: string | number): boolean {
-  return ((flagsNumber(flags) ?? 0) & O_APPEND) !== 0;
+  return ((flagsNumber(flags) ?? 0) & constants.O_APPEND) !== 0;
 }
 
 function validateChoice(name: string, value: unknown, choices: readonly unknown[]): void {

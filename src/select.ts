@@ -2,7 +2,8 @@
 import { isMainThread } from 'node:worker_threads';
 import { AioStateError, codeOf } from './common/errors.ts';
 import type { AioKernel } from './common/kernel.ts';
-import { emulatedKernel } from './emulated/index.ts';
+// Not all of the emulation: the simulated disk is for who asks for it.
+import { emulatedKernel } from './emulated/emulated-kernel.ts';
 import { loadAddon, openNativeKernel } from './native/index.ts';
 
 /** What may be asked for. */
@@ -18,7 +19,7 @@ export interface SelectOptions {
 /** A kernel, and how it came to be this one. */
 export interface Selection {
   readonly kernel: AioKernel;
-  readonly backend: AioKernel['name'];
+  readonly backend: 'native' | 'emulated';
   /** For people: what was asked for, or why the native kernel can't be used. */
   readonly reason: string;
 }

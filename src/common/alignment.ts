@@ -11,7 +11,8 @@ const read = promisify(readWithCallback);
 
 const SAFE_BYTES = 4096;
 const CANDIDATES = [512, 1024, 2048];
-const SAFE: Alignment = { memory: SAFE_BYTES, offset: SAFE_BYTES, length: SAFE_BYTES };
+/** A page, which every device accepts. */
+export const SAFE_ALIGNMENT: Alignment = { memory: SAFE_BYTES, offset: SAFE_BYTES, length: SAFE_BYTES };
 
 let probeBuffer: ArrayBuffer | undefined;
 
@@ -33,17 +34,17 @@ async function probe(fd: number): Promise<Alignment> {
   probeBuffer ??= pageAlignedBuffer(SAFE_BYTES);
   const bytes = new Uint8Array(probeBuffer);
   for (const step of CANDIDATES) {
-    if (size <= 2 * step) return SAFE;
+    if (size <= 2 * step) return SAFE_ALIGNMENT;
     try {
       await read(fd, bytes, 0, step, step);
     } catch (error) {
       if (codeOf(error) === 'EINVAL') continue;
       // Not readable: opened for writing only.
-      if (codeOf(error) === 'EBADF') return SAFE;
+      if (codeOf(error) === 'EBADF') return SAFE_ALIGNMENT;
       throw error;
     }
     // Memory is never asked for less than the place in the file, though some devices would accept it.
     return { memory: step, offset: step, length: step };
   }
-  return SAFE;
+  return SAFE_ALIGNMENT;
 }

@@ -12,7 +12,7 @@ import {
 import { contextCloseChannel, contextOpenChannel, threadPoolChannel } from './channels.ts';
 import { AbortError, AioStateError } from './errors.ts';
 import type { AioKernel } from './kernel.ts';
-import type { OperationFields } from './operation.ts';
+import { Operation } from './operation.ts';
 import type { AioStats } from './stats.ts';
 import { SubmissionQueue } from './submission.ts';
 import {
@@ -40,8 +40,11 @@ export interface AioContextOptions {
    * Calls `io_submit` on a thread of its own, because it may block: on buffered files, pipes, cold metadata, or with more
    * bytes than a device takes at once. Costs a hand-over of some microseconds for each batch. Without the addon, and on
    * the emulation, whose `io_submit` does not block, it has no effect: {@link AioContext.submitThread} tells. Default false.
+   *
+   * `'auto'` measures the calls: the thread is started when they hold the event loop up for more than half a millisecond on
+   * average, and used until they no longer do. `stats.threadBatches` counts what went to it.
    */
-  readonly submitThread?: boolean;
+  readonly submitThread?: boolean | 'auto';
 }
 
 /** One request of {@link AioContext.submit}: the arguments of the method of that name. */
@@ -109,6 +112,7 @@ export class AioContext {
   /**
    * @throws AioError `EAGAIN` where `aio-max-nr` is exhausted (the message has the numbers), `ENOMEM`, `EMFILE`.
    * @throws RangeError `ERR_OUT_OF_RANGE` for a queue depth that is no positive integer.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE` for a `submitThread` that is neither a boolean nor `'auto'`.
    */
   constructor({
     kernel,
@@ -117,6 +121,8 @@ export class AioContext {
     submitThread = false,
   }: AioContextOptions) {
     validateInteger('options.queueDepth', queueDepth, 1, MAX_QUEUE_DEPTH);
+    if (typeof submitThread !== 'boolean' && submitThread !== 'auto')
+      throw invalidArgType('options.submitThread', "a boolean or 'auto'", submitThread);
     this.kernel = kernel;
     this.#queue = new SubmissionQueue(kernel, { queueDepth, latency, submitThread });
     dropped.register(this, this.#queue, this.#queue);
@@ -128,7 +134,7 @@ export class AioContext {
     return this.#queue.queueDepth;
   }
 
-  /** Whether `io_submit` is called on a thread of its own. */
+  /** Whether there is a thread of its own for `io_submit`. With `'auto'` it is started when it is first wanted. */
   get submitThread(): boolean {
     return this.#queue.hasSubmitThread;
   }
@@ -204,17 +210,11 @@ export class AioContext {
    * @returns What is there. It can have bits that were not asked for (observed on Linux 6.18).
    */
   poll(fd: Descriptor, events: number, options: OperationOptions = {}): Promise<number> {
-    return this.#start(options, () => ({
-      syscall: 'poll',
-      opcode: IOCB_CMD_POLL,
-      fd: validateDescriptor(fd),
-      buf: validateInteger('events', events, 0, MAX_U16),
-      nbytes: 0,
-      position: 0,
-      rw_flags: 0,
-      views: [],
-      held: [fd],
-    }));
+    return this.#start(options, () => {
+      const mask = validateInteger('events', events, 0, MAX_U16);
+      const number = validateDescriptor(fd);
+      return new Operation('poll', IOCB_CMD_POLL, number, mask, 0, 0, 0, undefined, undefined, fd);
+    });
   }
 
   /**
@@ -305,20 +305,26 @@ export class AioContext {
     position: number,
     options: TransferOptions,
   ): Promise<number> {
-    return this.#start(options, () => {
+    // Not through #start: a closure for each transfer is felt here.
+    try {
+      const signal = validateSignal(options.signal);
       validateView('buffer', view);
-      return {
+      const operation = new Operation(
         syscall,
         opcode,
-        fd: validateDescriptor(fd),
-        buf: this.kernel.memory.addressOf(view),
-        nbytes: view.byteLength,
-        position: validatePosition(position),
-        rw_flags: rwFlags(options),
-        views: view.byteLength === 0 ? [] : [view],
-        held: [fd],
-      };
-    });
+        validateDescriptor(fd),
+        this.kernel.memory.addressOf(view),
+        view.byteLength,
+        validatePosition(position),
+        rwFlags(options),
+        view.byteLength === 0 ? undefined : view,
+        undefined,
+        fd,
+      );
+      return this.#push(operation, signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   #vectored(
@@ -340,40 +346,43 @@ export class AioContext {
         iovecs[index * 2] = BigInt(memory.addressOf(view));
         iovecs[index * 2 + 1] = BigInt(view.byteLength);
       });
-      return {
+      return new Operation(
         syscall,
         opcode,
-        fd: validateDescriptor(fd),
-        buf: memory.addressOf(iovecs),
-        nbytes: segments.length,
-        position: validatePosition(position),
-        rw_flags: rwFlags(options),
-        views: segments.filter((view) => view.byteLength > 0),
-        held: [fd, iovecs],
-      };
+        validateDescriptor(fd),
+        memory.addressOf(iovecs),
+        segments.length,
+        validatePosition(position),
+        rwFlags(options),
+        undefined,
+        segments.filter((view) => view.byteLength > 0),
+        [fd, iovecs],
+      );
     });
   }
 
   async #sync(syscall: string, opcode: number, fd: Descriptor, options: OperationOptions): Promise<void> {
-    await this.#start(options, () => ({
-      syscall,
-      opcode,
-      fd: validateDescriptor(fd),
-      buf: 0,
-      nbytes: 0,
-      position: 0,
-      rw_flags: 0,
-      views: [],
-      held: [fd],
-    }));
+    await this.#start(options, () => {
+      const number = validateDescriptor(fd);
+      return new Operation(syscall, opcode, number, 0, 0, 0, 0, undefined, undefined, fd);
+    });
   }
 
-  async #start(options: OperationOptions, prepare: () => OperationFields): Promise<number> {
-    const signal = validateSignal(options.signal);
-    const fields = prepare();
+  #start(options: OperationOptions, prepare: () => Operation): Promise<number> {
+    try {
+      const signal = validateSignal(options.signal);
+      return this.#push(prepare(), signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** @throws AioStateError, AbortError: before the operation is known to anybody. */
+  #push(operation: Operation, signal: AbortSignal | undefined): Promise<number> {
     if (this.#closed !== undefined) throw new AioStateError('ERR_AIO_CLOSED', 'The AioContext is closed');
     if (signal?.aborted) throw new AbortError(signal.reason);
-    return this.#queue.push(fields, signal);
+    this.#queue.push(operation, signal);
+    return operation.promise;
   }
 }
 

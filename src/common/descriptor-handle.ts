@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import type { DescriptorCalls } from './kernel-files.ts';
 
 /** The part of FileHandle that is not AIO's business. */
 export type HostHandle = Pick<
@@ -23,38 +24,49 @@ export type HostHandle = Pick<
   | 'close'
 >;
 
-const fstat = promisify(fs.fstat);
-const ftruncate = promisify(fs.ftruncate);
-const futimes = promisify(fs.futimes);
-const fchmod = promisify(fs.fchmod);
-const fchown = promisify(fs.fchown);
-const fsync = promisify(fs.fsync);
-const fdatasync = promisify(fs.fdatasync);
-const read = promisify(fs.read) as (fd: number, ...args: unknown[]) => Promise<never>;
-const write = promisify(fs.write) as (fd: number, ...args: unknown[]) => Promise<never>;
-const readv = promisify(fs.readv) as (fd: number, ...args: unknown[]) => Promise<never>;
-const writev = promisify(fs.writev) as (fd: number, ...args: unknown[]) => Promise<never>;
-const readFile = promisify(fs.readFile) as (fd: number, ...args: unknown[]) => Promise<never>;
-const writeFile = promisify(fs.writeFile) as (fd: number, ...args: unknown[]) => Promise<never>;
-const close = promisify(fs.close);
+/** `node:fs`: on the thread pool. */
+export const hostCalls = {
+  read: promisify(fs.read),
+  write: promisify(fs.write),
+  readv: promisify(fs.readv),
+  writev: promisify(fs.writev),
+  fsync: promisify(fs.fsync),
+  fdatasync: promisify(fs.fdatasync),
+  fstat: promisify(fs.fstat),
+  ftruncate: promisify(fs.ftruncate),
+  futimes: promisify(fs.futimes),
+  fchmod: promisify(fs.fchmod),
+  fchown: promisify(fs.fchown),
+  readFile: promisify(fs.readFile) as DescriptorCalls['readFile'],
+  writeFile: promisify(fs.writeFile) as DescriptorCalls['writeFile'],
+  close: promisify(fs.close),
+} as DescriptorCalls;
+
+type Loose = (fd: number, ...args: unknown[]) => Promise<never>;
 
 /** A {@link HostHandle} over a descriptor that somebody else has opened. */
-export function descriptorHandle(fd: number): HostHandle {
+export function descriptorHandle(fd: number, calls: DescriptorCalls = hostCalls): HostHandle {
+  const on =
+    (call: unknown) =>
+    (...args: unknown[]): Promise<never> =>
+      (call as Loose)(fd, ...args);
   return {
-    fd,
-    stat: (options?: fs.StatOptions) => fstat(fd, options) as Promise<never>,
-    truncate: (length?: number) => ftruncate(fd, length),
-    utimes: (atime: fs.TimeLike, mtime: fs.TimeLike) => futimes(fd, atime, mtime),
-    chmod: (mode: fs.Mode) => fchmod(fd, mode),
-    chown: (uid: number, gid: number) => fchown(fd, uid, gid),
-    sync: () => fsync(fd),
-    datasync: () => fdatasync(fd),
-    read: (...args: unknown[]) => read(fd, ...args),
-    write: (...args: unknown[]) => write(fd, ...args),
-    readv: (...args: unknown[]) => readv(fd, ...args),
-    writev: (...args: unknown[]) => writev(fd, ...args),
-    readFile: (...args: unknown[]) => readFile(fd, ...args),
-    writeFile: (...args: unknown[]) => writeFile(fd, ...args),
-    close: () => close(fd),
+    get fd() {
+      return calls.isOpen?.(fd) === false ? -1 : fd;
+    },
+    stat: on(calls.fstat),
+    truncate: on(calls.ftruncate),
+    utimes: on(calls.futimes),
+    chmod: on(calls.fchmod),
+    chown: on(calls.fchown),
+    sync: on(calls.fsync),
+    datasync: on(calls.fdatasync),
+    read: on(calls.read),
+    write: on(calls.write),
+    readv: on(calls.readv),
+    writev: on(calls.writev),
+    readFile: on(calls.readFile),
+    writeFile: on(calls.writeFile),
+    close: on(calls.close),
   };
 }

@@ -6,7 +6,11 @@ import { type ErrnoName, errnoMessage, errnoName } from './abi/errno.ts';
 const hostMessages = new Map<string, string>(
   [...getSystemErrorMap().values()].map(([name, message]) => [name, message]),
 );
-const hostNumbers: Readonly<Record<string, number>> = constants.errno;
+/** libuv's numbers, which differ from the system's on Windows; the system's where libuv has none. All positive. */
+const hostNumbers: Readonly<Record<string, number>> = {
+  ...(process.platform === 'win32' ? {} : constants.errno),
+  ...Object.fromEntries([...getSystemErrorMap()].map(([errno, [name]]) => [name, -errno])),
+};
 
 /** What an {@link AioError} knows beside its message. */
 export interface AioErrorDetails {

@@ -61,9 +61,9 @@ function transfer(
 }
 
 /** `read()`, `read(options)`, `read(buffer, options)`, `read(buffer, offset, length, position)`. */
-export function readArguments([first, second, third, fourth]: readonly unknown[]):
-  | TransferArguments
-  | undefined {
+export function readArguments(args: readonly unknown[]): TransferArguments | undefined {
+  const first = args[0];
+  const second = args[1];
   if (!isView(first)) {
     if (first !== undefined && !isObject(first) && first !== null) return undefined;
     const options: Loose = first ?? {};
@@ -72,7 +72,7 @@ export function readArguments([first, second, third, fourth]: readonly unknown[]
     return transfer(buffer, options.offset, options.length, options.position, options.signal);
   }
   if (isObject(second)) return transfer(first, second.offset, second.length, second.position, second.signal);
-  return transfer(first, second, third, fourth, undefined);
+  return transfer(first, second, args[2], args[3], undefined);
 }
 
 /** `write(buffer, options)`, `write(buffer, offset, length, position)`, `write(string, position, encoding)`. */
@@ -123,6 +123,7 @@ export function fileArguments(options: unknown): FileArguments | undefined {
 
 /** Bytes of a view, or of a part of it. */
 export function bytesOf(view: ArrayBufferView, offset = 0, length = view.byteLength - offset): Uint8Array {
+  if (length === view.byteLength && view instanceof Uint8Array) return view;
   return new Uint8Array(view.buffer, view.byteOffset + offset, length);
 }
 

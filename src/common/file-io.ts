@@ -1,23 +1,14 @@
 /** Moving bytes between a file and memory at given places, each request on its route. */
-import * as fs from 'node:fs';
-import { promisify } from 'node:util';
 import { RWF_NOWAIT, UIO_MAXIOV } from './abi/constants.ts';
 import { AlignedBufferPool, type Alignment, alignedBuffer, misaligned } from './aligned.ts';
 import type { AioContext } from './context.ts';
+import { hostCalls } from './descriptor-handle.ts';
 import { AbortError, AioError, codeOf } from './errors.ts';
 import { Exclusion } from './exclusion.ts';
 import { bytesOf } from './file-arguments.ts';
+import type { DescriptorCalls } from './kernel-files.ts';
 import type { Routing, ThreadPoolReason } from './routing.ts';
 import { validateView } from './validate.ts';
-
-const poolRead = promisify(fs.read);
-const poolWrite = promisify(fs.write);
-const poolReadv = promisify(fs.readv);
-const poolWritev = promisify(fs.writev);
-const poolFsync = promisify(fs.fsync);
-const poolFdatasync = promisify(fs.fdatasync);
-const fstat = promisify(fs.fstat);
-const ftruncate = promisify(fs.ftruncate);
 
 /**
  * What becomes of a direct transfer that the device would refuse.
@@ -52,6 +43,8 @@ export interface FileIoOptions {
 export class FileIo {
   readonly #context: AioContext;
   readonly #fd: number;
+  /** Past the kernel's AIO: the thread pool, or a kernel's own files. */
+  readonly #calls: DescriptorCalls;
   readonly #direct: boolean;
   readonly #alignment: Alignment;
   readonly #unaligned: Unaligned;
@@ -61,14 +54,18 @@ export class FileIo {
   constructor({ context, fd, direct, alignment, unaligned, routing }: FileIoOptions) {
     this.#context = context;
     this.#fd = fd;
+    this.#calls = context.kernel.files?.calls ?? hostCalls;
     this.#direct = direct;
     this.#alignment = alignment;
     this.#unaligned = unaligned;
     this.#routing = routing;
   }
 
-  /** @param position - `null` is the position of the descriptor itself, which only the thread pool knows. */
-  async read(bytes: Uint8Array, position: number | null, signal?: AbortSignal): Promise<number> {
+  /**
+   * @param position - `null` is the position of the descriptor itself, which only the thread pool knows.
+   * @throws At once for a signal that has fired and for memory that cannot be used.
+   */
+  read(bytes: Uint8Array, position: number | null, signal?: AbortSignal): Promise<number> {
     throwIfAborted(signal);
     validateView('buffer', bytes);
     if (position === null) return this.#readFromPool(bytes, null, 'position of the descriptor');
@@ -84,7 +81,7 @@ export class FileIo {
     }
   }
 
-  async write(bytes: Uint8Array, position: number | null, signal?: AbortSignal): Promise<number> {
+  write(bytes: Uint8Array, position: number | null, signal?: AbortSignal): Promise<number> {
     throwIfAborted(signal);
     validateView('buffer', bytes);
     if (position === null) return this.#writeToPool(bytes, null, 'position of the descriptor');
@@ -98,7 +95,7 @@ export class FileIo {
     for (const view of views) validateView('buffers', view);
     if (position === null || this.#routing.read === 'threadpool' || views.length > UIO_MAXIOV) {
       this.#routing.count('read', position === null ? 'position of the descriptor' : undefined);
-      return (await poolReadv(this.#fd, views, position ?? undefined)).bytesRead;
+      return (await this.#calls.readv(this.#fd, views, position ?? undefined)).bytesRead;
     }
     if (this.#direct) return this.#inTurn(views, position, (bytes, at) => this.#readDirect(bytes, at));
     if (this.#routing.read === 'kernel') {
@@ -111,7 +108,7 @@ export class FileIo {
       : undefined;
     if (nowait === undefined) {
       this.#routing.count('read', 'probably not in the page cache');
-      return (await poolReadv(this.#fd, views, position)).bytesRead;
+      return (await this.#calls.readv(this.#fd, views, position)).bytesRead;
     }
     const total = views.reduce((sum, { byteLength }) => sum + byteLength, 0);
     if (nowait === total || nowait === 0) return nowait;
@@ -123,7 +120,7 @@ export class FileIo {
     for (const view of views) validateView('buffers', view);
     if (position === null || this.#routing.write === 'threadpool' || views.length > UIO_MAXIOV) {
       this.#routing.count('write', position === null ? 'position of the descriptor' : undefined);
-      return (await poolWritev(this.#fd, views, position ?? undefined)).bytesWritten;
+      return (await this.#calls.writev(this.#fd, views, position ?? undefined)).bytesWritten;
     }
     if (this.#direct) return this.#inTurn(views, position, (bytes, at) => this.#writeDirect(bytes, at));
     return this.#named('write', this.#context.writev(this.#fd, views, position));
@@ -141,11 +138,15 @@ export class FileIo {
       }
     }
     this.#routing.count('sync');
-    await (operation === 'fsync' ? poolFsync : poolFdatasync)(this.#fd);
+    await this.#calls[operation](this.#fd);
   }
 
-  #readKernel(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
-    return this.#named('read', this.#context.read(this.#fd, bytes, position, options(signal)));
+  async #readKernel(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
+    try {
+      return await this.#context.read(this.#fd, bytes, position, options(signal));
+    } catch (error) {
+      throw renamed('read', error);
+    }
   }
 
   #writeKernel(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
@@ -153,23 +154,33 @@ export class FileIo {
   }
 
   async #readNowait(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
-    const nowait = (from: number): Promise<number | undefined> =>
-      this.#tryNowait(() =>
-        this.#context.read(this.#fd, bytes.subarray(from), position + from, {
-          rw_flags: RWF_NOWAIT,
-          ...options(signal),
-        }),
-      );
     if (!this.#routing.tryNowait())
       return this.#readFromPool(bytes, position, 'probably not in the page cache');
-    let done = await this.#judged(nowait(0));
-    if (done === undefined) return this.#readFromPool(bytes, position);
-    if (done === 0) return 0;
-    // Short: the end of the file, or the end of what was cached. FileHandle would have gone on.
+    let done: number | undefined;
+    try {
+      done = await this.#context.read(this.#fd, bytes, position, nowait(signal));
+    } catch (error) {
+      this.#expectMiss(error);
+    } finally {
+      if (done === undefined) this.#routing.missed();
+      else this.#routing.hit();
+    }
+    if (done === bytes.byteLength || done === 0) return done;
+    return done === undefined
+      ? this.#readFromPool(bytes, position)
+      : this.#readOn(bytes, position, done, signal);
+  }
+
+  /** Short: the end of the file, or the end of what was cached. FileHandle would have gone on. */
+  async #readOn(bytes: Uint8Array, position: number, from: number, signal?: AbortSignal): Promise<number> {
+    let done = from;
     while (done < bytes.byteLength) {
-      const more = await nowait(done);
+      const rest = bytes.subarray(done);
+      const more = await this.#tryNowait(() =>
+        this.#context.read(this.#fd, rest, position + done, nowait(signal)),
+      );
       if (more === 0) break;
-      done += more ?? (await this.#readFromPool(bytes.subarray(done), position + done));
+      done += more ?? (await this.#readFromPool(rest, position + done));
       if (more === undefined) break;
     }
     return done;
@@ -192,14 +203,17 @@ export class FileIo {
     try {
       return await ask();
     } catch (error) {
-      const code = codeOf(error);
-      if (code === 'EAGAIN' && error instanceof AioError && error.syscall !== 'io_submit') return undefined;
-      if (code === 'EOPNOTSUPP') {
-        this.#routing.refuseNowait();
-        return undefined;
-      }
-      throw renamed('read', error);
+      this.#expectMiss(error);
+      return undefined;
     }
+  }
+
+  /** Takes note of why a NOWAIT read brought nothing. @throws What is no such reason. */
+  #expectMiss(error: unknown): void {
+    const code = codeOf(error);
+    if (code === 'EAGAIN' && error instanceof AioError && error.syscall !== 'io_submit') return;
+    if (code !== 'EOPNOTSUPP') throw renamed('read', error);
+    this.#routing.refuseNowait();
   }
 
   async #readFromPool(
@@ -208,7 +222,7 @@ export class FileIo {
     reason?: ThreadPoolReason,
   ): Promise<number> {
     this.#routing.count('read', reason);
-    return (await poolRead(this.#fd, bytes, 0, bytes.byteLength, position)).bytesRead;
+    return (await this.#calls.read(this.#fd, bytes, 0, bytes.byteLength, position)).bytesRead;
   }
 
   async #writeToPool(
@@ -217,7 +231,7 @@ export class FileIo {
     reason?: 'position of the descriptor',
   ): Promise<number> {
     this.#routing.count('write', reason);
-    return (await poolWrite(this.#fd, bytes, 0, bytes.byteLength, position)).bytesWritten;
+    return (await this.#calls.write(this.#fd, bytes, 0, bytes.byteLength, position)).bytesWritten;
   }
 
   /** Views one after the other, ending at the first short transfer. */
@@ -238,10 +252,14 @@ export class FileIo {
 
   // Direct transfers
 
-  async #readDirect(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
+  #readDirect(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
     const wrong = this.#misalignment(bytes, position);
     if (wrong === undefined) return this.#readKernel(bytes, position, signal);
     if (this.#unaligned === 'error') throw wrong;
+    return this.#readWidened(bytes, position, signal);
+  }
+
+  async #readWidened(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
     const { offset } = this.#alignment;
     const start = down(position, offset);
     const span = up(position + bytes.byteLength, offset) - start;
@@ -271,7 +289,7 @@ export class FileIo {
     const end = position + bytes.byteLength;
     const start = down(position, offset);
     const span = up(end, offset) - start;
-    const { size } = await fstat(this.#fd);
+    const { size } = await this.#calls.fstat(this.#fd);
     const bounce = takeBounce(span);
     try {
       const blocks = bounce.subarray(0, span).fill(0);
@@ -285,7 +303,7 @@ export class FileIo {
       const put = await this.#writeKernel(blocks, start);
       // The last block is whole on the disk; the file ends where it should.
       const length = Math.max(size, Math.min(end, start + put));
-      if (start + put > length) await ftruncate(this.#fd, length);
+      if (start + put > length) await this.#calls.ftruncate(this.#fd, length);
       return Math.max(0, Math.min(put - (position - start), bytes.byteLength));
     } finally {
       giveBounce(bounce);
@@ -318,8 +336,15 @@ function renamed(syscall: string, error: unknown): unknown {
     : error;
 }
 
+const NO_OPTIONS = {};
+const NOWAIT = { rw_flags: RWF_NOWAIT };
+
 function options(signal: AbortSignal | undefined): { signal?: AbortSignal } {
-  return signal === undefined ? {} : { signal };
+  return signal === undefined ? NO_OPTIONS : { signal };
+}
+
+function nowait(signal: AbortSignal | undefined): { signal?: AbortSignal; rw_flags: number } {
+  return signal === undefined ? NOWAIT : { rw_flags: RWF_NOWAIT, signal };
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {

@@ -1,8 +1,9 @@
 /** Node's own streams over an AioFile: only the transfers beneath them are ours. */
 import { ReadStream, WriteStream } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { ReadableStream } from 'node:stream/web';
+import type { ReadableStream } from 'node:stream/web';
 import type { AioFile } from './file.ts';
+import { streamWeb } from './lazy-builtins.ts';
 
 type ReadStreamOptions = Parameters<FileHandle['createReadStream']>[0];
 type WriteStreamOptions = Parameters<FileHandle['createWriteStream']>[0];
@@ -15,6 +16,14 @@ function settle(outcome: Promise<number>, data: unknown, done: Settled): void {
     (count) => done(null, count, data),
     (error: unknown) => done(error),
   );
+}
+
+/**
+ * After a short write Node's stream adds its count to a position that it does not have: the NaN means what the absent position
+ * did, and the cursor has moved by that count.
+ */
+function placeOf(position: unknown): number | null {
+  return typeof position === 'number' && Number.isInteger(position) ? position : null;
 }
 
 /** What the streams of `node:fs` call instead of `node:fs`. */
@@ -47,15 +56,13 @@ function streamFs(file: AioFile): object {
       done: Settled,
     ) =>
       settle(
-        file
-          .write(buffer, offset, length, (position ?? null) as number | null)
-          .then(({ bytesWritten }) => bytesWritten),
+        file.write(buffer, offset, length, placeOf(position)).then(({ bytesWritten }) => bytesWritten),
         buffer,
         done,
       ),
     writev: (_fd: number, buffers: Uint8Array[], position: unknown, done: Settled) =>
       settle(
-        file.writev(buffers, (position ?? undefined) as number).then(({ bytesWritten }) => bytesWritten),
+        file.writev(buffers, placeOf(position)).then(({ bytesWritten }) => bytesWritten),
         buffers,
         done,
       ),
@@ -97,7 +104,8 @@ export function webStream(file: AioFile, options: { readonly autoClose?: boolean
   const end = async (): Promise<void> => {
     if (options.autoClose === true) await file.close();
   };
-  return new ReadableStream({
+  const { ReadableStream: Stream } = streamWeb();
+  return new Stream({
     type: 'bytes',
     autoAllocateChunkSize: CHUNK_BYTES,
     async pull(controller) {

@@ -2,9 +2,9 @@
 import { EventEmitter } from 'node:events';
 import type { ReadStream, WriteStream } from 'node:fs';
 import type { FileHandle, FileReadOptions, FileReadResult } from 'node:fs/promises';
-import { createInterface, type Interface } from 'node:readline';
+import type { Interface } from 'node:readline';
 import type { ReadableStream } from 'node:stream/web';
-import { alignedBuffer, type Alignment } from './aligned.ts';
+import { type Alignment, alignedBuffer, UNALIGNED } from './aligned.ts';
 import type { AioContext } from './context.ts';
 import { Cursor } from './cursor.ts';
 import type { HostHandle } from './descriptor-handle.ts';
@@ -12,7 +12,6 @@ import { AbortError, AioError } from './errors.ts';
 import {
   bytesOf,
   fileArguments,
-  isEncoding,
   readArguments,
   refuseLengthThatKills,
   vectorArguments,
@@ -20,20 +19,19 @@ import {
 } from './file-arguments.ts';
 import { FileIo, type Unaligned } from './file-io.ts';
 import { readStream, webStream, writeStream } from './file-streams.ts';
+import type { AioKernel } from './kernel.ts';
+import { readline } from './lazy-builtins.ts';
 import type { Route, Routing } from './routing.ts';
 import { outOfRange, validateView } from './validate.ts';
+import { CHUNK_BYTES, chunksOf, fully, inLanes } from './whole-transfers.ts';
 
-/** Bytes of one request of `readFile` and `writeFile`. */
-const CHUNK_BYTES = 1 << 19;
-/** Chunks of `readFile` under way at once. */
-const LANES = 4;
 const MAX_READ_FILE_BYTES = 2 ** 31 - 1;
 
 /** What an {@link AioFile} is made of. Made by `open()` and `fromDescriptor()`. */
 export interface AioFileParts {
   readonly handle: HostHandle;
   readonly context: AioContext;
-  readonly backend: 'native' | 'emulated';
+  readonly backend: AioKernel['name'];
   readonly backendReason: string;
   readonly direct: boolean;
   readonly directReason: string;
@@ -72,6 +70,11 @@ interface Remains {
 
 // Nothing of the file is under way any more: whatever is holds the file.
 const dropped = new FinalizationRegistry<Remains>(({ handle, release }) => {
+  if (handle.fd < 0) {
+    // Gone with the machine that it was open on: there is nothing to close.
+    release();
+    return;
+  }
   process.emitWarning(`An AioFile (descriptor ${handle.fd}) was dropped without close(); it is closed now`);
   release();
   handle
@@ -98,14 +101,14 @@ type Refusal = (...args: never[]) => Promise<unknown>;
  */
 export class AioFile extends EventEmitter {
   /** Which kernel serves it. */
-  readonly backend: 'native' | 'emulated';
+  readonly backend: AioKernel['name'];
   /** Why that one. */
   readonly backendReason: string;
   /** Whether it bypasses the page cache. */
   readonly direct: boolean;
   /** Why, or why not. */
   readonly directReason: string;
-  /** What direct transfers need; all 1 for a buffered file. */
+  /** What direct transfers need; all 1 for a buffered file. A page where direct I/O was preferred on a host without O_DIRECT. */
   readonly alignment: Alignment;
   readonly #handle: HostHandle;
   readonly #context: AioContext;
@@ -133,7 +136,15 @@ export class AioFile extends EventEmitter {
     this.#release = parts.release;
     dropped.register(this, { handle, release: parts.release }, this);
     this.#cursor = parts.hostCursor ? undefined : new Cursor();
-    this.#io = new FileIo({ context, fd: handle.fd, direct, alignment, unaligned, routing });
+    this.#io = new FileIo({
+      context,
+      fd: handle.fd,
+      // Aligned like direct ones, where a host without O_DIRECT shall show mistakes.
+      direct: direct || alignment !== UNALIGNED,
+      alignment,
+      unaligned,
+      routing,
+    });
   }
 
   /** The descriptor; -1 after close. */
@@ -170,18 +181,24 @@ export class AioFile extends EventEmitter {
   read<T extends NodeJS.ArrayBufferView = Buffer>(
     options?: FileReadOptions<T> & { signal?: AbortSignal },
   ): Promise<FileReadResult<T>>;
-  read(...args: unknown[]): Promise<FileReadResult<NodeJS.ArrayBufferView>> {
-    return this.#during('read', async () => {
+  async read(...args: unknown[]): Promise<FileReadResult<NodeJS.ArrayBufferView>> {
+    this.#begin('read');
+    try {
       const wanted = readArguments(args);
       if (wanted === undefined) refuseLengthThatKills(args);
       if (wanted === undefined || (wanted.length > 0 && wanted.buffer.byteLength === 0))
-        return this.#refused<FileReadResult<NodeJS.ArrayBufferView>>('read', args);
+        return await this.#refused<FileReadResult<NodeJS.ArrayBufferView>>('read', args);
       const { buffer, offset, length, position, signal } = wanted;
-      const bytes = length === 0 ? undefined : bytesOf(validateView('buffer', buffer), offset, length);
+      if (length === 0) return readResult(0, buffer);
+      const bytes = bytesOf(validateView('buffer', buffer), offset, length);
       const bytesRead =
-        bytes === undefined ? 0 : await this.#at(position, (place) => this.#io.read(bytes, place, signal));
-      return result({ bytesRead, buffer });
-    });
+        position === null
+          ? await this.#at(null, (place) => this.#io.read(bytes, place, signal))
+          : await this.#io.read(bytes, position, signal);
+      return readResult(bytesRead, buffer);
+    } finally {
+      this.#end();
+    }
   }
 
   /**
@@ -204,20 +221,26 @@ export class AioFile extends EventEmitter {
     position?: number | null,
     encoding?: BufferEncoding | null,
   ): Promise<AioWriteResult<string>>;
-  write(...args: unknown[]): Promise<AioWriteResult<never>> {
-    return this.#during('write', async () => {
-      const [buffer] = args;
+  async write(...args: unknown[]): Promise<AioWriteResult<never>> {
+    this.#begin('write');
+    try {
+      const buffer = args[0];
       const wanted = writeArguments(args);
       if (wanted === undefined) {
         if (typeof buffer !== 'string') refuseLengthThatKills(args);
-        return this.#refused<AioWriteResult<never>>('write', args);
+        return await this.#refused<AioWriteResult<never>>('write', args);
       }
       const { offset, length, position, signal } = wanted;
-      const bytes = length === 0 ? undefined : bytesOf(validateView('buffer', wanted.buffer), offset, length);
+      if (length === 0) return writeResult(0, buffer as never);
+      const bytes = bytesOf(validateView('buffer', wanted.buffer), offset, length);
       const bytesWritten =
-        bytes === undefined ? 0 : await this.#at(position, (place) => this.#io.write(bytes, place, signal));
-      return result({ bytesWritten, buffer: buffer as never });
-    });
+        position === null
+          ? await this.#at(null, (place) => this.#io.write(bytes, place, signal))
+          : await this.#io.write(bytes, position, signal);
+      return writeResult(bytesWritten, buffer as never);
+    } finally {
+      this.#end();
+    }
   }
 
   /** Reads into several buffers, one after the other. */
@@ -230,7 +253,7 @@ export class AioFile extends EventEmitter {
       if (wanted === undefined || wanted.buffers.length === 0)
         return this.#refused<{ bytesRead: number; buffers: T }>('readv', [buffers, position]);
       const bytesRead = await this.#at(wanted.position, (place) => this.#io.readv(wanted.buffers, place));
-      return result({ bytesRead, buffers });
+      return { __proto__: null, bytesRead, buffers } as unknown as { bytesRead: number; buffers: T };
     });
   }
 
@@ -243,9 +266,13 @@ export class AioFile extends EventEmitter {
       const wanted = vectorArguments([buffers, position]);
       if (wanted === undefined)
         return this.#refused<{ bytesWritten: number; buffers: T }>('writev', [buffers, position]);
-      if (wanted.buffers.length === 0) return result({ bytesWritten: 0, buffers });
+      if (wanted.buffers.length === 0)
+        return { __proto__: null, bytesWritten: 0, buffers } as unknown as {
+          bytesWritten: number;
+          buffers: T;
+        };
       const bytesWritten = await this.#at(wanted.position, (place) => this.#io.writev(wanted.buffers, place));
-      return result({ bytesWritten, buffers });
+      return { __proto__: null, bytesWritten, buffers } as unknown as { bytesWritten: number; buffers: T };
     });
   }
 
@@ -264,7 +291,7 @@ export class AioFile extends EventEmitter {
       const bytesRead = await this.#at(position, (place) =>
         fully(bytes, place, (rest, at) => this.#io.read(rest, at, signal)),
       );
-      return result({ bytesRead, buffer });
+      return readResult(bytesRead, buffer);
     });
   }
 
@@ -280,7 +307,7 @@ export class AioFile extends EventEmitter {
     return this.#during('write', async () => {
       const bytes = bytesOf(validateView('buffer', buffer));
       const bytesWritten = await this.#at(position, (place) => this.#writeAll(bytes, place, signal));
-      return result({ bytesWritten, buffer });
+      return writeResult(bytesWritten, buffer);
     });
   }
 
@@ -393,7 +420,7 @@ export class AioFile extends EventEmitter {
 
   /** Lines of a {@link createReadStream}. */
   readLines(options?: Parameters<FileHandle['readLines']>[0]): Interface {
-    return createInterface({
+    return readline().createInterface({
       input: this.createReadStream(options),
       crlfDelay: Number.POSITIVE_INFINITY,
     });
@@ -403,7 +430,7 @@ export class AioFile extends EventEmitter {
    * Waits for what is under way, then closes the descriptor. Emits `'close'`. Calling it again waits for the same end.
    */
   close(): Promise<void> {
-    this.#closed ??= this.#end();
+    this.#closed ??= this.#shut();
     return this.#closed;
   }
 
@@ -411,7 +438,7 @@ export class AioFile extends EventEmitter {
     return this.close();
   }
 
-  async #end(): Promise<void> {
+  async #shut(): Promise<void> {
     if (this.#active > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
     dropped.unregister(this);
     // Before the close: the number may mean another file the moment after it.
@@ -422,15 +449,22 @@ export class AioFile extends EventEmitter {
 
   /** Runs an operation that `close()` waits for. */
   async #during<T>(syscall: string, body: () => Promise<T>): Promise<T> {
-    if (this.#closed !== undefined) {
-      throw Object.assign(new Error('file closed'), { code: 'EBADF', syscall });
-    }
-    this.#active++;
+    this.#begin(syscall);
     try {
       return await body();
     } finally {
-      if (--this.#active === 0) this.#idle?.();
+      this.#end();
     }
+  }
+
+  /** From here to {@link #end} `close()` waits. @throws Error `EBADF` when the file is closed. */
+  #begin(syscall: string): void {
+    if (this.#closed !== undefined) throw Object.assign(new Error('file closed'), { code: 'EBADF', syscall });
+    this.#active++;
+  }
+
+  #end(): void {
+    if (--this.#active === 0) this.#idle?.();
   }
 
   /** Lets the host say what is wrong with arguments; what it accepts, it does. */
@@ -487,84 +521,22 @@ export class AioFile extends EventEmitter {
 
   /** Memory for whole blocks, so that direct reads need no detour. */
   #allocate(bytes: number): Buffer {
-    if (!this.direct) return Buffer.allocUnsafeSlow(bytes);
+    if (this.alignment === UNALIGNED) return Buffer.allocUnsafeSlow(bytes);
     const { length } = this.alignment;
     return alignedBuffer(Math.ceil(bytes / length) * length);
   }
-}
-
-/** Chunks of one buffer, a few at once. @returns Bytes up to the first short chunk. */
-async function inLanes(
-  buffer: Buffer,
-  read: (chunk: Uint8Array, from: number) => Promise<number>,
-): Promise<number> {
-  let next = 0;
-  let end = buffer.byteLength;
-  const lane = async (): Promise<void> => {
-    while (next < end) {
-      const from = next;
-      const chunk = buffer.subarray(from, from + CHUNK_BYTES);
-      next += chunk.byteLength;
-      const count = await read(chunk, from);
-      if (count < chunk.byteLength) end = Math.min(end, from + count);
-    }
-  };
-  const outcomes = await Promise.allSettled(Array.from({ length: LANES }, lane));
-  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
-  return end;
-}
-
-/** Goes on after short transfers; ends at 0. Errors say how much was done. */
-async function fully(
-  bytes: Uint8Array,
-  place: number | null,
-  transfer: (rest: Uint8Array, position: number | null) => Promise<number>,
-): Promise<number> {
-  let done = 0;
-  while (done < bytes.byteLength) {
-    try {
-      const count = await transfer(bytes.subarray(done), place === null ? null : place + done);
-      if (count === 0) break;
-      done += count;
-    } catch (error) {
-      if (done > 0 && error instanceof Error) Object.assign(error, { bytesDone: done });
-      throw error;
-    }
-  }
-  return done;
-}
-
-/** @returns `undefined` for what FileHandle refuses too. */
-function chunksOf(
-  data: unknown,
-  encoding: BufferEncoding | undefined,
-): Iterable<Uint8Array> | AsyncIterable<Uint8Array> | undefined {
-  const bytes = (chunk: unknown): Uint8Array | undefined => {
-    if (typeof chunk === 'string') return Buffer.from(chunk, isEncoding(encoding) ? encoding : 'utf8');
-    return ArrayBuffer.isView(chunk) ? bytesOf(chunk) : undefined;
-  };
-  const whole = bytes(data);
-  if (whole !== undefined) return [whole];
-  if (typeof data !== 'object' || data === null) return undefined;
-  if (!(Symbol.asyncIterator in data) && !(Symbol.iterator in data)) return undefined;
-  return (async function* () {
-    for await (const chunk of data as AsyncIterable<unknown>) {
-      const piece = bytes(chunk);
-      if (piece === undefined) {
-        throw Object.assign(new TypeError('The chunks of "data" must be strings or views'), {
-          code: 'ERR_INVALID_ARG_TYPE',
-        });
-      }
-      yield piece;
-    }
-  })();
 }
 
 function invalidState(message: string): Error {
   return Object.assign(new Error(`Invalid state: ${message}`), { code: 'ERR_INVALID_STATE' });
 }
 
-/** An answer without a prototype, as FileHandle gives it. */
-function result<T extends object>(fields: T): T {
-  return Object.assign(Object.create(null) as object, fields) as T;
+// Answers without a prototype, as FileHandle gives them.
+
+function readResult<T extends NodeJS.ArrayBufferView>(bytesRead: number, buffer: T): FileReadResult<T> {
+  return { __proto__: null, bytesRead, buffer } as unknown as FileReadResult<T>;
+}
+
+function writeResult<T>(bytesWritten: number, buffer: T): AioWriteResult<T> {
+  return { __proto__: null, bytesWritten, buffer } as unknown as AioWriteResult<T>;
 }

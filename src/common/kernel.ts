@@ -5,6 +5,7 @@
  * Every call answers a number: `>= 0`, or a negative **Linux** errno on every host. Nothing at this level throws for
  * what a kernel would refuse. Everything above this level is safe.
  */
+import type { KernelFiles } from './kernel-files.ts';
 import type { AioRing } from './ring.ts';
 import type { Supports } from './supports.ts';
 
@@ -108,12 +109,21 @@ export interface SubmitThread {
 
 /** The six AIO system calls and what storage code needs around them. */
 export interface AioKernel {
-  readonly name: 'native' | 'emulated';
+  /** `'native'` and `'emulated'` are kaio's own; another implementation has a name of its own. */
+  readonly name: string;
   /** What answers: `'Linux 6.18.44 x64'`, `'kaio emulation, profile linux-6.x'`. */
   readonly release: string;
   readonly supports: Supports;
   readonly memory: Memory;
   readonly limits: AioLimits;
+  /** The file system of a kernel that brings its own. Without it, descriptors and paths are the host's. */
+  readonly files?: KernelFiles | undefined;
+  /**
+   * Calls back after some time of this kernel's own, where that is not the host's. Without it, whoever waits uses the host's timers.
+   *
+   * @returns Calls it off.
+   */
+  readonly after?: ((ns: number, callback: () => void) => () => void) | undefined;
 
   /**
    * Makes a context for at least `nr_events` requests in flight and writes its handle to the word at `ctxp`, which must
@@ -178,9 +188,11 @@ export interface AioKernel {
   io_pgetevents(ctx_id: Word, min_nr: Word, nr: Word, events: Word, timeout: Word, usig: Word): number;
 
   /**
-   * Asks for the request whose iocb lies at `iocb` to be given up. Only POLL can be.
+   * Asks for the request whose iocb lies at `iocb` to be given up. Only POLL can be, and in the emulation what waits in files of
+   * the kernel's own: pipes, socket pairs, eventfds, installed files with a `cancel`; its event has -EINTR.
    *
-   * @returns -EINPROGRESS is success: the event comes through the ring. -EINVAL: not found or not cancellable.
+   * @returns -EINPROGRESS is success: the event comes through the ring. -EINVAL: not found or not cancellable. -EAGAIN: its file
+   * does not let go of it. In the profile of 2.6.20, 0 is success: the event stands at `result`, and none comes.
    */
   io_cancel(ctx_id: Word, iocb: Word, result: Word): number;
 
@@ -225,8 +237,11 @@ export interface AioKernel {
    *
    * Linux holds the files of requests in flight by itself and does nothing here. The emulation cannot: without the
    * promise it checks before each use that the descriptor still means the same file, and keeps writes on this thread.
+   *
+   * @param direct - On a host without O_DIRECT: what it would ask for. The emulation answers -EINVAL, as O_DIRECT does, to
+   * transfers out of it.
    */
-  fget(fd: number): void;
+  fget(fd: number, direct?: DirectAlignment): void;
   /** Ends one {@link fget}. */
   fput(fd: number): void;
 }

@@ -1,28 +1,33 @@
 /** Operations that wait for room, first in, first out. */
 import type { Operation } from './operation.ts';
 
+/** Entries taken that are worth a copy of the rest, or room that is given back. */
+const COMPACT_FROM = 1024;
+
 /** A FIFO queue out of whose middle operations can be dropped. */
 export class OperationQueue {
+  /** From head to tail; what lies outside is empty, and room for later ones. */
   #entries: (Operation | undefined)[] = [];
   #head = 0;
+  #tail = 0;
   #dropped = 0;
 
   /** Operations that wait. */
   get length(): number {
-    return this.#entries.length - this.#head - this.#dropped;
+    return this.#tail - this.#head - this.#dropped;
   }
 
   push(operation: Operation): void {
-    this.#entries.push(operation);
+    this.#entries[this.#tail++] = operation;
   }
 
   /** Takes the first one that waits. */
   shift(): Operation | undefined {
-    while (this.#head < this.#entries.length) {
+    while (this.#head < this.#tail) {
       const operation = this.#entries[this.#head];
       // Let go at once: an entry holds a buffer.
       this.#entries[this.#head++] = undefined;
-      if (this.#head * 2 > this.#entries.length) this.#compact();
+      if (this.#head * 2 > this.#tail) this.#compact();
       if (operation?.state === 'queued') return operation;
       this.#dropped--;
     }
@@ -31,8 +36,7 @@ export class OperationQueue {
 
   /** Puts operations back to the front, in their order. */
   unshift(operations: readonly Operation[]): void {
-    this.#entries = [...operations, ...this.#entries.slice(this.#head)];
-    this.#head = 0;
+    this.#replace([...operations, ...this.#waiting()]);
   }
 
   /** Preconditions: an operation that was in the queue has just been settled. */
@@ -40,16 +44,28 @@ export class OperationQueue {
     this.#dropped++;
     // Behind a request that never ends nothing is taken, and what was given up would hold its buffers for ever.
     // At most as many of them stay as still wait.
-    if (this.#dropped * 2 > this.#entries.length - this.#head) {
-      this.#entries = this.#entries.slice(this.#head).filter((operation) => operation?.state === 'queued');
-      this.#head = 0;
+    if (this.#dropped * 2 > this.#tail - this.#head) {
+      this.#replace(this.#waiting().filter((operation) => operation?.state === 'queued'));
       this.#dropped = 0;
     }
   }
 
-  // Half of the entries at a time, so that each costs the same however long the queue is.
+  // Half of the entries at a time, so that each costs the same however long the queue is; a short one goes when it is empty.
   #compact(): void {
-    this.#entries = this.#entries.slice(this.#head);
+    if (this.#head >= COMPACT_FROM) this.#replace(this.#waiting());
+    else if (this.#head === this.#tail) {
+      this.#head = 0;
+      this.#tail = 0;
+    }
+  }
+
+  #waiting(): (Operation | undefined)[] {
+    return this.#entries.slice(this.#head, this.#tail);
+  }
+
+  #replace(entries: (Operation | undefined)[]): void {
+    this.#entries = entries;
     this.#head = 0;
+    this.#tail = entries.length;
   }
 }

@@ -1,13 +1,37 @@
 /** One request of the upper half, from its call to its settlement. */
 import type { RecordableHistogram } from 'node:perf_hooks';
-import { IOCB_CMD_POLL } from './abi/constants.ts';
+import { ERRNO } from './abi/errno.ts';
+import {
+  IOCB_CMD_POLL,
+  IOCB_CMD_PREAD,
+  IOCB_CMD_PREADV,
+  IOCB_CMD_PWRITE,
+  IOCB_CMD_PWRITEV,
+} from './abi/constants.ts';
 import type { AbortListeners } from './abort-listeners.ts';
 import { AbortError, errnoException } from './errors.ts';
 
 /** Where an operation stands. */
 export type OperationState = 'queued' | 'in-flight' | 'settled';
 
-export interface OperationFields {
+/** Several views, of which none is empty. */
+const NO_VIEWS: readonly ArrayBufferView[] = [];
+
+let capturedResolve: (result: number) => void;
+let capturedReject: (error: Error) => void;
+
+/** Called inside the constructor of a Promise, which leaves both where they are until the next: no closure for each request. */
+function capture(resolve: (result: number) => void, reject: (error: Error) => void): void {
+  capturedResolve = resolve;
+  capturedReject = reject;
+}
+
+/**
+ * A request and the promise that waits for it.
+ *
+ * One flat object: hundreds of thousands are made in a second.
+ */
+export class Operation {
   /** The operation's name in errors: `'pread'`. */
   readonly syscall: string;
   readonly opcode: number;
@@ -17,45 +41,65 @@ export interface OperationFields {
   readonly nbytes: number;
   readonly position: number;
   readonly rw_flags: number;
-  /** The caller's memory that the kernel uses; empty views use none and are left out. */
+  /** The caller's memory that the kernel uses. An empty view uses none and is left out. */
+  readonly view: ArrayBufferView | undefined;
+  /** The same of vectored requests. */
   readonly views: readonly ArrayBufferView[];
-  /** What else must live until the event has come: the descriptor, arrays of iovecs. */
-  readonly held: readonly unknown[];
-}
-
-/** A request and the promise that waits for it. */
-export class Operation {
-  readonly fields: OperationFields;
+  /** What else must live until the event has come: what carries the descriptor, arrays of iovecs. */
+  readonly held: unknown;
   readonly promise: Promise<number>;
   state: OperationState = 'queued';
   /** Its iocb, while in flight. */
   slot = -1;
   /** The kernel has agreed to give it up: the event that comes says nothing else. */
   cancelled = false;
-  #resolve!: (result: number) => void;
-  #reject!: (error: Error) => void;
-  readonly #signal: AbortSignal | undefined;
-  readonly #listeners: AbortListeners<Operation>;
-  readonly #latency: RecordableHistogram | undefined;
-  readonly #startedNs: bigint;
+  /** Its completion signals no eventfd: somebody has to look. */
+  isSilent = false;
+  readonly #resolve: (result: number) => void;
+  readonly #reject: (error: Error) => void;
+  #signal: AbortSignal | undefined;
+  #listeners: AbortListeners<Operation> | undefined;
+  #latency: RecordableHistogram | undefined;
+  #startedNs = 0n;
 
-  /** @param signal - Reported to `listeners` when it fires before the end. */
   constructor(
-    fields: OperationFields,
-    signal: AbortSignal | undefined,
-    listeners: AbortListeners<Operation>,
-    latency?: RecordableHistogram,
+    syscall: string,
+    opcode: number,
+    fd: number,
+    buf: number,
+    nbytes: number,
+    position: number,
+    rw_flags: number,
+    view: ArrayBufferView | undefined,
+    views: readonly ArrayBufferView[] | undefined,
+    held: unknown,
   ) {
-    this.#latency = latency;
-    this.#startedNs = latency === undefined ? 0n : process.hrtime.bigint();
-    this.fields = fields;
+    this.syscall = syscall;
+    this.opcode = opcode;
+    this.fd = fd;
+    this.buf = buf;
+    this.nbytes = nbytes;
+    this.position = position;
+    this.rw_flags = rw_flags;
+    this.view = view;
+    this.views = views ?? NO_VIEWS;
+    this.held = held;
+    this.promise = new Promise(capture);
+    this.#resolve = capturedResolve;
+    this.#reject = capturedReject;
+  }
+
+  /** Has `listeners` told when `signal` fires before the end. */
+  listen(signal: AbortSignal, listeners: AbortListeners<Operation>): void {
     this.#signal = signal;
     this.#listeners = listeners;
-    if (signal !== undefined) listeners.add(signal, this);
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
+    listeners.add(signal, this);
+  }
+
+  /** Records the time from now to the settlement. */
+  measure(latency: RecordableHistogram): void {
+    this.#latency = latency;
+    this.#startedNs = process.hrtime.bigint();
   }
 
   /** Whether its signal has fired. */
@@ -63,10 +107,31 @@ export class Operation {
     return this.#signal?.aborted === true;
   }
 
+  /** Whether it moves data. Syncs run on a worker of the kernel's, and polls wait for somebody else. */
+  get isTransfer(): boolean {
+    switch (this.opcode) {
+      case IOCB_CMD_PREAD:
+      case IOCB_CMD_PWRITE:
+      case IOCB_CMD_PREADV:
+      case IOCB_CMD_PWRITEV:
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** Whether memory of it was transferred away. */
+  get isDetached(): boolean {
+    if (this.view !== undefined && this.view.byteLength === 0) return true;
+    for (const view of this.views) if (view.byteLength === 0) return true;
+    return false;
+  }
+
   /** Settles with what the kernel answered. */
   complete(res: number): void {
-    if (this.cancelled && this.fields.opcode === IOCB_CMD_POLL && res === 0) this.abort();
-    else if (res < 0) this.fail(errnoException(res, this.fields.syscall));
+    // A poll that was called off has result 0, what waited in a file of the emulation's EINTR.
+    if (this.cancelled && (this.opcode === IOCB_CMD_POLL ? res === 0 : res === -ERRNO.EINTR)) this.abort();
+    else if (res < 0) this.fail(errnoException(res, this.syscall));
     else {
       this.#settle();
       this.#resolve(res);
@@ -86,7 +151,7 @@ export class Operation {
 
   #settle(): void {
     this.state = 'settled';
-    this.#latency?.record(process.hrtime.bigint() - this.#startedNs + 1n);
-    if (this.#signal !== undefined) this.#listeners.delete(this.#signal, this);
+    if (this.#latency !== undefined) this.#latency.record(process.hrtime.bigint() - this.#startedNs + 1n);
+    if (this.#signal !== undefined) this.#listeners?.delete(this.#signal, this);
   }
 }

@@ -6,11 +6,11 @@
  */
 
 interface WasmMemory {
-  readonly buffer: ArrayBuffer;
+  readonly buffer: ArrayBufferLike;
 }
 interface WasmHost {
   readonly WebAssembly?: {
-    readonly Memory: new (limits: { initial: number; maximum: number }) => WasmMemory;
+    readonly Memory: new (limits: { initial: number; maximum: number; shared: boolean }) => WasmMemory;
   };
 }
 
@@ -36,10 +36,21 @@ export function isPageAligned(buffer: ArrayBufferLike): boolean {
  * @throws RangeError if there is no memory. Where WebAssembly is switched off, the buffer is an ordinary one and unmarked.
  */
 export function pageAlignedBuffer(bytes: number): ArrayBuffer {
+  return wasmBuffer(bytes, false) as ArrayBuffer;
+}
+
+/** {@link pageAlignedBuffer}, of memory that worker threads can share. */
+export function sharedPageAlignedBuffer(bytes: number): SharedArrayBuffer {
+  return wasmBuffer(bytes, true) as SharedArrayBuffer;
+}
+
+function wasmBuffer(bytes: number, shared: boolean): ArrayBufferLike {
   const pages = Math.max(1, Math.ceil(bytes / WASM_PAGE_BYTES));
   const { WebAssembly } = globalThis as WasmHost;
-  if (WebAssembly === undefined) return new ArrayBuffer(pages * WASM_PAGE_BYTES);
-  const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  if (WebAssembly === undefined) {
+    return shared ? new SharedArrayBuffer(pages * WASM_PAGE_BYTES) : new ArrayBuffer(pages * WASM_PAGE_BYTES);
+  }
+  const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
   markPageAligned(buffer);
   return buffer;
 }

@@ -9,6 +9,8 @@ export interface AioStats {
   readonly completed: number;
   /** `io_submit` calls. */
   readonly batches: number;
+  /** Those of them that were made on the submit thread. */
+  readonly threadBatches: number;
   /** The most requests that ever waited for room. */
   readonly queuedHighWater: number;
   /** Answers of EAGAIN to `io_submit`. */
@@ -24,6 +26,7 @@ export class Counters {
   submitted = 0;
   completed = 0;
   batches = 0;
+  threadBatches = 0;
   queuedHighWater = 0;
   eagains = 0;
   readonly latency: RecordableHistogram | undefined;
@@ -39,11 +42,12 @@ export class Counters {
   }
 
   snapshot(): AioStats {
-    const { submitted, completed, batches, queuedHighWater, eagains, latency } = this;
+    const { submitted, completed, batches, threadBatches, queuedHighWater, eagains, latency } = this;
     return {
       submitted,
       completed,
       batches,
+      threadBatches,
       queuedHighWater,
       eagains,
       threadPool: Object.fromEntries(this.#threadPool),

@@ -6,69 +6,36 @@
  */
 import { EFD_CLOEXEC, EFD_NONBLOCK, IOCB_FLAG_RESFD } from './abi/constants.ts';
 import { ERRNO } from './abi/errno.ts';
-import { IO_EVENT_BYTES } from './abi/layout.ts';
-import { dataView, decodeIoEvent } from './abi/structs.ts';
 import { AbortListeners } from './abort-listeners.ts';
+import { CalledRing } from './called-ring.ts';
 import { completeChannel, submitChannel } from './channels.ts';
+import { CompletionForecast } from './completion-forecast.ts';
 import { errnoException } from './errors.ts';
 import { IocbSlab } from './iocb-slab.ts';
 import type { AioContextId, AioKernel, EventfdWatcher, SubmitThread } from './kernel.ts';
-import { Operation, type OperationFields } from './operation.ts';
+import type { Operation } from './operation.ts';
 import { OperationQueue } from './operation-queue.ts';
 import type { AioRing } from './ring.ts';
+import { SilentWatch } from './silent-watch.ts';
 import { Counters } from './stats.ts';
+import { SubmitPlace, type SubmitThreadChoice } from './submit-place.ts';
+import { Turn } from './turn.ts';
 import { detachedView } from './validate.ts';
 
 const GENERATIONS = 0x10_0000;
 const HIGH = 0x1_0000_0000;
-/** Batches per turn of the event loop before timers and I/O get theirs. */
-const BATCHES_PER_TURN = 16;
 const POINTER_BYTES = 8;
+/** After a refusal for which nothing of ours accounts. */
+const RETRY_MS = 10;
+const NSEC_PER_MSEC = 1_000_000;
 
 /** How a queue is set up. */
 export interface SubmissionOptions {
   readonly queueDepth: number;
   /** Whether each request's time is measured. */
   readonly latency: boolean;
-  /** Whether `io_submit` is called on a thread of its own, where the kernel has one to give. */
-  readonly submitThread: boolean;
-}
-
-/** The reader's side where the ring can't be seen: a system call. */
-class CalledRing implements AioRing {
-  readonly #kernel: AioKernel;
-  readonly #ctx: AioContextId;
-  readonly #events: DataView;
-  readonly #eventsAt: number;
-  readonly #room: number;
-
-  constructor(kernel: AioKernel, ctx: AioContextId, room: number) {
-    this.#kernel = kernel;
-    this.#ctx = ctx;
-    this.#room = room;
-    this.#events = dataView(new ArrayBuffer(room * IO_EVENT_BYTES));
-    this.#eventsAt = kernel.memory.addressOf(this.#events);
-  }
-
-  get ready(): number {
-    return 0;
-  }
-
-  reap(max: number, sink: Parameters<AioRing['reap']>[1]): number {
-    const got = this.#kernel.io_getevents(this.#ctx, 0, Math.min(max, this.#room), this.#eventsAt, 0);
-    if (got === -ERRNO.EINTR) return 0;
-    if (got < 0) throw errnoException(got, 'io_getevents');
-    // Decoded before the first sink runs: a sink that submits may reap into the same memory.
-    const events = Array.from({ length: got }, (_, index) =>
-      decodeIoEvent(this.#events, index * IO_EVENT_BYTES),
-    );
-    for (const { data, res } of events) {
-      sink(Number(data & 0xffffffffn), Number(data >> 32n), Number(res));
-    }
-    return got;
-  }
-
-  detach(): void {}
+  /** Whether `io_submit` is called on a thread of its own, where the kernel has one to give; `'auto'`: while that pays. */
+  readonly submitThread: SubmitThreadChoice;
 }
 
 /** Stages, submits, reaps and settles. */
@@ -80,7 +47,7 @@ export class SubmissionQueue {
   readonly #eventfd: number;
   readonly #watcher: EventfdWatcher;
   readonly #ring: AioRing;
-  readonly #thread: SubmitThread | undefined;
+  readonly #place: SubmitPlace;
   readonly #slab: IocbSlab;
   readonly #inFlight: (Operation | undefined)[];
   readonly #generations: Uint32Array;
@@ -88,10 +55,13 @@ export class SubmissionQueue {
   readonly #batch: number[] = [];
   readonly #queue = new OperationQueue();
   readonly #signals = new AbortListeners<Operation>((operation) => this.#abort(operation));
+  readonly #forecast = new CompletionForecast();
   #flushScheduled = false;
   #flushing = false;
-  #batchesThisTurn = 0;
-  #turn: NodeJS.Immediate | undefined;
+  readonly #turn = new Turn(() => this.#keepAlive());
+  /** Requests in flight whose completion signals nothing, and who looks for them. */
+  #silent = 0;
+  readonly #silentWatch = new SilentWatch(() => this.#lookForSilent());
   #referenced = false;
   #mayKeepAlive = true;
   #idleWaiters: (() => void)[] = [];
@@ -103,7 +73,13 @@ export class SubmissionQueue {
     this.#kernel = kernel;
     this.queueDepth = queueDepth;
     this.#eventfd = kernel.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (this.#eventfd < 0) throw errnoException(this.#eventfd, 'eventfd');
+    if (this.#eventfd < 0) {
+      const help =
+        this.#eventfd === -ERRNO.ENOSYS
+          ? { help: 'AioContext needs IOCB_FLAG_RESFD; the six calls do not' }
+          : {};
+      throw errnoException(this.#eventfd, 'eventfd', help);
+    }
     const ctxp = new BigUint64Array(1);
     const result = kernel.io_setup(queueDepth, kernel.memory.addressOf(ctxp));
     if (result < 0) {
@@ -121,7 +97,7 @@ export class SubmissionQueue {
     this.#freeSlots = Array.from({ length: queueDepth }, (_, index) => queueDepth - 1 - index);
     this.#ring = kernel.mapRing(this.#ctx) ?? new CalledRing(kernel, this.#ctx, queueDepth);
     try {
-      this.#thread = submitThread ? kernel.submitThread?.(this.#ctx) : undefined;
+      this.#place = new SubmitPlace(kernel, this.#ctx, submitThread);
     } catch (error) {
       kernel.close(this.#eventfd);
       void kernel.destroyInBackground(this.#ctx);
@@ -130,9 +106,9 @@ export class SubmissionQueue {
     this.#watcher = kernel.watch(this.#eventfd, () => this.#wake());
   }
 
-  /** Whether `io_submit` is called on a thread of its own. */
+  /** Whether a thread of its own for `io_submit` has been started. */
   get hasSubmitThread(): boolean {
-    return this.#thread !== undefined;
+    return this.#place.hasThread;
   }
 
   /** Submitted and not yet reaped. */
@@ -146,13 +122,13 @@ export class SubmissionQueue {
   }
 
   /** Queues an operation; everything queued in one tick goes to the kernel in one call. */
-  push(fields: OperationFields, signal?: AbortSignal): Promise<number> {
-    const operation = new Operation(fields, signal, this.#signals, this.counters.latency);
+  push(operation: Operation, signal: AbortSignal | undefined): void {
+    if (signal !== undefined) operation.listen(signal, this.#signals);
+    if (this.counters.latency !== undefined) operation.measure(this.counters.latency);
     this.#queue.push(operation);
-    this.counters.queuedHighWater = Math.max(this.counters.queuedHighWater, this.queued);
+    if (this.queued > this.counters.queuedHighWater) this.counters.queuedHighWater = this.queued;
     this.#scheduleFlush();
     this.#keepAlive();
-    return operation.promise;
   }
 
   /** Gives up an operation: at once while it is queued, else as soon as the kernel says. */
@@ -181,9 +157,9 @@ export class SubmissionQueue {
   /** Waits for what is in flight, then gives everything back. Calling it again waits for the same end. */
   release(): Promise<void> {
     this.#released ??= this.idle().then(async () => {
-      await this.#thread?.close();
+      await this.#place.close();
       this.#watcher.close();
-      clearImmediate(this.#turn);
+      this.#turn.stop();
       this.#kernel.close(this.#eventfd);
       const answer = await this.#kernel.destroyInBackground(this.#ctx);
       if (answer < 0) throw errnoException(answer, 'io_destroy');
@@ -198,46 +174,46 @@ export class SubmissionQueue {
   #scheduleFlush(): void {
     if (this.#flushScheduled || this.#flushing) return;
     this.#flushScheduled = true;
-    // Cached reads complete inside io_submit, so ticks could follow each other for ever.
-    if (this.#batchesThisTurn < BATCHES_PER_TURN) process.nextTick(() => this.#flush());
-    else setImmediate(() => this.#flush());
-    this.#turn ??= setImmediate(() => {
-      this.#turn = undefined;
-      this.#batchesThisTurn = 0;
-    });
+    if (this.#turn.takeBatch()) process.nextTick(this.#flushNow);
+    else setImmediate(this.#flushNow);
   }
+
+  readonly #flushNow = (): void => this.#flush();
 
   #flush(): void {
     this.#flushScheduled = false;
-    this.#batchesThisTurn++;
     this.#flushing = true;
-    if (this.#thread !== undefined) {
-      void this.#flushElsewhere(this.#thread);
+    const thread = this.#place.threadForBatch();
+    if (thread !== undefined) {
+      void this.#flushElsewhere(thread);
       return;
     }
     try {
-      this.#stage();
+      this.#stage(this.#mayKeepAlive && this.#forecast.isInline);
+      this.#turn.count(this.#batch.length);
       // Nothing, when all of it was given up: and then the context may be gone already.
       if (this.#batch.length > 0) {
         this.#submit();
         this.#reap();
-        this.#pinInFlight();
+        this.#forecast.saw(this.#pinInFlight());
       }
     } finally {
       this.#flushing = false;
     }
+    if (this.#silent > 0) this.#silentWatch.start();
     this.#afterSettling();
   }
 
   /** As {@link #flush}, with the calls on the submit thread: iocbs and pointers are left alone until it has answered. */
   async #flushElsewhere(thread: SubmitThread): Promise<void> {
     try {
-      this.#stage();
+      this.#stage(false);
       const total = this.#batch.length;
       this.#pinInFlight();
       this.#outOfSlots = false;
       for (let done = 0; done < total; ) {
         const answer = await thread.io_submit(total - done, this.#slab.iocbpp + done * POINTER_BYTES);
+        this.counters.threadBatches++;
         this.#reap();
         done = this.#judge(answer, done);
       }
@@ -256,6 +232,15 @@ export class SubmissionQueue {
     }
   }
 
+  /** The forecast was wrong, so these completions wake nobody. */
+  #lookForSilent(): boolean {
+    // An ordinary wake-up may have found them, and the context be gone already.
+    if (this.#silent === 0) return false;
+    this.#reap();
+    this.#afterSettling();
+    return this.#silent > 0;
+  }
+
   #wake(): void {
     this.#kernel.eventfd_read(this.#eventfd);
     this.#reap();
@@ -265,14 +250,25 @@ export class SubmissionQueue {
   #afterSettling(): void {
     if (this.queued > 0 && this.#freeSlots.length > 0 && !this.#blocked) this.#scheduleFlush();
     this.#keepAlive();
-    if (this.#isIdle()) {
+    if (this.#idleWaiters.length > 0 && this.#isIdle()) {
       for (const resolve of this.#idleWaiters.splice(0)) resolve();
     }
   }
 
-  /** The kernel had no room although we have: only an event can change that. */
+  /** The kernel had no room although we have: an event will change that, or time. */
   get #blocked(): boolean {
     return this.#outOfSlots && this.inFlight > 0;
+  }
+
+  /** EAGAIN is also its word for a lack of memory, and what is in flight may be waiting for somebody outside. */
+  #retryLater(): void {
+    const retry = (): void => {
+      this.#outOfSlots = false;
+      this.#afterSettling();
+    };
+    // What keeps the process alive meanwhile is the watcher, if anything is to.
+    if (this.#kernel.after === undefined) setTimeout(retry, RETRY_MS).unref();
+    else this.#kernel.after(RETRY_MS * NSEC_PER_MSEC, retry);
   }
   #outOfSlots = false;
 
@@ -280,49 +276,61 @@ export class SubmissionQueue {
   keepAlive(may: boolean): void {
     this.#mayKeepAlive = may;
     this.#keepAlive();
+    this.#silentWatch.keepAlive(may);
   }
 
   #keepAlive(): void {
     const busy = this.#mayKeepAlive && !this.#isIdle();
     if (busy === this.#referenced) return;
+    // The end of this turn is soon enough: until then a next request may come.
+    if (!busy && this.#mayKeepAlive && this.#turn.isUnderWay) return;
     this.#referenced = busy;
     if (busy) this.#watcher.ref();
     else this.#watcher.unref();
   }
 
-  /** What completed inside the call needs no pinning: the kernel is done with its memory. */
-  #pinInFlight(): void {
+  /**
+   * What completed inside the call needs no pinning: the kernel is done with its memory.
+   *
+   * @returns How many of the batch are in flight.
+   */
+  #pinInFlight(): number {
+    let left = 0;
     for (const slot of this.#batch) {
       const operation = this.#inFlight[slot];
       if (operation === undefined) continue;
-      for (const view of operation.fields.views) this.#kernel.memory.pin(view);
+      left++;
+      if (operation.view !== undefined) this.#kernel.memory.pin(operation.view);
+      for (const view of operation.views) this.#kernel.memory.pin(view);
     }
+    return left;
   }
 
-  #stage(): void {
+  /** @param silent - Transfers are to signal nothing when they complete. */
+  #stage(silent: boolean): void {
     this.#batch.length = 0;
     while (this.#freeSlots.length > 0) {
       const operation = this.#queue.shift();
       if (operation === undefined) return;
       // The buffer was good when it was handed over; it may have been transferred while it waited.
-      const detached = operation.fields.views.find((view) => view.byteLength === 0);
-      if (detached !== undefined) {
+      if (operation.isDetached) {
         operation.fail(detachedView('buffer'));
         continue;
       }
       const slot = this.#freeSlots.pop()!;
-      const { opcode, fd, buf, nbytes, position, rw_flags } = operation.fields;
       const generation = (this.#generations[slot]! + 1) % GENERATIONS;
       this.#generations[slot] = generation;
+      operation.isSilent = silent && operation.isTransfer;
+      if (operation.isSilent) this.#silent++;
       this.#slab.prepare(
         slot,
-        opcode,
-        fd,
-        buf,
-        nbytes,
-        position,
-        rw_flags,
-        IOCB_FLAG_RESFD,
+        operation.opcode,
+        operation.fd,
+        operation.buf,
+        operation.nbytes,
+        operation.position,
+        operation.rw_flags,
+        operation.isSilent ? 0 : IOCB_FLAG_RESFD,
         this.#eventfd,
         generation * HIGH + slot,
       );
@@ -338,11 +346,8 @@ export class SubmissionQueue {
     const total = this.#batch.length;
     this.#outOfSlots = false;
     for (let done = 0; done < total; ) {
-      const answer = this.#kernel.io_submit(
-        this.#ctx,
-        total - done,
-        this.#slab.iocbpp + done * POINTER_BYTES,
-      );
+      const iocbpp = this.#slab.iocbpp + done * POINTER_BYTES;
+      const answer = this.#place.io_submit(total - done, iocbpp);
       done = this.#judge(answer, done);
     }
   }
@@ -368,6 +373,7 @@ export class SubmissionQueue {
       // Others are in flight: reap first, and if that gave nothing, wait for them.
       if (this.#reap() > 0) return done;
       this.#outOfSlots = true;
+      this.#retryLater();
       this.#unstage(done);
       return total;
     }
@@ -390,6 +396,7 @@ export class SubmissionQueue {
     const operation = this.#inFlight[slot]!;
     this.#inFlight[slot] = undefined;
     this.#freeSlots.push(slot);
+    if (operation.isSilent) this.#silent--;
     operation.slot = -1;
     return operation;
   }
@@ -404,7 +411,7 @@ export class SubmissionQueue {
     this.counters.completed++;
     const operation = this.#take(slot);
     if (completeChannel.hasSubscribers) {
-      const { syscall, fd } = operation.fields;
+      const { syscall, fd } = operation;
       completeChannel.publish({ kernel: this.#kernel, syscall, fd, res });
     }
     operation.complete(res);

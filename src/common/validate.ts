@@ -1,4 +1,5 @@
 /** Argument shapes only: whether the kernel accepts a value is for the kernel to say. */
+import { inspect } from 'node:util';
 
 /** A descriptor number, or what carries one, such as a FileHandle. */
 export type Descriptor = number | { readonly fd: number };
@@ -25,6 +26,15 @@ export function outOfRange(name: string, expected: string, actual: unknown): Err
     RangeError,
     'ERR_OUT_OF_RANGE',
     `The value of "${name}" is out of range. It must be ${expected}. Received ${String(actual)}`,
+  );
+}
+
+/** The TypeError of Node.js for a value of the right type that means nothing. */
+export function invalidArgValue(name: string, actual: unknown): Error {
+  return shapeError(
+    TypeError,
+    'ERR_INVALID_ARG_VALUE',
+    `The argument '${name}' is invalid. Received ${inspect(actual)}`,
   );
 }
 
@@ -62,7 +72,7 @@ export function validateView(name: string, view: unknown): ArrayBufferView {
   if (!ArrayBuffer.isView(view))
     throw invalidArgType(name, 'an instance of Buffer, TypedArray, or DataView', view);
   if (isDetached(view.buffer)) throw detachedView(name);
-  if (holds(view.buffer, 'resizable') || holds(view.buffer, 'growable')) {
+  if (mayChangeSize(view.buffer)) {
     throw shapeError(
       TypeError,
       'ERR_INVALID_ARG_VALUE',
@@ -72,9 +82,14 @@ export function validateView(name: string, view: unknown): ArrayBufferView {
   return view;
 }
 
-/** Properties that ArrayBuffers have on some of the supported versions of Node.js only. */
-function holds(buffer: ArrayBufferLike, property: 'resizable' | 'growable'): boolean {
-  return Reflect.get(buffer, property) === true;
+/** Properties that some buffers have on some of the supported versions of Node.js only. */
+interface Sizable {
+  readonly resizable?: boolean;
+  readonly growable?: boolean;
+}
+
+function mayChangeSize(buffer: ArrayBufferLike & Sizable): boolean {
+  return buffer.resizable === true || buffer.growable === true;
 }
 
 /** Also on Node.js 20, whose buffers do not say so: a detached one looks empty. */

@@ -31,8 +31,8 @@ import { allFeatures, type Supports } from '../common/supports.ts';
 import { type Addon, loadAddon } from './addon.ts';
 import { type Libc, loadLibc } from './libc.ts';
 import { ProcessMemory } from './memory.ts';
-import { type AioSysno, SYSNO } from './sysno.ts';
 import { AddonSubmitThread } from './submit-thread.ts';
+import { type AioSysno, SYSNO } from './sysno.ts';
 import { watchEventfd } from './watcher.ts';
 
 export { askAbiOracle } from './abi-oracle.ts';
@@ -47,6 +47,11 @@ const STATX_BYTES = 256;
 const STX_MASK = 0;
 const STX_DIO_MEM_ALIGN = 0x98;
 const STX_DIO_OFFSET_ALIGN = 0x9c;
+/** The release since which a waiter wakes when all it needs is there. */
+const BATCHED_WAIT = [6, 8] as const;
+const SSIZE_MAX = 2n ** 63n - 1n;
+const LOW_ADDRESS = 0x10000;
+const FAR_BEHIND_THE_END = 2n ** 40n;
 const PROBE_DATA = 0x6b61696fn;
 
 /** Linux AIO by the real system calls. Made by {@link openNativeKernel}. */
@@ -225,6 +230,14 @@ export class NativeKernel implements AioKernel {
         features: {
           ...allFeatures(),
           'mapped-ring': probe.mapsRing() || 'this runtime does not let JavaScript see the ring',
+          'kernel-obeys-protection':
+            probe.obeysProtection() || 'this kernel reads memory that was made unreadable to the process',
+          'cuts-one-segment':
+            probe.cutsOneSegment() ||
+            'this kernel judges the uncut length of a single segment, as of several',
+          // No single thread can ask.
+          'batched-wait':
+            isRelease(BATCHED_WAIT) || `waiters wake at each event before Linux ${BATCHED_WAIT.join('.')}`,
         },
         possibleCpus: possibleCpus(),
       };
@@ -327,6 +340,41 @@ class ProbeContext {
     }
   }
 
+  /** Asked at the end of everything, where nothing is read into the segment. */
+  cutsOneSegment(): boolean {
+    const file = openSync(process.execPath, 'r');
+    try {
+      const iovec = new BigUint64Array([BigInt(LOW_ADDRESS), SSIZE_MAX]);
+      const answer = this.ask({
+        aio_lio_opcode: IOCB_CMD_PREADV,
+        aio_fildes: file,
+        aio_buf: this.#kernel.memory.addressOf(iovec),
+        aio_nbytes: 1,
+        aio_offset: FAR_BEHIND_THE_END,
+      });
+      return !('refused' in answer);
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  /** User Mode Linux, for one, goes by what is mapped alone. Asked with a pointer that is read or not, to an iocb that is refused. */
+  obeysProtection(): boolean {
+    const { memory } = this.#kernel;
+    const { pageBytes } = memory;
+    const page = memory.mmap(pageBytes, 'read-write');
+    if (page < 0) throw errnoException(page, 'mmap');
+    try {
+      encodeIocb({ aio_lio_opcode: IOCB_CMD_PREAD, aio_reserved2: 1 }, this.#iocb);
+      const pointer = new BigUint64Array([BigInt(memory.addressOf(this.#iocb))]);
+      memory.write(page, new Uint8Array(pointer.buffer));
+      memory.mprotect(page, pageBytes, 'none');
+      return this.#kernel.io_submit(this.#ctx, 1, page) === -ERRNO.EFAULT;
+    } finally {
+      memory.munmap(page, pageBytes);
+    }
+  }
+
   mapsRing(): boolean {
     return this.#kernel.mapRing(this.#ctx) !== undefined;
   }
@@ -348,6 +396,12 @@ function setupHelp(kernel: NativeKernel, result: number): { help: string } | und
 
 function readNumber(path: string): number {
   return Number(readFileSync(path, 'latin1'));
+}
+
+/** Whether the running kernel is of that release or a later one. */
+function isRelease([major, minor]: readonly [number, number]): boolean {
+  const [ours = 0, oursMinor = 0] = release().split('.').map(Number);
+  return ours > major || (ours === major && oursMinor >= minor);
 }
 
 function possibleCpus(): number {

@@ -17,6 +17,8 @@ export class ProcessMemory implements Memory {
   readonly pageBytes: number;
   readonly #libc: Libc;
   readonly #pinned = new WeakSet<ArrayBufferLike>();
+  /** Where a buffer begins stays true for as long as it has any bytes: one that is detached has none. */
+  readonly #bases = new WeakMap<ArrayBufferLike, Address>();
   readonly #mmap: ReturnType<Libc['bind']>;
   readonly #munmap: ReturnType<Libc['bind']>;
   readonly #mprotect: ReturnType<Libc['bind']>;
@@ -34,7 +36,17 @@ export class ProcessMemory implements Memory {
   }
 
   addressOf(view: ArrayBufferView | ArrayBuffer): Address {
-    return view.byteLength === 0 ? 0 : this.#libc.addressOf(view);
+    if (view.byteLength === 0) return 0;
+    return ArrayBuffer.isView(view) ? this.#baseOf(view.buffer) + view.byteOffset : this.#baseOf(view);
+  }
+
+  #baseOf(buffer: ArrayBufferLike): Address {
+    let base = this.#bases.get(buffer);
+    if (base === undefined) {
+      base = this.#libc.addressOf(new Uint8Array(buffer));
+      this.#bases.set(buffer, base);
+    }
+    return base;
   }
 
   pin({ buffer }: ArrayBufferView): void {

@@ -1,8 +1,8 @@
 /** Calls made on a FileHandle and on an AioFile alike: what they answer and throw is compared, and shown in docs/filehandle.md. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
 import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 
 /** What both are, as far as the calls go. */
 export type AnyFile = FileHandle;

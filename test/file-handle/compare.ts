@@ -13,8 +13,8 @@ async function made(
   directory: string,
   openFile: (path: string, flags: string) => Promise<AnyFile>,
 ): Promise<Outcome> {
-  const path = join(directory, 'subject');
-  rmSync(path, { recursive: true, force: true });
+  // A folder each: Windows lets no file be made where one was removed that is still open somewhere.
+  const path = join(mkdtempSync(join(directory, 'made-')), 'subject');
   if (call.folder) mkdirSync(path);
   else prepare(call, path);
   const file = await openFile(path, call.flags ?? 'r+');

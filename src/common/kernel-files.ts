@@ -1,0 +1,61 @@
+/** The file system of a kernel that brings its own, and the calls on descriptors that are not AIO's. */
+import type { BigIntStats, Mode, PathLike, StatOptions, Stats, TimeLike } from 'node:fs';
+
+/**
+ * What can be asked of a descriptor beside AIO: what `node:fs` has of that name, as promises.
+ *
+ * Transfers without a position go on from the descriptor's own, which is at the end for files that append.
+ */
+export interface DescriptorCalls {
+  read(
+    fd: number,
+    buffer: NodeJS.ArrayBufferView,
+    offset?: number | null,
+    length?: number | null,
+    position?: number | bigint | null,
+  ): Promise<{ bytesRead: number }>;
+  write(
+    fd: number,
+    buffer: NodeJS.ArrayBufferView,
+    offset?: number | null,
+    length?: number | null,
+    position?: number | null,
+  ): Promise<{ bytesWritten: number }>;
+  readv(
+    fd: number,
+    buffers: readonly NodeJS.ArrayBufferView[],
+    position?: number | null,
+  ): Promise<{ bytesRead: number }>;
+  writev(
+    fd: number,
+    buffers: readonly NodeJS.ArrayBufferView[],
+    position?: number | null,
+  ): Promise<{ bytesWritten: number }>;
+  fsync(fd: number): Promise<void>;
+  fdatasync(fd: number): Promise<void>;
+  fstat(fd: number): Promise<Stats>;
+  fstat(fd: number, options?: StatOptions): Promise<Stats | BigIntStats>;
+  ftruncate(fd: number, length?: number): Promise<void>;
+  futimes(fd: number, atime: TimeLike, mtime: TimeLike): Promise<void>;
+  fchmod(fd: number, mode: Mode): Promise<void>;
+  fchown(fd: number, uid: number, gid: number): Promise<void>;
+  readFile(fd: number, options?: unknown): Promise<Buffer | string>;
+  writeFile(fd: number, data: unknown, options?: unknown): Promise<void>;
+  close(fd: number): Promise<void>;
+  /** Whether a descriptor still means something, where files can go without being closed: a machine can lose its power. */
+  isOpen?(fd: number): boolean;
+}
+
+/** Files that exist inside a kernel, and nowhere on the host. */
+export interface KernelFiles {
+  readonly calls: DescriptorCalls;
+  /**
+   * Opens a file.
+   *
+   * @param flags - The host's numbers: `fs.constants`.
+   * @param direct - Whether to open it with O_DIRECT, which not every host has a number for.
+   * @returns A descriptor for `aio_fildes` and {@link calls}; `calls.close()` closes it.
+   * @throws AioError with the code that open(2) would give.
+   */
+  open(path: PathLike, flags: number, mode: number, direct: boolean): Promise<number>;
+}

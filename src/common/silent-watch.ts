@@ -1,0 +1,45 @@
+/** Looking for completions that signal nothing. */
+
+/** Looks, one each turn of the event loop; then one each {@link SLOW_MS}. */
+const TURNS = 256;
+const SLOW_MS = 1;
+
+/** Calls back until there is nothing more to look for. */
+export class SilentWatch {
+  readonly #look: () => boolean;
+  #next: NodeJS.Immediate | NodeJS.Timeout | undefined;
+  #turns = 0;
+  #mayKeepAlive = true;
+
+  /** @param look - Reaps. Answers whether anything silent is still in flight. */
+  constructor(look: () => boolean) {
+    this.#look = look;
+  }
+
+  /** Something silent is in flight. */
+  start(): void {
+    if (this.#next !== undefined) return;
+    if (this.#mayKeepAlive && this.#turns++ < TURNS) {
+      this.#next = setImmediate(this.#run);
+      return;
+    }
+    // Also the way of those who keep no process alive: an immediate without a reference does not run when the loop sleeps.
+    this.#next = setTimeout(this.#run, SLOW_MS);
+    if (!this.#mayKeepAlive) this.#next.unref();
+  }
+
+  keepAlive(may: boolean): void {
+    this.#mayKeepAlive = may;
+    if (this.#next === undefined) return;
+    clearImmediate(this.#next as NodeJS.Immediate);
+    clearTimeout(this.#next as NodeJS.Timeout);
+    this.#next = undefined;
+    this.start();
+  }
+
+  readonly #run = (): void => {
+    this.#next = undefined;
+    if (this.#look()) this.start();
+    else this.#turns = 0;
+  };
+}

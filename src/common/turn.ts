@@ -1,0 +1,51 @@
+/** A fair share of each turn of the event loop. */
+
+/** Batches, and requests in them, before timers and I/O get their turn. */
+const MOST_BATCHES = 64;
+const MOST_REQUESTS = 512;
+
+/**
+ * Says how long work may go on in ticks: cached reads complete inside `io_submit`, so ticks could follow each other for ever.
+ *
+ * It counts and looks at no clock, because a simulated kernel's history must not depend on how fast the host is.
+ */
+export class Turn {
+  readonly #ended: () => void;
+  #end: NodeJS.Immediate | undefined;
+  #batches = 0;
+  #requests = 0;
+
+  /** @param ended - Called when a turn with work in it is over. */
+  constructor(ended: () => void) {
+    this.#ended = ended;
+  }
+
+  /** Whether work has been done in this turn. Its end is still to come, and keeps the process alive until then. */
+  get isUnderWay(): boolean {
+    return this.#end !== undefined;
+  }
+
+  /** Counts a batch. @returns Whether it may still be dealt with in this turn. */
+  takeBatch(): boolean {
+    this.#end ??= setImmediate(this.#finish);
+    return this.#batches++ < MOST_BATCHES && this.#requests < MOST_REQUESTS;
+  }
+
+  /** Counts the requests of a batch, when they are known. */
+  count(requests: number): void {
+    this.#requests += requests;
+  }
+
+  /** Nobody is told of the end any more. */
+  stop(): void {
+    clearImmediate(this.#end);
+    this.#end = undefined;
+  }
+
+  readonly #finish = (): void => {
+    this.#end = undefined;
+    this.#batches = 0;
+    this.#requests = 0;
+    this.#ended();
+  };
+}
