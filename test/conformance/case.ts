@@ -2,9 +2,6 @@
 import type { Feature } from '../../src/common/supports.ts';
 import type { Fixture } from './fixture.ts';
 
-/** Facilities of the host that some cases need beside the kernel. */
-export type HostFacility = 'pipe' | 'socket' | 'memfd' | 'path' | 'direct' | 'directory';
-
 /** One case: a rule of the interface, arranged and observed. */
 export interface Case {
   /** Stable name: `io_setup/ctxp-null`. */
@@ -14,6 +11,8 @@ export interface Case {
   readonly title: string;
   /** Features of the kernel without which the question makes no sense. */
   readonly requires?: readonly Feature[];
+  /** Features of another kernel: with one of them, the answer is another. */
+  readonly lacks?: readonly Feature[];
   /** RWF_* bits the kernel must know. */
   readonly rw_flags?: number;
   run(fixture: Fixture): void | Promise<void>;
@@ -29,6 +28,12 @@ export interface CaseReport {
   readonly outcome: Outcome;
   /** Why, unless it passed. */
   readonly detail?: string;
+  /** What should have been observed, where an assertion compared two values. */
+  readonly expected?: string;
+  /** What was observed instead. */
+  readonly observed?: string;
+  /** The program and line in the suite that judged. */
+  readonly at?: string;
 }
 
 /** Thrown where this kernel or host cannot be asked the question. */

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { EnvironmentBroken } from './case.ts';
+import { SyscallWatch } from './syscall-watch.ts';
 
 /** After this long a child is taken for hanging. Generous: machines may be busy. */
 const DEADLINE_MS = 30_000;
@@ -36,7 +37,11 @@ export function start(program: string, scenario: string, nodeOptions: readonly s
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const { pid } = child;
-  if (pid === undefined) throw new EnvironmentBroken('no child process can be started');
+  if (pid === undefined) {
+    // Why comes as an event, which nobody has to wait for.
+    child.once('error', () => {});
+    throw new EnvironmentBroken('no child process can be started');
+  }
   let output = '';
   let errors = '';
   let late = false;
@@ -61,10 +66,10 @@ export function start(program: string, scenario: string, nodeOptions: readonly s
   };
   return {
     pid,
-    insideSyscall: (number) =>
-      until(`it was in system call ${number}`, () =>
-        readFileSync(`/proc/${pid}/syscall`, 'latin1').startsWith(`${number} `),
-      ),
+    insideSyscall(number) {
+      const watch = new SyscallWatch(`/proc/${pid}`, number);
+      return until(`it was in system call ${number}`, () => watch.inside());
+    },
     inState: (state) =>
       until(`its state was ${state}`, () =>
         // After the name, which may have anything in it.

@@ -36,6 +36,7 @@ function openDirect(path: string, flags: number): number {
 
 /** A file on the case's file system, opened with O_DIRECT. */
 function direct(f: Fixture, content: Uint8Array): { fd: number; path: string } {
+  if (f.onTmpfs) throw new Unsupported('tmpfs has no disk to transfer to directly');
   const { path } = f.file(content);
   const fd = openDirect(path, constants.O_RDWR);
   f.after(() => closeSync(fd));

@@ -1,10 +1,25 @@
 /** What a case works with: a kernel, memory, files, and cleaning up after itself whatever happens. */
 import assert from 'node:assert/strict';
-import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { EFD_NONBLOCK, IOCB_CMD_PREAD, IOCB_CMD_PWRITE } from '../../src/common/abi/constants.ts';
-import { ERRNO, errnoName, type ErrnoName } from '../../src/common/abi/errno.ts';
+import {
+  EFD_NONBLOCK,
+  IOCB_CMD_POLL,
+  IOCB_CMD_PREAD,
+  IOCB_CMD_PWRITE,
+  POLLIN,
+} from '../../src/common/abi/constants.ts';
+import { ERRNO, type ErrnoName, errnoName } from '../../src/common/abi/errno.ts';
 import {
   AIO_RING_HEADER_BYTES,
   IO_EVENT_BYTES,
@@ -24,7 +39,9 @@ import {
   type IoEvent,
 } from '../../src/common/abi/structs.ts';
 import type { Address, AioContextId, AioKernel, Word } from '../../src/common/kernel.ts';
-import { Unsupported } from './case.ts';
+import type { Feature } from '../../src/common/supports.ts';
+import { EnvironmentBroken, Unsupported } from './case.ts';
+import { insistOnMeans } from './environment.ts';
 import type { Host } from './host.ts';
 
 /** An address that can't be mapped on any supported machine: beyond the user's half. */
@@ -32,6 +49,8 @@ export const KERNEL_ADDRESS = -4096;
 /** Not mapped by convention: the first page. */
 export const UNMAPPED = 0x1000;
 const PAGE = 4096;
+/** `linux/magic.h`. */
+const TMPFS_MAGIC = 0x01021994;
 const LOOKS = 20;
 
 export type IocbFields = { [Key in keyof Iocb]?: number | bigint };
@@ -43,6 +62,13 @@ export interface IocbInMemory {
   decode(): Iocb;
   /** Changes some fields. */
   set(fields: IocbFields): void;
+}
+
+/** A request that can be held in flight. */
+export interface Held {
+  readonly fields: IocbFields;
+  /** Lets it complete. */
+  release(): void;
 }
 
 export class Fixture {
@@ -61,8 +87,9 @@ export class Fixture {
     this.#host = host;
   }
 
-  get hasHost(): boolean {
-    return this.#host !== undefined;
+  /** Whether the kernel has a feature. */
+  has(feature: Feature): boolean {
+    return this.kernel.supports.features[feature] === true;
   }
 
   get host(): Host {
@@ -86,6 +113,11 @@ export class Fixture {
     return this.#directory;
   }
 
+  /** Whether files are made on tmpfs, which has no disk below it: direct I/O means nothing there. */
+  get onTmpfs(): boolean {
+    return process.platform === 'linux' && statfsSync(this.directory).type === TMPFS_MAGIC;
+  }
+
   // Memory
 
   /** Zeroed bytes and their address. */
@@ -100,12 +132,27 @@ export class Fixture {
     const { memory } = this.kernel;
     const length = protections.length * PAGE;
     const address = memory.mmap(length, 'read-write');
+    insistOnMeans(address, 'mmap');
     assert.ok(address > 0, `mmap answered ${address}`);
     protections.forEach((protection, index) => {
       if (protection !== 'read-write')
         assert.equal(memory.mprotect(address + index * PAGE, PAGE, protection), 0);
     });
     this.after(() => memory.munmap(address, length));
+    return address;
+  }
+
+  /** A page with user space above it that is as long as the longest transfer. */
+  farFromTheTop(): Address {
+    // Buffers of JavaScript may lie anywhere; an emulation gives them addresses of its own.
+    if (!this.has('process-lifetime')) return this.bytes(PAGE).address;
+    const { memory } = this.kernel;
+    const length = 2 ** 31 + PAGE;
+    const address = memory.mmap(length, 'none');
+    insistOnMeans(address, 'mmap');
+    this.succeeds(address, 'mmap');
+    this.after(() => memory.munmap(address, length));
+    assert.equal(memory.mprotect(address, PAGE, 'read-write'), 0);
     return address;
   }
 
@@ -141,10 +188,21 @@ export class Fixture {
   /** A context, destroyed in the background when the case ends. */
   setup(nr_events: Word = 8): AioContextId {
     const { address, value } = this.ctxp();
-    this.succeeds(this.kernel.io_setup(nr_events, address), 'io_setup');
+    const answer = this.kernel.io_setup(nr_events, address);
+    insistOnMeans(answer, 'io_setup');
+    if (answer === -ERRNO.EAGAIN) this.#insistOnQuota(Number(nr_events));
+    this.succeeds(answer, 'io_setup');
     const ctx = Number(value());
     this.#contexts.add(ctx);
     return ctx;
+  }
+
+  /** The budget is the whole machine's: where others have it all, the kernel is right to refuse. */
+  #insistOnQuota(nr_events: number): void {
+    const { limits } = this.kernel;
+    const [taken, max] = [limits.aio_nr(), limits.aio_max_nr()];
+    if (taken + nr_events > max)
+      throw new EnvironmentBroken(`aio-nr is ${taken} of aio-max-nr ${max}: raise it, or close contexts`);
   }
 
   /** Takes a context under the case's care that it made by itself. */
@@ -189,6 +247,44 @@ export class Fixture {
       encodeIovec({ iov_base, iov_len }, dataView(bytes), index * IOVEC_BYTES);
     });
     return address;
+  }
+
+  /**
+   * A request that has its event, with result 1, when io_submit returns: a poll of what is ready, or where there is no POLL a
+   * write of one byte to a pipe.
+   */
+  instant(more: IocbFields = {}): IocbFields {
+    if (this.has('poll')) {
+      this.#ready ??= this.eventfd(1);
+      return { aio_lio_opcode: IOCB_CMD_POLL, aio_fildes: this.#ready, aio_buf: POLLIN, ...more };
+    }
+    this.#ready ??= this.#pipe(true)[1];
+    return { ...this.write(this.#ready, this.bytes(1).address, 1), ...more };
+  }
+  #ready: number | undefined;
+
+  /**
+   * A request that stays in flight until it is released, and then has result 1: a poll of an idle eventfd, or where there is no
+   * POLL a read of one byte from an empty pipe.
+   */
+  held(more: IocbFields = {}): Held {
+    if (this.has('poll')) {
+      const fd = this.eventfd(0);
+      const fields = { aio_lio_opcode: IOCB_CMD_POLL, aio_fildes: fd, aio_buf: POLLIN, ...more };
+      return { fields, release: () => assert.equal(this.kernel.eventfd_write(fd, 1n), 0) };
+    }
+    const [reader, writer] = this.#pipe(false);
+    const { address } = this.bytes(1);
+    return {
+      fields: { ...this.read(reader, address, 1), ...more },
+      release: () => assert.equal(this.host.call('write', writer, address, 1), 1),
+    };
+  }
+
+  #pipe(nonblocking: boolean): readonly [number, number] {
+    const ends = this.host.pipe(nonblocking);
+    for (const fd of ends) this.after(() => this.host.call('close', fd));
+    return ends;
   }
 
   /** Submits iocbs in one call. */
@@ -288,6 +384,7 @@ export class Fixture {
   /** An eventfd that does not block. */
   eventfd(initial = 0, flags: number = EFD_NONBLOCK): number {
     const fd = this.kernel.eventfd(initial, flags);
+    insistOnMeans(fd, 'eventfd');
     this.succeeds(fd, 'eventfd');
     this.after(() => this.kernel.close(fd));
     return fd;

@@ -1,6 +1,28 @@
 /** The conformance suite of the Linux AIO interface. */
-export { type Case, type CaseReport, EnvironmentBroken, type Outcome, Unsupported } from './case.ts';
+export type { AioKernel } from '../../src/common/kernel.ts';
+export {
+  type Case,
+  type CaseReport,
+  EnvironmentBroken,
+  type Outcome,
+  Unsupported,
+} from './case.ts';
 export { ALL_CASES } from './cases.ts';
-export { DIVERGENCES, type Divergence } from './divergences.ts';
-export { type Report, type RunOptions, runCase, runConformance } from './runner.ts';
-export { type SuiteOptions, suite } from './suite.ts';
+export { DIVERGENCES, type Divergence, type HostSystem, hostSystem } from './divergences.ts';
+export { directoryFault } from './environment.ts';
+export type { Host } from './host.ts';
+export { hostOf } from './linux-host.ts';
+export { sourceOf } from './rule-sources.ts';
+export { RULES, type Rule } from './rules.ts';
+export {
+  type Report,
+  type RunOptions,
+  runCase,
+  runConformance,
+  type Selection,
+  selectCases,
+  unsupportedReason,
+} from './runner.ts';
+export { ConformanceSession, type SessionOptions } from './session.ts';
+export { type Skip, type SuiteOptions, suite } from './suite.ts';
+export type { KernelModule } from './worker.ts';

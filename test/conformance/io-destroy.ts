@@ -1,9 +1,9 @@
 /** io_destroy: what it refuses, what it ends, and what it gives back. */
 import assert from 'node:assert/strict';
-import { EFD_NONBLOCK, IOCB_CMD_POLL, IOCB_FLAG_RESFD, POLLIN } from '../../src/common/abi/constants.ts';
+import { IOCB_CMD_POLL, IOCB_FLAG_RESFD, POLLIN } from '../../src/common/abi/constants.ts';
 import type { Word } from '../../src/common/kernel.ts';
 import type { Case } from './case.ts';
-import { type Fixture, type IocbInMemory, KERNEL_ADDRESS } from './fixture.ts';
+import { type Fixture, type Held, KERNEL_ADDRESS } from './fixture.ts';
 
 const BAD_HANDLES: readonly { id: string; handle: (ctx: number) => Word }[] = [
   { id: '0', handle: () => 0 },
@@ -13,18 +13,12 @@ const BAD_HANDLES: readonly { id: string; handle: (ctx: number) => Word }[] = [
   { id: 'kernel', handle: () => KERNEL_ADDRESS },
 ];
 
-/** A context with a poll that stays pending. */
-function pending(fixture: Fixture): { ctx: number; iocb: IocbInMemory; eventfd: number } {
+/** A context with a request in flight. */
+function pending(fixture: Fixture): { ctx: number; held: Held } {
   const ctx = fixture.setup();
-  const eventfd = fixture.eventfd();
-  const iocb = fixture.iocb({
-    aio_lio_opcode: IOCB_CMD_POLL,
-    aio_fildes: eventfd,
-    aio_buf: POLLIN,
-    aio_data: 9,
-  });
-  fixture.accepted(ctx, iocb);
-  return { ctx, iocb, eventfd };
+  const held = fixture.held({ aio_data: 9 });
+  fixture.accepted(ctx, held.fields);
+  return { ctx, held };
 }
 
 export const ioDestroyCases: readonly Case[] = [
@@ -57,8 +51,8 @@ export const ioDestroyCases: readonly Case[] = [
     rule: 'DESTROY-02',
     title: 'unreaped events are discarded, and a new context has none',
     run(fixture) {
-      const { ctx, eventfd } = pending(fixture);
-      fixture.kernel.eventfd_write(eventfd, 1n);
+      const { ctx, held } = pending(fixture);
+      held.release();
       assert.equal(fixture.destroy(ctx), 0);
       assert.equal(fixture.ready(fixture.setup()).length, 0);
     },
@@ -66,12 +60,11 @@ export const ioDestroyCases: readonly Case[] = [
   {
     id: 'io_destroy/pending-poll',
     rule: 'DESTROY-03',
-    title: 'a pending poll does not hold it up, and a wake-up afterwards harms nobody',
+    title: 'a request that waits does not hold it up, and a wake-up afterwards harms nobody',
     run(fixture) {
-      const { ctx, eventfd } = pending(fixture);
+      const { ctx, held } = pending(fixture);
       assert.equal(fixture.destroy(ctx), 0);
-      assert.equal(fixture.kernel.eventfd_write(eventfd, 1n), 0);
-      assert.equal(fixture.kernel.eventfd_read(eventfd), 1n);
+      held.release();
     },
   },
   {
@@ -90,9 +83,9 @@ export const ioDestroyCases: readonly Case[] = [
     title: 'a mapped reader of a destroyed ring finds nothing instead of crashing',
     requires: ['mapped-ring'],
     run(fixture) {
-      const { ctx, eventfd } = pending(fixture);
+      const ctx = fixture.setup();
       const ring = fixture.kernel.mapRing(ctx);
-      fixture.kernel.eventfd_write(eventfd, 1n);
+      fixture.accepted(ctx, fixture.instant());
       assert.equal(ring!.ready, 1);
       assert.equal(fixture.destroy(ctx), 0);
       assert.equal(ring!.ready, 0);
@@ -113,11 +106,9 @@ export const ioDestroyCases: readonly Case[] = [
         const { address, value } = fixture.ctxp();
         assert.equal(kernel.io_setup(50, address), 0);
         const ctx = Number(value());
-        const eventfd = kernel.eventfd(0, EFD_NONBLOCK);
-        fixture.accepted(ctx, { aio_lio_opcode: IOCB_CMD_POLL, aio_fildes: eventfd, aio_buf: POLLIN });
+        fixture.accepted(ctx, fixture.held().fields);
         assert.equal(await kernel.destroyInBackground(ctx), 0);
         fixture.fails(kernel.io_destroy(ctx), 'EINVAL', 'io_destroy');
-        kernel.close(eventfd);
         assert.equal(kernel.limits.aio_nr(), before);
       }),
   },
@@ -125,6 +116,7 @@ export const ioDestroyCases: readonly Case[] = [
   {
     id: 'io_destroy/pending-polls-signal',
     rule: 'DESTROY-03',
+    requires: ['poll'],
     title: 'the eventfds of pending polls are signalled before it returns',
     run(f) {
       const ctx = f.setup();
@@ -150,8 +142,7 @@ export const ioDestroyCases: readonly Case[] = [
         const before = f.kernel.limits.aio_nr();
         const ctx = f.setup(50);
         assert.equal(f.kernel.limits.aio_nr() - before, 50);
-        const iocb = { aio_lio_opcode: IOCB_CMD_POLL, aio_fildes: f.eventfd(1), aio_buf: POLLIN };
-        f.accepted(ctx, iocb, iocb);
+        f.accepted(ctx, f.instant(), f.instant());
         assert.equal(f.destroy(ctx), 0);
         assert.equal(f.kernel.limits.aio_nr(), before);
       }),
@@ -162,12 +153,11 @@ export const ioDestroyCases: readonly Case[] = [
     title: 'another context keeps its events and its requests in flight',
     run(f) {
       const other = f.setup();
-      const fd = f.eventfd(0);
-      const iocb = { aio_lio_opcode: IOCB_CMD_POLL, aio_fildes: fd, aio_buf: POLLIN };
-      f.accepted(other, { ...iocb, aio_fildes: f.eventfd(1), aio_data: 1 }, { ...iocb, aio_data: 2 });
+      const held = f.held({ aio_data: 2 });
+      f.accepted(other, f.instant({ aio_data: 1 }), held.fields);
       assert.equal(f.destroy(f.setup()), 0);
       assert.equal(f.reap(other, 1)[0]!.data, 1n);
-      assert.equal(f.kernel.eventfd_write(fd, 1n), 0);
+      held.release();
       assert.equal(f.reap(other, 1)[0]!.data, 2n);
     },
   },

@@ -1,6 +1,5 @@
 /** io_getevents: order of checks, waiting, and what stays after an error. */
 import assert from 'node:assert/strict';
-import { IOCB_CMD_POLL, POLLIN } from '../../src/common/abi/constants.ts';
 import type { ErrnoName } from '../../src/common/abi/errno.ts';
 import { IO_EVENT_BYTES } from '../../src/common/abi/layout.ts';
 import { dataView, decodeIoEvent } from '../../src/common/abi/structs.ts';
@@ -11,13 +10,10 @@ import { type Fixture, KERNEL_ADDRESS, UNMAPPED } from './fixture.ts';
 const PAGE = 4096;
 const TWENTY_MS = 20_000_000;
 
-/** A context with `count` events in its ring: polls that were ready complete inside io_submit on every kernel. */
+/** A context with `count` events in its ring. */
 function withEvents(fixture: Fixture, count: number): number {
   const ctx = fixture.setup(16);
-  const aio_fildes = fixture.eventfd(1);
-  for (let data = 1; data <= count; data++) {
-    fixture.accepted(ctx, { aio_lio_opcode: IOCB_CMD_POLL, aio_fildes, aio_buf: POLLIN, aio_data: data });
-  }
+  for (let data = 1; data <= count; data++) fixture.accepted(ctx, fixture.instant({ aio_data: data }));
   return ctx;
 }
 
@@ -144,7 +140,8 @@ export const ioGeteventsCases: readonly Case[] = [
         const started = performance.now();
         const answer = fixture.kernel.io_getevents(ctx, 1, 1, fixture.bytes(IO_EVENT_BYTES).address, timeout);
         assert.equal(answer, 0);
-        assert.ok(performance.now() - started >= atLeastMs, 'it waited too short');
+        if (fixture.kernel.supports.features['host-clock'] === true)
+          assert.ok(performance.now() - started >= atLeastMs, 'it waited too short');
         assert.deepEqual(fixture.peek(timeout, 16), before, 'GET-09: never written back');
       },
     }),
@@ -230,18 +227,12 @@ export const ioGeteventsCases: readonly Case[] = [
     title: 'events come in order of completion, also through the wrap of the ring',
     run(fixture) {
       const ctx = fixture.setup(1);
-      const aio_fildes = fixture.eventfd(1);
       const { nr } = fixture.ring(ctx);
       let data = 0;
       let seen = 0;
       while (seen < 3 * nr) {
         for (let count = 0; count < 7; count++) {
-          fixture.accepted(ctx, {
-            aio_lio_opcode: IOCB_CMD_POLL,
-            aio_fildes,
-            aio_buf: POLLIN,
-            aio_data: data++,
-          });
+          fixture.accepted(ctx, fixture.instant({ aio_data: data++ }));
         }
         for (const event of fixture.ready(ctx)) assert.equal(Number(event.data), seen++);
       }

@@ -160,7 +160,8 @@ export const ioPgeteventsCases: readonly Case[] = [
         const start = process.hrtime.bigint();
         const timeout = f.timespec(0, SHORT_NS);
         assert.equal(f.kernel.io_pgetevents(f.setup(), 1, 1, address, timeout, usig(f)), 0);
-        assert.ok(process.hrtime.bigint() - start >= BigInt(SHORT_NS));
+        if (f.kernel.supports.features['host-clock'] === true)
+          assert.ok(process.hrtime.bigint() - start >= BigInt(SHORT_NS));
       },
     },
   ]),

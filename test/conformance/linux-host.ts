@@ -1,7 +1,10 @@
 /** The {@link Host} of the native kernel: the C library. */
-import { NativeKernel } from '../../src/native/index.ts';
+
 import type { AioKernel } from '../../src/common/kernel.ts';
+import { EmulatedKernel } from '../../src/emulated/index.ts';
+import { NativeKernel } from '../../src/native/index.ts';
 import { EnvironmentBroken } from './case.ts';
+import { emulatedHost } from './emulated-host.ts';
 import type { Host } from './host.ts';
 
 const O_NONBLOCK = 0o4000;
@@ -11,7 +14,8 @@ const SOCK_STREAM = 1;
 
 /** The host behind a kernel, where it is the real one. */
 export function hostOf(kernel: AioKernel): Host | undefined {
-  return kernel instanceof NativeKernel ? linuxHost(kernel) : undefined;
+  if (kernel instanceof NativeKernel) return linuxHost(kernel);
+  return kernel instanceof EmulatedKernel ? emulatedHost(kernel) : undefined;
 }
 
 function linuxHost(kernel: NativeKernel): Host {

@@ -1,6 +1,6 @@
 /** POLL and IOCB_FLAG_RESFD. */
 import assert from 'node:assert/strict';
-import { closeSync, constants } from 'node:fs';
+import { constants } from 'node:fs';
 import {
   EFD_NONBLOCK,
   EFD_SEMAPHORE,
@@ -17,6 +17,9 @@ import {
 } from '../../src/common/abi/constants.ts';
 import type { Case } from './case.ts';
 import type { Fixture, IocbFields } from './fixture.ts';
+import { pipe, socketpair } from './pipes.ts';
+
+const PAIRS = { pipe, socketpair };
 
 function poll(fd: number, events: number, more: IocbFields = {}): IocbFields {
   return { aio_lio_opcode: IOCB_CMD_POLL, aio_fildes: fd, aio_buf: events, ...more };
@@ -203,12 +206,9 @@ export const notificationCases: readonly Case[] = [
     id: 'poll/pipe-written',
     rule: 'POLL-04',
     title: 'a pipe written later completes with 0x41',
-    requires: ['polls-descriptors'],
     run(fixture) {
       const ctx = fixture.setup();
-      const [reader, writer] = fixture.host.pipe(true);
-      fixture.after(() => closeSync(reader));
-      fixture.after(() => closeSync(writer));
+      const [reader, writer] = pipe(fixture);
       fixture.accepted(ctx, poll(reader, POLLIN));
       assert.equal(fixture.host.call('write', writer, fixture.bytes(8).address, 1), 1);
       assert.equal(fixture.reap(ctx, 1)[0]!.res, 0x41n);
@@ -218,13 +218,11 @@ export const notificationCases: readonly Case[] = [
     id: 'poll/pipe-hangup',
     rule: 'POLL-02 POLL-04',
     title: 'a pipe whose writer goes completes with HUP, wanted or not',
-    requires: ['polls-descriptors'],
     run(fixture) {
       const ctx = fixture.setup();
-      const [reader, writer] = fixture.host.pipe(true);
-      fixture.after(() => closeSync(reader));
+      const [reader, writer] = pipe(fixture);
       fixture.accepted(ctx, poll(reader, 0));
-      closeSync(writer);
+      fixture.host.call('close', writer);
       assert.equal(fixture.reap(ctx, 1)[0]!.res, BigInt(POLLHUP));
     },
   },
@@ -232,12 +230,9 @@ export const notificationCases: readonly Case[] = [
     id: 'poll/socket-data',
     rule: 'POLL-04',
     title: 'a unix stream socket that gets data completes with 0xc3',
-    requires: ['polls-descriptors'],
     run(fixture) {
       const ctx = fixture.setup();
-      const [one, other] = fixture.host.socketpair(true);
-      fixture.after(() => closeSync(one));
-      fixture.after(() => closeSync(other));
+      const [one, other] = socketpair(fixture);
       fixture.accepted(ctx, poll(one, POLLIN));
       assert.equal(fixture.host.call('write', other, fixture.bytes(8).address, 1), 1);
       assert.equal(fixture.reap(ctx, 1)[0]!.res, 0xc3n);
@@ -249,9 +244,7 @@ export const notificationCases: readonly Case[] = [
       rule: kind === 'pipe' ? 'FILE-03' : 'FILE-04',
       title: `an empty ${kind} that does not block is EAGAIN in the event`,
       run(fixture) {
-        const [one, other] = fixture.host[kind](true);
-        fixture.after(() => closeSync(one));
-        fixture.after(() => closeSync(other));
+        const [one] = PAIRS[kind](fixture);
         fixture.eventFails(fixture.setup(), 'EAGAIN', fixture.read(one, fixture.bytes(8).address, 8));
       },
     },
@@ -261,9 +254,7 @@ export const notificationCases: readonly Case[] = [
       title: `a ${kind} brings what was written into it`,
       run(fixture) {
         const ctx = fixture.setup();
-        const [one, other] = fixture.host[kind](true);
-        fixture.after(() => closeSync(one));
-        fixture.after(() => closeSync(other));
+        const [one, other] = PAIRS[kind](fixture);
         const from = fixture.bytes(8);
         from.bytes.fill(7);
         assert.equal(fixture.result(ctx, fixture.write(other, from.address, 5)), 5);
@@ -277,9 +268,7 @@ export const notificationCases: readonly Case[] = [
       rule: 'FSYNC-02',
       title: `a ${kind} can not be synced: EINVAL from io_submit`,
       run(fixture) {
-        const [one, other] = fixture.host[kind](true);
-        fixture.after(() => closeSync(one));
-        fixture.after(() => closeSync(other));
+        const [one] = PAIRS[kind](fixture);
         fixture.refused(fixture.setup(), 'EINVAL', { aio_lio_opcode: IOCB_CMD_FSYNC, aio_fildes: one });
       },
     },
@@ -289,9 +278,7 @@ export const notificationCases: readonly Case[] = [
     rule: 'OFF-08',
     title: 'a place other than 0 on a socket is ESPIPE in the event',
     run(fixture) {
-      const [one, other] = fixture.host.socketpair(true);
-      fixture.after(() => closeSync(one));
-      fixture.after(() => closeSync(other));
+      const [one] = socketpair(fixture);
       fixture.eventFails(fixture.setup(), 'ESPIPE', fixture.read(one, fixture.bytes(8).address, 8, 1));
     },
   },

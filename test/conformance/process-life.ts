@@ -41,10 +41,9 @@ function sharedPage(f: Fixture): number {
 
 async function compat(scenario: string): Promise<unknown> {
   if (process.arch !== 'x64') throw new Unsupported(`there is no machine code here for ${process.arch}`);
-  const { code, signal, answer, errors } = await start('compat', scenario).ended();
-  if (signal === 'SIGSEGV') throw new Unsupported('this kernel has no 32-bit system calls');
-  assert.equal(code, 0, errors);
-  return answer;
+  const probe = await start('compat', 'probe').ended();
+  if (probe.answer !== true) throw new Unsupported('this kernel has no 32-bit system calls');
+  return answerOf('compat', scenario);
 }
 
 export const processLifeCases: readonly Case[] = [

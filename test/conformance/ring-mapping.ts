@@ -43,7 +43,7 @@ export const ringMappingCases: readonly Case[] = [
     id: 'ring/unreadable-all-calls',
     rule: 'RING-11',
     title: 'PROT_NONE: every call EINVAL until restored',
-    requires: ['ring-mapping'],
+    requires: ['ring-mapping', 'kernel-obeys-protection'],
     run(f) {
       const ctx = f.setup(1);
       f.accepted(ctx, poll(f.eventfd(1), 1));
@@ -183,7 +183,7 @@ export const ringMappingCases: readonly Case[] = [
     id: 'ring/mapping',
     rule: 'SETUP-14',
     title: 'io_setup takes no descriptor; its mapping is shared, writable, named, and never executable',
-    requires: ['ring-mapping'],
+    requires: ['ring-mapping', 'process-lifetime'],
     run(f) {
       const { host } = f;
       const descriptors = readdirSync('/proc/self/fd').length;

@@ -15,8 +15,6 @@ export interface Rule {
 }
 
 const BY_READING = 'known only by reading the kernel: no answer to a program depends on it';
-const OF_2007 =
-  'the kernel of 2007: a matter for the emulation of that kernel, since none that runs today does it';
 
 export const RULES: readonly Rule[] = [
   // io_setup
@@ -339,15 +337,15 @@ export const RULES: readonly Rule[] = [
   { id: 'COMPAT-05', summary: 'nr, min_nr and timeouts are 32-bit signed' },
 
   // The kernel of 2007
-  { id: 'SEED-01', summary: 'retry and kick: run list and work queue', unobservable: OF_2007 },
-  { id: 'SEED-02', summary: 'who drains the run list', unobservable: OF_2007 },
-  { id: 'SEED-03', summary: 'writes and most reads loop until done', unobservable: OF_2007 },
-  { id: 'SEED-04', summary: 'capacity of exactly nr - 1', unobservable: OF_2007 },
-  { id: 'SEED-05', summary: 'its order of rungs', unobservable: OF_2007 },
-  { id: 'SEED-06', summary: 'a cancelled request has no event', unobservable: OF_2007 },
-  { id: 'SEED-07', summary: 'EFAULT loses the event in hand', unobservable: OF_2007 },
-  { id: 'SEED-08', summary: 'destroy and exit cancel and wait', unobservable: OF_2007 },
-  { id: 'SEED-09', summary: 'the deferred last put of a file', unobservable: OF_2007 },
-  { id: 'SEED-10', summary: 'contexts are found by number, not through the ring', unobservable: OF_2007 },
-  { id: 'SEED-11', summary: 'what does not exist there', unobservable: OF_2007 },
+  { id: 'SEED-01', summary: 'retry and kick: run list and work queue' },
+  { id: 'SEED-02', summary: 'who drains the run list' },
+  { id: 'SEED-03', summary: 'writes and most reads loop until done' },
+  { id: 'SEED-04', summary: 'capacity of exactly nr - 1' },
+  { id: 'SEED-05', summary: 'its order of rungs' },
+  { id: 'SEED-06', summary: 'a cancelled request has no event' },
+  { id: 'SEED-07', summary: 'EFAULT loses the event in hand' },
+  { id: 'SEED-08', summary: 'destroy and exit cancel and wait' },
+  { id: 'SEED-09', summary: 'the deferred last put of a file' },
+  { id: 'SEED-10', summary: 'contexts are found by number, not through the ring' },
+  { id: 'SEED-11', summary: 'what does not exist there' },
 ];

@@ -1,8 +1,8 @@
 /** What signals do to calls that wait. Each case is a process of its own. */
 import assert from 'node:assert/strict';
-import { SYSNO } from '../../src/native/sysno.ts';
 import { ERRNO } from '../../src/common/abi/errno.ts';
 import type { Feature } from '../../src/common/supports.ts';
+import { SYSNO } from '../../src/native/sysno.ts';
 import type { Case } from './case.ts';
 import { answerOf, start } from './child.ts';
 

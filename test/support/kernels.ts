@@ -4,7 +4,7 @@ import { emulatedKernel } from '../../src/emulated/index.ts';
 import { openNativeKernel } from '../../src/native/index.ts';
 
 export interface KernelUnderTest {
-  readonly name: AioKernel['name'];
+  readonly name: 'native' | 'emulated';
   readonly open: () => AioKernel;
   /** Why it cannot be tested here. */
   readonly missing?: string;

@@ -11,6 +11,7 @@ const PROT_READ_WRITE = 3;
 const MAP_PRIVATE_ANONYMOUS_32BIT = 0x62;
 const numbers = SYSNO.ia32!;
 const IO_PGETEVENTS_TIME64 = 416;
+const GETPID = 20;
 
 /** Memory below 2 GiB, and the calls over it. */
 class Program {
@@ -72,6 +73,14 @@ class Program {
   }
 }
 
+/**
+ * Whether `int 0x80` reaches 32-bit system calls. On a kernel without them it is a SIGSEGV, or, under User Mode Linux, a 64-bit call
+ * of that number.
+ */
+function has32BitCalls(f: Fixture): boolean {
+  return new Program(f).call(GETPID) === process.pid;
+}
+
 /** A submission's refusal, or the result of its event. */
 function outcome(program: Program, ctx: number, fields: IocbFields): [string, number] {
   const answer = program.submit(ctx, fields);
@@ -79,6 +88,7 @@ function outcome(program: Program, ctx: number, fields: IocbFields): [string, nu
 }
 
 await run({
+  probe: has32BitCalls,
   handle(f) {
     const program = new Program(f);
     const ctxp = program.setup();

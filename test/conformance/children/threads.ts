@@ -1,11 +1,10 @@
 /** Scenarios in which a second thread is inside a call on the same context. */
-import { readFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { IOCB_CMD_POLL, POLLIN } from '../../../src/common/abi/constants.ts';
-import { codeOf } from '../../../src/common/errors.ts';
 import { SYSNO } from '../../../src/native/sysno.ts';
 import type { Fixture } from '../fixture.ts';
+import { SyscallWatch } from '../syscall-watch.ts';
 import { run } from './scenario.ts';
 import type { ThreadTask } from './thread.ts';
 
@@ -18,16 +17,6 @@ interface Thread {
   inside(): boolean;
 }
 
-/** The system call that a thread is in, with its arguments. Nothing, when the thread has ended. */
-function doing(tid: number): string {
-  try {
-    return readFileSync(`/proc/self/task/${tid}/syscall`, 'latin1');
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ESRCH') return '';
-    throw error;
-  }
-}
-
 /** Starts a thread and waits until it is inside its call. */
 async function thread(task: ThreadTask): Promise<Thread> {
   const tid = new Int32Array(new SharedArrayBuffer(4));
@@ -37,7 +26,12 @@ async function thread(task: ThreadTask): Promise<Thread> {
     worker.once('error', reject);
   });
   const number = task.call === 'read' ? numbers.io_submit : numbers.io_getevents;
-  const inside = (): boolean => tid[0] !== 0 && doing(tid[0]!).startsWith(`${number} `);
+  let watch: SyscallWatch | undefined;
+  const inside = (): boolean => {
+    if (tid[0] === 0) return false;
+    watch ??= new SyscallWatch(`/proc/self/task/${tid[0]}`, number);
+    return watch.inside();
+  };
   while (!inside()) await setImmediate();
   return { answer, inside };
 }

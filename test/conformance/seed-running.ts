@@ -1,0 +1,244 @@
+/** The kernel of 2007 (2.6.20), from running a request to its end: what it does where today's kernel does otherwise. */
+import assert from 'node:assert/strict';
+import { IO_EVENT_BYTES } from '../../src/common/abi/layout.ts';
+import { dataView, decodeIoEvent } from '../../src/common/abi/structs.ts';
+import type { Address } from '../../src/common/kernel.ts';
+import { type Case, Unsupported } from './case.ts';
+import { type Fixture, UNMAPPED } from './fixture.ts';
+import { pipe } from './pipes.ts';
+
+const PAGE = 4096;
+const SHORT_NS = 20_000_000;
+
+/** A file whose reads wait until they are cancelled. */
+function cancellable(f: Fixture): number {
+  const { host } = f;
+  if (host.cancellable === undefined) throw new Unsupported('no file here lets its reads be cancelled');
+  const fd = host.cancellable();
+  f.after(() => f.kernel.close(fd));
+  return fd;
+}
+
+/** A file that moves at most three bytes at a time. */
+function slow(f: Fixture, stream: boolean): number {
+  const { host } = f;
+  if (host.slow === undefined) throw new Unsupported('no file here moves only a part');
+  const fd = host.slow(3, stream);
+  f.after(() => f.kernel.close(fd));
+  return fd;
+}
+
+function eventAt(f: Fixture, address: Address): ReturnType<typeof decodeIoEvent> {
+  return decodeIoEvent(dataView(f.peek(address, IO_EVENT_BYTES)));
+}
+
+export const seedRunningCases: readonly Case[] = [
+  {
+    id: 'seed/loops',
+    rule: 'SEED-03 BLOCK-11',
+    title: 'a file is asked until all is done; for reads from a stream, once',
+    lacks: ['single-call'],
+    run(f) {
+      const ctx = f.setup();
+      const { address } = f.bytes(8);
+      const [file, stream] = [slow(f, false), slow(f, true)];
+      assert.equal(f.result(ctx, f.write(file, address, 8)), 8);
+      assert.equal(f.result(ctx, f.read(file, address, 8)), 8);
+      assert.equal(f.result(ctx, f.write(stream, address, 8)), 8);
+      assert.equal(f.result(ctx, f.read(stream, address, 8)), 3);
+    },
+  },
+  {
+    id: 'seed/kicked',
+    rule: 'SEED-01 SEED-02',
+    title: 'a read that waits is kicked, and io_submit or io_getevents runs it again',
+    lacks: ['single-call'],
+    run(f) {
+      const ctx = f.setup();
+      const [one, other] = [f.held({ aio_data: 1 }), f.held({ aio_data: 2 })];
+      f.accepted(ctx, one.fields, other.fields);
+      assert.equal(f.ready(ctx).length, 0);
+      one.release();
+      f.accepted(ctx, f.instant({ aio_data: 3 }));
+      assert.equal(f.ring(ctx).tail, 2, 'io_submit has run it');
+      other.release();
+      assert.equal(f.ring(ctx).tail, 2, 'the work queue takes its time');
+      assert.deepEqual(
+        f.reap(ctx, 3).map(({ data }) => data),
+        [3n, 1n, 2n],
+      );
+    },
+  },
+  {
+    id: 'seed/deferred-put',
+    rule: 'SEED-09 BLOCK-12',
+    title: 'a request in flight keeps its file open; with it the last reference goes, a little later',
+    lacks: ['single-call'],
+    async run(f) {
+      const ctx = f.setup();
+      const [reader, writer] = pipe(f, false);
+      const { address } = f.bytes(8);
+      f.accepted(ctx, f.read(reader, address, 1));
+      assert.equal(f.host.call('close', reader), 0);
+      assert.equal(f.host.call('write', writer, address, 1), 1);
+      assert.equal(f.reap(ctx, 1)[0]!.res, 1n);
+      await new Promise((resolve) => setImmediate(resolve));
+      f.fails(f.host.call('write', writer, address, 1), 'EPIPE', 'write');
+    },
+  },
+  {
+    id: 'seed/timeout-last',
+    rule: 'GET-01',
+    title: 'the timeout is read only by a call that has to wait, and after the context and the numbers',
+    lacks: ['timeout-first'],
+    run(f) {
+      const ctx = f.setup();
+      const { address } = f.bytes(4 * IO_EVENT_BYTES);
+      f.fails(f.kernel.io_getevents(0, 1, 1, address, UNMAPPED), 'EINVAL', 'io_getevents');
+      f.fails(f.kernel.io_getevents(ctx, 2, 1, address, UNMAPPED), 'EINVAL', 'io_getevents');
+      assert.equal(f.kernel.io_getevents(ctx, 0, 1, address, UNMAPPED), 0);
+      f.fails(f.kernel.io_getevents(ctx, 1, 1, address, UNMAPPED), 'EFAULT', 'io_getevents');
+      f.accepted(ctx, f.instant(), f.instant());
+      assert.equal(f.kernel.io_getevents(ctx, 1, 1, address, UNMAPPED), 1);
+      assert.equal(f.kernel.io_getevents(ctx, 2, 2, address, UNMAPPED), 1, 'what was taken wins');
+    },
+  },
+  {
+    id: 'seed/ticks',
+    rule: 'GET-07 GET-08',
+    title: 'a timeout is whole clock ticks: a nanosecond is one, nothing is none',
+    lacks: ['nanosecond-timeouts'],
+    run(f) {
+      const ctx = f.setup();
+      const { address } = f.bytes(IO_EVENT_BYTES);
+      assert.equal(f.kernel.io_getevents(ctx, 1, 1, address, f.timespec(0, 0)), 0);
+      const started = performance.now();
+      assert.equal(f.kernel.io_getevents(ctx, 1, 1, address, f.timespec(0, 1)), 0);
+      assert.ok(performance.now() - started >= 0.5, 'no kernel of that time ticked faster than that');
+    },
+  },
+  {
+    id: 'seed/fault-loses-event',
+    rule: 'SEED-07 GET-13',
+    title: 'EFAULT loses the event in hand',
+    lacks: ['kept-events'],
+    run(f) {
+      const ctx = f.setup();
+      f.accepted(ctx, f.instant({ aio_data: 1 }), f.instant({ aio_data: 2 }));
+      f.fails(f.kernel.io_getevents(ctx, 1, 2, UNMAPPED, 0), 'EFAULT', 'io_getevents');
+      assert.deepEqual(
+        f.ready(ctx).map(({ data }) => data),
+        [2n],
+      );
+    },
+  },
+  {
+    id: 'seed/fault-after-two',
+    rule: 'SEED-07 GET-14',
+    title: 'room for 2 of 3: 2 are returned, the third is lost',
+    lacks: ['kept-events'],
+    run(f) {
+      const ctx = f.setup();
+      f.accepted(ctx, f.instant(), f.instant(), f.instant());
+      const events = f.pages('read-write', 'none') + PAGE - 2 * IO_EVENT_BYTES;
+      assert.equal(f.kernel.io_getevents(ctx, 3, 3, events, 0), 2);
+      assert.equal(f.ready(ctx).length, 0);
+    },
+  },
+  {
+    id: 'seed/collects',
+    rule: 'GET-18 GET-19',
+    title: 'a waiter takes what comes, and returns it when its time is over',
+    lacks: ['batched-wait'],
+    run(f) {
+      const ctx = f.setup();
+      f.accepted(ctx, f.instant());
+      const { address } = f.bytes(4 * IO_EVENT_BYTES);
+      assert.equal(f.kernel.io_getevents(ctx, 2, 4, address, f.timespec(0, SHORT_NS)), 1);
+      assert.equal(f.ready(ctx).length, 0);
+    },
+  },
+  {
+    id: 'seed/no-pgetevents',
+    rule: 'SEED-11',
+    title: 'io_pgetevents does not exist',
+    lacks: ['io_pgetevents'],
+    run(f) {
+      f.fails(f.kernel.io_pgetevents(f.setup(), 0, 0, 0, 0, 0), 'ENOSYS', 'io_pgetevents');
+    },
+  },
+  {
+    id: 'seed/no-eventfd',
+    rule: 'SEED-11',
+    title: 'there are no eventfds',
+    lacks: ['eventfd'],
+    run(f) {
+      f.fails(f.kernel.eventfd(0, 0), 'ENOSYS', 'eventfd');
+    },
+  },
+  {
+    id: 'seed/cancel',
+    rule: 'SEED-06 CANCEL-04 CANCEL-05 CANCEL-06',
+    title: 'a cancelled request: 0, the event in result and none in the ring; a second time EINVAL',
+    lacks: ['ring-cancel'],
+    run(f) {
+      const ctx = f.setup();
+      const { bytes, address } = f.bytes(IO_EVENT_BYTES);
+      bytes.fill(0xaa);
+      const iocb = f.iocb(f.read(cancellable(f), f.bytes(8).address, 8, 0, { aio_data: 9 }));
+      f.accepted(ctx, iocb);
+      assert.equal(f.kernel.io_cancel(ctx, iocb.address, address), 0);
+      const { data, obj, res2 } = eventAt(f, address);
+      assert.deepEqual([data, obj, res2], [9n, BigInt(iocb.address), 0n]);
+      assert.equal(f.ready(ctx).length, 0);
+      f.fails(f.kernel.io_cancel(ctx, iocb.address, address), 'EINVAL', 'io_cancel');
+    },
+  },
+  {
+    id: 'seed/cancel-result',
+    rule: 'CANCEL-05',
+    title: 'a result that cannot be written: EFAULT, and the request is gone all the same',
+    lacks: ['ring-cancel'],
+    run(f) {
+      const ctx = f.setup();
+      const iocb = f.iocb(f.read(cancellable(f), f.bytes(8).address, 8));
+      f.accepted(ctx, iocb);
+      f.fails(f.kernel.io_cancel(ctx, iocb.address, UNMAPPED), 'EFAULT', 'io_cancel');
+      f.fails(f.kernel.io_cancel(ctx, iocb.address, UNMAPPED), 'EINVAL', 'io_cancel');
+    },
+  },
+  {
+    id: 'seed/cancel-newest',
+    rule: 'CANCEL-09',
+    title: 'of several requests with one iocb, the newest is cancelled first',
+    lacks: ['ring-cancel'],
+    run(f) {
+      const ctx = f.setup();
+      const { address } = f.bytes(IO_EVENT_BYTES);
+      const iocb = f.iocb(f.read(cancellable(f), f.bytes(8).address, 8));
+      for (const aio_data of [1, 2, 3]) {
+        iocb.set({ aio_data });
+        f.accepted(ctx, iocb);
+      }
+      for (const data of [3n, 2n, 1n]) {
+        assert.equal(f.kernel.io_cancel(ctx, iocb.address, address), 0);
+        assert.equal(eventAt(f, address).data, data);
+      }
+    },
+  },
+  {
+    id: 'seed/destroy',
+    rule: 'SEED-08',
+    title: 'io_destroy cancels what waits and returns; nothing of it is written afterwards',
+    lacks: ['ring-cancel'],
+    run(f) {
+      const ctx = f.setup();
+      const held = f.held();
+      const iocb = f.iocb(f.read(cancellable(f), f.bytes(8).address, 8));
+      f.accepted(ctx, iocb, held.fields);
+      assert.equal(f.destroy(ctx), 0);
+      held.release();
+      assert.equal(f.ready(f.setup()).length, 0);
+    },
+  },
+];
