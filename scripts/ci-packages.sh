@@ -1,9 +1,15 @@
 #!/usr/bin/env bash
-# Installs by apt what the checks need and this machine lacks: a C compiler with its headers.
+# Installs by apt what the checks need and this machine lacks: a C compiler with its headers, strace, a browser,
+# a second kernel with a file system to give it, an XML parser.
 set -euo pipefail
 missing=()
 command -v cc >/dev/null 2>&1 || missing+=(gcc)
 [ -e /usr/include/linux/aio_abi.h ] || missing+=(libc6-dev linux-libc-dev)
+command -v strace >/dev/null 2>&1 || missing+=(strace)
+command -v "${CHROMIUM:-chromium}" >/dev/null 2>&1 || missing+=(chromium)
+command -v linux.uml >/dev/null 2>&1 || missing+=(user-mode-linux)
+[ -e /usr/sbin/mkfs.ext4 ] || [ -e /sbin/mkfs.ext4 ] || missing+=(e2fsprogs)
+command -v xmllint >/dev/null 2>&1 || missing+=(libxml2-utils)
 [ ${#missing[@]} -eq 0 ] && exit 0
 command -v apt-get >/dev/null 2>&1 || { echo "missing and no apt-get to install: ${missing[*]}" >&2; exit 1; }
 sudo=()
