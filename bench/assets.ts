@@ -1,0 +1,8 @@
+/** Files that are no modules. Building copies them beside the modules: scripts/copy-assets.ts. */
+import { fileURLToPath } from 'node:url';
+
+export type Asset = 'floor.c' | 'chart.umd.js';
+
+export function assetPath(name: Asset): string {
+  return fileURLToPath(new URL(`./assets/${name}`, import.meta.url));
+}

@@ -1,0 +1,32 @@
+/** `AioFile`, native kernel, opened by its own `open()`. */
+import { AioContext, open, selectKernel } from '../../src/index.ts';
+import { isWrite } from '../job.ts';
+import type { Session, Work } from './engine.ts';
+import { runLanes } from './lanes.ts';
+
+/** The depth of the context that files share unless they are given one. */
+const SHARED_DEPTH = 128;
+
+export async function openFile(work: Work): Promise<Session> {
+  const { blockSize, mode, path, queueDepth } = work;
+  // A deeper queue than the shared context has is one that a user would have to ask for, too.
+  const own =
+    queueDepth > SHARED_DEPTH
+      ? new AioContext({ kernel: selectKernel({ backend: 'native' }).kernel, queueDepth })
+      : undefined;
+  const file = await open(path, isWrite(work) ? 'r+' : 'r', 0o666, {
+    direct: mode === 'direct' ? 'require' : false,
+    ...(own === undefined ? { backend: 'native' } : { context: own }),
+  });
+  const transfer = isWrite(work)
+    ? async (block: Buffer, position: number) =>
+        (await file.write(block, 0, blockSize, position)).bytesWritten
+    : async (block: Buffer, position: number) => (await file.read(block, 0, blockSize, position)).bytesRead;
+  return {
+    run: (phase) => runLanes(phase, work.blocks, transfer),
+    async close() {
+      await file.close();
+      await own?.close();
+    },
+  };
+}

@@ -1,0 +1,17 @@
+/** Engines by name. */
+import type { NodeEngine } from '../job.ts';
+import { openCalls } from './calls.ts';
+import { openContext } from './context.ts';
+import type { OpenEngine } from './engine.ts';
+import { openFile } from './file.ts';
+import { openFsCallbacks, openFsPromises, openFsSync } from './node-fs.ts';
+
+export const OPEN_ENGINE: Readonly<Record<NodeEngine, OpenEngine>> = {
+  calls: openCalls,
+  context: (work) => openContext('native', work),
+  file: openFile,
+  emulation: (work) => openContext('emulated', work),
+  'fs.promises': openFsPromises,
+  'fs.callbacks': openFsCallbacks,
+  'fs.sync': openFsSync,
+};

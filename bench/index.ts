@@ -1,0 +1,20 @@
+/** What `kaio bench` is made of. */
+export { messageOf } from './errors.ts';
+export {
+  caseTitle,
+  ENGINE_TITLES,
+  ENGINES,
+  FLOOR,
+  type EngineName,
+  MODES,
+  type Mode,
+  TRANSFERS,
+  type Transfer,
+} from './job.ts';
+export { machineLines } from './machine.ts';
+export { reportPage } from './page.ts';
+export { type Choice, makePlan, type Plan, PRESETS, type PresetName } from './plan.ts';
+export type { BenchReport, Failure, Row } from './report.ts';
+export { runBench } from './run.ts';
+export { failureLine, tableLines } from './table.ts';
+export { runTargets, TARGET_CHOICE, type TargetsReport, targetLines } from './targets.ts';

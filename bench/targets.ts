@@ -1,0 +1,202 @@
+/** What kaio must reach, measured. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { messageOf } from './errors.ts';
+import { type Case, caseTitle, type EngineName } from './job.ts';
+import type { Choice, Plan, PlannedCase } from './plan.ts';
+import { type BenchReport, ratios, type Row } from './report.ts';
+import { startUpDifferences } from './start-up.ts';
+import { type Spread, spread } from './statistics.ts';
+import { systemCallsPerOperation } from './system-calls.ts';
+import { makeTestFile } from './test-file.ts';
+
+/** A ratio of two engines in one case. */
+export interface Target {
+  readonly of: EngineName;
+  readonly to: EngineName;
+  readonly value: 'iops' | 'loopDelayMaxMs';
+  readonly case: Case;
+  readonly bound: number;
+  /** Whether the ratio must be at least or at most the bound. */
+  readonly must: 'at least' | 'at most';
+}
+
+/** What became of a measure. */
+export interface TargetResult {
+  readonly measure: string;
+  readonly must: 'at least' | 'at most';
+  readonly bound: number;
+  readonly reached: number | null;
+  readonly low: number | null;
+  readonly high: number | null;
+  readonly met: boolean;
+  /** Why nothing was reached. */
+  readonly reason?: string;
+}
+
+export interface TargetsReport extends BenchReport {
+  readonly targets: readonly TargetResult[];
+}
+
+/** How it is measured where nothing else is said. */
+export const TARGET_CHOICE: Choice = { rounds: 7, seconds: 0.4, size: 256 << 20 };
+
+const READ_4K = { rw: 'randread', blockSize: 4096 } as const;
+
+function atLeast(
+  of: EngineName,
+  to: EngineName,
+  mode: Case['mode'],
+  bounds: Readonly<Record<number, number>>,
+): Target[] {
+  return Object.entries(bounds).map(([depth, bound]) => ({
+    of,
+    to,
+    value: 'iops',
+    case: { ...READ_4K, mode, queueDepth: Number(depth) },
+    bound,
+    must: 'at least',
+  }));
+}
+
+const COLD: Case = { ...READ_4K, mode: 'cold', queueDepth: 32 };
+const LARGE: Case = { rw: 'randread', blockSize: 256 << 10, mode: 'direct', queueDepth: 32 };
+
+export const TARGETS: readonly Target[] = [
+  ...atLeast('calls', 'c', 'direct', { 1: 0.97, 32: 0.97, 128: 0.97 }),
+  ...atLeast('calls', 'c', 'cached', { 1: 0.97, 32: 0.97, 128: 0.97 }),
+  ...atLeast('context', 'c', 'direct', { 1: 0.95, 32: 0.95, 128: 0.95 }),
+  ...atLeast('context', 'c', 'cached', { 1: 0.85, 32: 0.85, 128: 0.85 }),
+  ...atLeast('file', 'c', 'direct', { 32: 0.9, 128: 0.9 }),
+  ...atLeast('file', 'c', 'cached', { 32: 0.7 }),
+  ...atLeast('context', 'fio-libaio', 'direct', { 1: 1, 32: 1, 128: 1 }),
+  ...atLeast('file', 'fs.promises', 'direct', { 1: 1.5, 32: 2.5, 128: 4 }),
+  ...atLeast('file', 'fs.promises', 'cached', { 1: 10, 32: 4 }),
+  { of: 'file', to: 'fs.promises', value: 'iops', case: COLD, bound: 1, must: 'at least' },
+  { of: 'file', to: 'fs.promises', value: 'loopDelayMaxMs', case: COLD, bound: 1, must: 'at most' },
+  { of: 'file', to: 'fs.promises', value: 'iops', case: LARGE, bound: 1, must: 'at least' },
+  ...atLeast('emulation', 'fs.callbacks', 'cached', { 32: 0.85 }),
+  ...atLeast('emulation', 'fs.promises', 'cached', { 32: 2 }),
+];
+
+const MOST_CALLS_PER_OPERATION = 0.15;
+const MOST_START_UP_MS = 25;
+const CALLS_CASE: Case = { ...READ_4K, mode: 'direct', queueDepth: 32 };
+const CALLS_OPERATIONS = 50_000;
+const CALLS_FILE_BYTES = 64 << 20;
+
+function keyOf({ rw, mode, blockSize, queueDepth }: Case): string {
+  return `${rw} ${mode} ${blockSize} ${queueDepth}`;
+}
+
+/** The cases that targets need, each with the engines that they compare. */
+export function targetCases(targets: readonly Target[], more: readonly EngineName[] = []): PlannedCase[] {
+  const cases = new Map<string, { one: Case; engines: Set<EngineName> }>();
+  for (const { of, to, case: one } of targets) {
+    const known = cases.get(keyOf(one)) ?? { one, engines: new Set(more) };
+    cases.set(keyOf(one), known);
+    known.engines.add(of).add(to);
+  }
+  return [...cases.values()].map(({ one, engines }) => ({ ...one, engines: [...engines] }));
+}
+
+/** Compares a target with what was measured. */
+export function judge(target: Target, rows: readonly Row[]): TargetResult {
+  const { of, to, value, bound, must, case: one } = target;
+  const what = value === 'iops' ? '' : 'longest loop delay, ';
+  const measure = `${of} / ${to}: ${what}${caseTitle(one)}`;
+  const rowOf = (engine: EngineName): Row | undefined =>
+    rows.find((row) => row.engine === engine && keyOf(row) === keyOf(one));
+  const ours = rowOf(of);
+  const theirs = rowOf(to);
+  const missing = ours === undefined ? of : to;
+  if (ours === undefined || theirs === undefined)
+    return result(measure, must, bound, undefined, `${missing} was left out`);
+  const found =
+    value === 'iops'
+      ? ratios(ours.iopsByRound, theirs.iopsByRound)
+      : ratios(ours.loopDelayMaxMsByRound, theirs.loopDelayMaxMsByRound);
+  return result(measure, must, bound, spread(found), 'no round has both');
+}
+
+function result(
+  measure: string,
+  must: Target['must'],
+  bound: number,
+  found: Spread | undefined,
+  reason: string,
+): TargetResult {
+  if (found === undefined)
+    return { measure, must, bound, reached: null, low: null, high: null, met: false, reason };
+  const met = must === 'at least' ? found.median >= bound : found.median <= bound;
+  return { measure, must, bound, reached: found.median, low: found.low, high: found.high, met };
+}
+
+async function measured(
+  measure: string,
+  bound: number,
+  measureIt: () => Promise<readonly number[]>,
+): Promise<TargetResult> {
+  try {
+    return result(measure, 'at most', bound, spread(await measureIt()), 'nothing was measured');
+  } catch (error) {
+    return result(measure, 'at most', bound, undefined, messageOf(error));
+  }
+}
+
+/**
+ * Measures everything that kaio must reach.
+ *
+ * @param plan - Rounds, times and sizes; its cases do not matter.
+ * @param run - Runs a plan.
+ */
+export async function runTargets(
+  plan: Plan,
+  run: (plan: Plan) => Promise<BenchReport>,
+  { directory, signal }: { directory: string; signal?: AbortSignal },
+): Promise<TargetsReport> {
+  const report = await run({ ...plan, cases: targetCases(TARGETS) });
+  const targets = TARGETS.map((target) => judge(target, report.rows));
+  const calls = await measured(
+    `context: system calls per transfer, ${caseTitle(CALLS_CASE)}`,
+    MOST_CALLS_PER_OPERATION,
+    async () => [await countCalls(directory, signal)],
+  );
+  signal?.throwIfAborted();
+  const startUp = await measured(
+    'import and first read: milliseconds more than node:fs/promises',
+    MOST_START_UP_MS,
+    () => startUpDifferences(plan.rounds, signal),
+  );
+  signal?.throwIfAborted();
+  return { ...report, targets: [...targets, calls, startUp] };
+}
+
+async function countCalls(parent: string, signal?: AbortSignal): Promise<number> {
+  const directory = mkdtempSync(join(parent, 'kaio-calls-'));
+  try {
+    const path = join(directory, 'file');
+    await makeTestFile(path, CALLS_FILE_BYTES, { signal });
+    return await systemCallsPerOperation({
+      ...CALLS_CASE,
+      engine: 'context',
+      path,
+      size: CALLS_FILE_BYTES,
+      operations: CALLS_OPERATIONS,
+      directory,
+      signal,
+    });
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** A line for each measure. */
+export function targetLines(results: readonly TargetResult[]): string[] {
+  const width = Math.max(...results.map(({ measure }) => measure.length));
+  return results.map(({ measure, must, bound, reached, low, high, met, reason }) => {
+    const found =
+      reached === null ? reason : `${reached.toFixed(2)} (${low!.toFixed(2)}..${high!.toFixed(2)})`;
+    return `${met ? 'reached' : 'MISSED '}  ${measure.padEnd(width)}  ${must} ${String(bound).padEnd(4)}  ${found}`;
+  });
+}
