@@ -5,7 +5,7 @@ import { violationsIn } from './import-rules.ts';
 import { packageRoot } from './package-root.ts';
 
 const root = packageRoot();
-const files = ['src', 'test']
+const files = ['src', 'test', 'bench']
   .flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((path) => join(folder, path)),
   )

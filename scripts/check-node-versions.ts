@@ -1,6 +1,7 @@
 /**
- * Runs the wake-up check and the native conformance suite under every supported line of Node.js, on Linux x64: with the addon,
- * where it is built, and without. With it also a slice of the torture of worker threads.
+ * Runs the wake-up check, the native conformance suite and a short fuzz under every supported line of Node.js, on Linux x64: with the addon,
+ * where it is built, and without. With it also a slice of the torture of worker threads. The history of a simulation must be the
+ * same under all of them.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -29,16 +30,25 @@ function main(): void {
         const file = fileURLToPath(new URL(path, import.meta.url));
         execFileSync(node, [file, ...rest], { stdio: 'inherit', timeout: 120_000 });
       };
+      const history = historyUnder(node);
+      if (history !== historyUnder(process.execPath))
+        throw new Error(`under Node.js ${line} the same seeds make another history: ${history}`);
       for (const addon of loadAddon().addon === undefined ? ['0'] : ['1', '0']) {
         process.env.KAIO_ADDON = addon;
         run('./wake-up.js');
         run('../src/cli/cli.js', 'conformance', '--backend', 'native');
+        run('../src/cli/cli.js', 'fuzz', '--operations', '20000');
         if (addon === '1') run('./torture.js', '--seconds', '15');
       }
     }
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+function historyUnder(node: string): string {
+  const script = fileURLToPath(new URL('./history.js', import.meta.url));
+  return execFileSync(node, [script], { encoding: 'utf8', timeout: 120_000 }).trim();
 }
 
 main();

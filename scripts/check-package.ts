@@ -3,8 +3,17 @@
  * koffi, with and without the prebuilt addon, on a machine without a compiler. `kaio doctor` must tell the truth in each.
  */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { packageRoot } from './package-root.ts';
@@ -80,6 +89,19 @@ function check({ title, koffi, scripts, addon }: Project, tarball: string): void
   if (!koffi) assert.match(report.reason, /koffi/);
   assert.match(report.probe, koffi ? /brought the right bytes/ : /koffi/);
 
+  const { passed, failed, broken } = JSON.parse(
+    node([cli, 'conformance', '--json', '--backend', report.backend, '--rule', 'SETUP-03']),
+  ) as { passed: number; failed: number; broken: number };
+  assert.ok(passed > 0 && failed + broken === 0, 'the suite is in the package, and runs');
+
+  // It needs the real kernel, and brings all else.
+  const fuzzed = spawnSync(process.execPath, [cli, 'fuzz', '--operations', '500', '--json'], {
+    cwd: directory,
+    env: { PATH: bin },
+    encoding: 'utf8',
+  });
+  assert.equal(fuzzed.status, koffi ? 0 : 2, fuzzed.stderr);
+
   const use = `
     import { open } from 'kaio';
     import { Worker, isMainThread } from 'node:worker_threads';
@@ -93,6 +115,11 @@ function check({ title, koffi, scripts, addon }: Project, tarball: string): void
     `import { Worker } from 'node:worker_threads'; new Worker(new URL('use.mjs', import.meta.url));`,
   );
   assert.equal(node(['worker.mjs']), `${koffi && addon ? 'native' : 'emulated'} 100\n`);
+  // With the library of the plots, which is no dependency, in the package.
+  const page = join(directory, 'page.html');
+  const short = ['--rounds', '1', '--seconds', '0.02', '--size', '2m', '--mode', 'cached', '--html', page];
+  node([cli, 'bench', '--engines', 'emulation,fs.promises', ...short]);
+  assert.match(readFileSync(page, 'utf8'), /Chart\.js/);
   console.log(
     `${title}: ${report.backend}; addon: ${addon ? 'prebuilt' : 'none'}; a worker thread: ${koffi && addon ? 'native' : 'emulated'}`,
   );

@@ -17,13 +17,13 @@ interface Layer {
   readonly packages: readonly string[];
 }
 
-/** The first whose prefix fits. What belongs to none (scripts, bench, examples) may import anything. */
+/** The first whose prefix fits. What belongs to none (scripts, examples) may import anything. */
 const LAYERS: readonly Layer[] = [
   {
     name: 'cli',
     prefix: 'src/cli/',
-    imports: ['index', 'select', 'native', 'emulated', 'common', 'conformance'],
-    packages: ['commander', 'cli-progress'],
+    imports: ['index', 'select', 'native', 'emulated', 'common', 'conformance', 'bench', 'fuzz'],
+    packages: ['commander', 'cli-progress', 'cli-table3', 'xmlbuilder'],
   },
   {
     name: 'index',
@@ -37,11 +37,19 @@ const LAYERS: readonly Layer[] = [
   { name: 'native', prefix: 'src/native/', imports: ['common'], packages: ['koffi', 'node-gyp-build'] },
   { name: 'emulated', prefix: 'src/emulated/', imports: ['common'], packages: [] },
   { name: 'common', prefix: 'src/common/', imports: [], packages: [] },
+  { name: 'fuzz', prefix: 'src/fuzz/', imports: ['native', 'emulated', 'common'], packages: ['pure-rand'] },
   { name: 'unknown', prefix: 'src/', imports: [], packages: [] },
   // It is part of the published package, where development dependencies are missing.
   {
     name: 'conformance',
     prefix: 'test/conformance/',
+    imports: ['index', 'select', 'native', 'emulated', 'common'],
+    packages: [],
+  },
+  // So is this.
+  {
+    name: 'bench',
+    prefix: 'bench/',
     imports: ['index', 'select', 'native', 'emulated', 'common'],
     packages: [],
   },

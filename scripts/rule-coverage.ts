@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ALL_CASES } from '../test/conformance/cases.ts';
+import { sourceOf } from '../test/conformance/rule-sources.ts';
 import { RULES } from '../test/conformance/rules.ts';
 import { packageRoot } from './package-root.ts';
 
@@ -24,6 +25,7 @@ function problems(): string[] {
     ...RULES.filter(({ id, unobservable }) => unobservable !== undefined && casesOf(id).length > 0).map(
       ({ id }) => `${id} is said to be unobservable and has a case`,
     ),
+    ...RULES.filter(({ id }) => sourceOf(id) === undefined).map(({ id }) => `${id} has no source`),
     ...ALL_CASES.flatMap(({ id, rule }) =>
       rule
         .split(' ')
@@ -41,7 +43,7 @@ function table(): string {
       casesOf(id)
         .map((name) => `\`${name}\``)
         .join(', ');
-    return `| ${id} | ${summary.replaceAll('|', '\\|')} | ${cases} |`;
+    return `| ${id} | ${summary.replaceAll('|', '\\|')} | ${sourceOf(id)} | ${cases} |`;
   });
   return [
     '# The rules and their cases',
@@ -51,8 +53,8 @@ function table(): string {
     'What a program can see of Linux kernel AIO, by rule id, and the conformance cases that ask. Where there is no case, the',
     'last column says why.',
     '',
-    '| rule | what it is about | cases |',
-    '| --- | --- | --- |',
+    '| rule | what it is about | source | cases |',
+    '| --- | --- | --- | --- |',
     ...rows,
     '',
   ].join('\n');

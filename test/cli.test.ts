@@ -278,3 +278,42 @@ describe('kaio conformance', () => {
     assertRefused(kaio(['conformance', '--rule', 'NONE-99']), /no case has the rule 'NONE-99'/, ['source']);
   });
 });
+
+describe('kaio fuzz', () => {
+  const [{ missing } = { missing: 'there is none' }] = KERNELS.filter(({ name }) => name === 'native');
+
+  it.runIf(missing === undefined)(
+    'gives its report as one JSON object, and the seed with the command on standard error',
+    () => {
+      const { status, stdout, stderr } = kaio([
+        'fuzz',
+        '--seed',
+        '3',
+        '--operations',
+        '500',
+        '--json',
+        '--directory',
+        directory,
+      ]);
+      assert.equal(status, 0);
+      assert.match(stderr, /^kaio fuzz: seed 3; again: kaio fuzz --seed 3 --operations 500$/m);
+      const { seed, operations, programs, divergences } = JSON.parse(stdout);
+      assert.deepEqual({ seed, divergences }, { seed: 3, divergences: [] });
+      assert.ok(operations >= 500 && programs > 0 && programs < operations);
+      assert.deepEqual(readdirSync(directory), ['source']);
+    },
+  );
+
+  it('tells a broken environment from a divergence by exit code 2', () => {
+    const { status, stdout, stderr } = kaio(['fuzz', '--json', '--directory', join(directory, 'nowhere')]);
+    assert.equal(status, 2);
+    assert.match(stderr, /the environment stands in the way: /);
+    assert.equal(typeof JSON.parse(stdout).broken, 'string');
+  });
+
+  it('refuses a seed that is none', () => {
+    const { status, stderr } = kaio(['fuzz', '--seed', '1e99']);
+    assert.equal(status, 1);
+    assert.match(stderr, /Not an integer from 0 to 2147483648/);
+  });
+});

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { closeSync, constants, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { closeSync, constants, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate, setTimeout } from 'node:timers/promises';
@@ -88,12 +88,15 @@ for (const { name, open: openKernel, missing } of KERNELS) {
               done += await context.read(fd, back.subarray(done), place + done);
             assert.deepEqual(back, bytes);
           };
-          await Promise.all(Array.from({ length: 60 }, (_, index) => lane(index)));
+          // How many calls a round takes is up to the kernel's speed, and with it whether each fault strikes.
+          const faults = ['short transfer', 'EINTR', 'late events'];
+          for (let round = 0; round < 50 && (round === 0 || !faults.every((one) => struck.has(one))); round++)
+            await Promise.all(Array.from({ length: 60 }, (_, index) => lane(index)));
           await context.fsync(fd);
           const { submitted, completed, eagains } = context.stats;
           assert.equal(submitted, completed);
           assert.equal(eagains > 0, (struck.get('EAGAIN') ?? 0) > 0);
-          for (const fault of ['short transfer', 'EINTR', 'late events']) assert.ok(struck.has(fault), fault);
+          for (const fault of faults) assert.ok(struck.has(fault), fault);
         } finally {
           await context.drain();
           closeSync(fd);

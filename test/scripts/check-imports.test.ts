@@ -25,6 +25,8 @@ describe('violationsIn', () => {
   it.each([
     ['src/cli/cli.ts', '../index.ts'],
     ['src/cli/conformance.ts', '../../test/conformance/index.ts'],
+    ['src/cli/bench.ts', '../../bench/index.ts'],
+    ['bench/engines/calls.ts', '../../src/native/index.ts'],
     ['src/cli/cli.ts', 'commander'],
     ['src/cli/cli.ts', 'kaio/package.json'],
     ['src/index.ts', './select.ts'],
@@ -60,6 +62,9 @@ describe('violationsIn', () => {
     ['src/cli/doctor.ts', 'koffi'],
     ['src/elsewhere.ts', './common/kernel.ts'],
     ['test/conformance/suite.ts', 'vitest'],
+    ['bench/page.ts', 'chart.js'],
+    ['bench/run.ts', '../scripts/package-root.ts'],
+    ['src/index.ts', '../bench/index.ts'],
   ])('%s must not import %s', (path, specifier) => {
     expect(violationsIn(path, `import '${specifier}';`)).toHaveLength(1);
   });
