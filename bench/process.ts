@@ -9,6 +9,8 @@ export interface Ended {
 
 /**
  * @param limitMs - After this the program is killed.
+ * @param isComplete - Whether its standard output is all that was wanted: then it is ended, with status `null`. For a Node.js that
+ * has answered, and may wait for itself for ever on its way out (https://github.com/nodejs/node/issues/54918).
  * @throws Error if it can't be started, takes too long, or dies of a signal; whatever `signal` was aborted with.
  */
 export function runProgram(
@@ -18,14 +20,25 @@ export function runProgram(
     limitMs,
     signal,
     env = process.env,
-  }: { limitMs: number; signal?: AbortSignal | undefined; env?: NodeJS.ProcessEnv },
+    isComplete = () => false,
+  }: {
+    limitMs: number;
+    signal?: AbortSignal | undefined;
+    env?: NodeJS.ProcessEnv;
+    isComplete?: (stdout: string) => boolean;
+  },
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
     const output = { stdout: '', stderr: '' };
+    let complete = false;
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       output.stdout += text;
+      if (isComplete(output.stdout)) {
+        complete = true;
+        child.kill('SIGKILL');
+      }
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       output.stderr += text;
@@ -41,7 +54,8 @@ export function runProgram(
       child.unref();
       child.stdout.destroy();
       child.stderr.destroy();
-      reject(reason);
+      if (complete) resolve({ ...output, status: null });
+      else reject(reason);
     };
     const onAbort = (): void => abandon(signal!.reason);
     const timer = setTimeout(
@@ -55,7 +69,7 @@ export function runProgram(
     });
     child.on('close', (status, died) => {
       leave();
-      if (died === null) resolve({ ...output, status });
+      if (complete || died === null) resolve({ ...output, status });
       else reject(new Error(`it died of ${died}${lastLine(output.stderr)}`));
     });
   });

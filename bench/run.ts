@@ -244,7 +244,7 @@ class Bench {
         const { stdout, stderr, status } = await runProgram(
           process.execPath,
           [CHILD, engine, JSON.stringify(job)],
-          { limitMs, signal },
+          { limitMs, signal, isComplete: (text) => text.endsWith('\n') },
         );
         if (stdout === '') throw new Error(stderr.trim().split('\n')[0] || `it ended with code ${status}`);
         return JSON.parse(stdout) as Answer;

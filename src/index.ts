@@ -16,7 +16,8 @@ export {
   AioStateError,
   errnoException,
 } from './common/errors.ts';
-export { AioFile, type AioTransferOptions, type AioWriteResult } from './common/file.ts';
+export { AioFile, type AioTransferOptions } from './common/file.ts';
+export type { AioWriteResult } from './common/file-results.ts';
 export type { Unaligned } from './common/file-io.ts';
 export type {
   Address,

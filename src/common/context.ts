@@ -255,6 +255,16 @@ export class AioContext {
     if (threadPoolChannel.hasSubscribers) threadPoolChannel.publish({ fd, operation, reason });
   }
 
+  /**
+   * Begins an operation of somebody's who knows what belongs into it.
+   *
+   * @throws AioStateError, AbortError: it is known to nobody then.
+   * @internal
+   */
+  begin(operation: Operation, signal: AbortSignal | undefined): void {
+    this.#push(operation, signal);
+  }
+
   /** Resolves when nothing is queued or in flight. */
   drain(): Promise<void> {
     return this.#queue.idle();
@@ -321,7 +331,7 @@ export class AioContext {
         undefined,
         fd,
       );
-      return this.#push(operation, signal);
+      return this.#push(operation, signal) as Promise<number>;
     } catch (error) {
       return Promise.reject(error);
     }
@@ -371,14 +381,14 @@ export class AioContext {
   #start(options: OperationOptions, prepare: () => Operation): Promise<number> {
     try {
       const signal = validateSignal(options.signal);
-      return this.#push(prepare(), signal);
+      return this.#push(prepare(), signal) as Promise<number>;
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   /** @throws AioStateError, AbortError: before the operation is known to anybody. */
-  #push(operation: Operation, signal: AbortSignal | undefined): Promise<number> {
+  #push(operation: Operation, signal: AbortSignal | undefined): Promise<unknown> {
     if (this.#closed !== undefined) throw new AioStateError('ERR_AIO_CLOSED', 'The AioContext is closed');
     if (signal?.aborted) throw new AbortError(signal.reason);
     this.#queue.push(operation, signal);

@@ -1,11 +1,13 @@
 /** Moving bytes between a file and memory at given places, each request on its route. */
 import { RWF_NOWAIT, UIO_MAXIOV } from './abi/constants.ts';
+import type { Activity } from './activity.ts';
 import { AlignedBufferPool, type Alignment, alignedBuffer, misaligned } from './aligned.ts';
 import type { AioContext } from './context.ts';
 import { hostCalls } from './descriptor-handle.ts';
 import { AbortError, AioError, codeOf } from './errors.ts';
 import { Exclusion } from './exclusion.ts';
 import { bytesOf } from './file-arguments.ts';
+import { type Answer, FileTransfer, type NowaitReads, renamed, type TransferFile } from './file-transfer.ts';
 import type { DescriptorCalls } from './kernel-files.ts';
 import type { Routing, ThreadPoolReason } from './routing.ts';
 import { validateView } from './validate.ts';
@@ -34,6 +36,10 @@ function giveBounce(buffer: Buffer<ArrayBuffer>): void {
 export interface FileIoOptions {
   readonly context: AioContext;
   readonly fd: number;
+  /** Counts what is under way. */
+  readonly activity: Activity;
+  /** What must live while requests are under way. */
+  readonly owner: object;
   readonly direct: boolean;
   readonly alignment: Alignment;
   readonly unaligned: Unaligned;
@@ -42,23 +48,30 @@ export interface FileIoOptions {
 
 export class FileIo {
   readonly #context: AioContext;
-  readonly #fd: number;
+  readonly #file: TransferFile;
   /** Past the kernel's AIO: the thread pool, or a kernel's own files. */
   readonly #calls: DescriptorCalls;
   readonly #direct: boolean;
   readonly #alignment: Alignment;
   readonly #unaligned: Unaligned;
   readonly #routing: Routing;
+  readonly #nowaitReads: NowaitReads;
   readonly #writers = new Exclusion();
 
-  constructor({ context, fd, direct, alignment, unaligned, routing }: FileIoOptions) {
+  constructor({ context, fd, activity, owner, direct, alignment, unaligned, routing }: FileIoOptions) {
     this.#context = context;
-    this.#fd = fd;
+    this.#file = { fd, activity, owner };
     this.#calls = context.kernel.files?.calls ?? hostCalls;
     this.#direct = direct;
     this.#alignment = alignment;
     this.#unaligned = unaligned;
     this.#routing = routing;
+    this.#nowaitReads = {
+      hit: () => routing.hit(),
+      missed: () => routing.missed(),
+      refuseNowait: () => routing.refuseNowait(),
+      readOn: (bytes, position, done, signal) => this.#readOn(bytes, position, done, signal),
+    };
   }
 
   /**
@@ -66,49 +79,88 @@ export class FileIo {
    * @throws At once for a signal that has fired and for memory that cannot be used.
    */
   read(bytes: Uint8Array, position: number | null, signal?: AbortSignal): Promise<number> {
+    return this.readFor(countAlone, bytes, bytes, position, signal);
+  }
+
+  /** As {@link read}, for a caller who wants `answer(count, buffer)`. */
+  readFor<T>(
+    answer: Answer<T>,
+    buffer: unknown,
+    bytes: Uint8Array,
+    position: number | null,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
     throwIfAborted(signal);
     validateView('buffer', bytes);
-    if (position === null) return this.#readFromPool(bytes, null, 'position of the descriptor');
+    if (position === null) {
+      return this.#answered(this.#readFromPool(bytes, null, 'position of the descriptor'), answer, buffer);
+    }
     switch (this.#routing.read) {
-      case 'kernel':
-        return this.#direct
-          ? this.#readDirect(bytes, position, signal)
-          : this.#readKernel(bytes, position, signal);
+      case 'kernel': {
+        const wrong = this.#direct ? this.#misalignment(bytes, position) : undefined;
+        if (wrong === undefined) return this.#transfer('read', bytes, position, signal, answer, buffer);
+        if (this.#unaligned === 'error') throw wrong;
+        return this.#answered(this.#readWidened(bytes, position, signal), answer, buffer);
+      }
       case 'nowait':
-        return this.#readNowait(bytes, position, signal);
+        return this.#readNowait(bytes, position, signal, answer, buffer);
       case 'threadpool':
-        return this.#readFromPool(bytes, position);
+        return this.#answered(this.#readFromPool(bytes, position), answer, buffer);
     }
   }
 
+  /** As {@link read}. */
   write(bytes: Uint8Array, position: number | null, signal?: AbortSignal): Promise<number> {
+    return this.writeFor(countAlone, bytes, bytes, position, signal);
+  }
+
+  /** As {@link write}, for a caller who wants `answer(count, buffer)`. */
+  writeFor<T>(
+    answer: Answer<T>,
+    buffer: unknown,
+    bytes: Uint8Array,
+    position: number | null,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
     throwIfAborted(signal);
     validateView('buffer', bytes);
-    if (position === null) return this.#writeToPool(bytes, null, 'position of the descriptor');
-    if (this.#routing.write === 'threadpool') return this.#writeToPool(bytes, position);
-    return this.#direct
-      ? this.#writeDirect(bytes, position, signal)
-      : this.#writeKernel(bytes, position, signal);
+    if (position === null) {
+      return this.#answered(this.#writeToPool(bytes, null, 'position of the descriptor'), answer, buffer);
+    }
+    if (this.#routing.write === 'threadpool')
+      return this.#answered(this.#writeToPool(bytes, position), answer, buffer);
+    const wrong = this.#direct ? this.#misalignment(bytes, position) : undefined;
+    if (this.#direct && this.#unaligned === 'read-modify-write') {
+      const written =
+        wrong === undefined
+          ? this.#writers.shared(() => this.#whole('write', bytes, position, signal))
+          : this.#writers.alone(() => this.#readModifyWrite(bytes, position, signal));
+      return this.#answered(written, answer, buffer);
+    }
+    if (wrong !== undefined) throw wrong;
+    return this.#transfer('write', bytes, position, signal, answer, buffer);
   }
 
   async readv(views: readonly NodeJS.ArrayBufferView[], position: number | null): Promise<number> {
     for (const view of views) validateView('buffers', view);
     if (position === null || this.#routing.read === 'threadpool' || views.length > UIO_MAXIOV) {
       this.#routing.count('read', position === null ? 'position of the descriptor' : undefined);
-      return (await this.#calls.readv(this.#fd, views, position ?? undefined)).bytesRead;
+      return (await this.#calls.readv(this.#file.fd, views, position ?? undefined)).bytesRead;
     }
-    if (this.#direct) return this.#inTurn(views, position, (bytes, at) => this.#readDirect(bytes, at));
+    if (this.#direct) return this.#inTurn(views, position, (bytes, at) => this.read(bytes, at));
     if (this.#routing.read === 'kernel') {
-      return this.#named('read', this.#context.readv(this.#fd, views, position));
+      return this.#named('read', this.#context.readv(this.#file.fd, views, position));
     }
     const nowait = this.#routing.tryNowait()
       ? await this.#judged(
-          this.#tryNowait(() => this.#context.readv(this.#fd, views, position, { rw_flags: RWF_NOWAIT })),
+          this.#tryNowait(() =>
+            this.#context.readv(this.#file.fd, views, position, { rw_flags: RWF_NOWAIT }),
+          ),
         )
       : undefined;
     if (nowait === undefined) {
       this.#routing.count('read', 'probably not in the page cache');
-      return (await this.#calls.readv(this.#fd, views, position)).bytesRead;
+      return (await this.#calls.readv(this.#file.fd, views, position)).bytesRead;
     }
     const total = views.reduce((sum, { byteLength }) => sum + byteLength, 0);
     if (nowait === total || nowait === 0) return nowait;
@@ -120,16 +172,16 @@ export class FileIo {
     for (const view of views) validateView('buffers', view);
     if (position === null || this.#routing.write === 'threadpool' || views.length > UIO_MAXIOV) {
       this.#routing.count('write', position === null ? 'position of the descriptor' : undefined);
-      return (await this.#calls.writev(this.#fd, views, position ?? undefined)).bytesWritten;
+      return (await this.#calls.writev(this.#file.fd, views, position ?? undefined)).bytesWritten;
     }
-    if (this.#direct) return this.#inTurn(views, position, (bytes, at) => this.#writeDirect(bytes, at));
-    return this.#named('write', this.#context.writev(this.#fd, views, position));
+    if (this.#direct) return this.#inTurn(views, position, (bytes, at) => this.write(bytes, at));
+    return this.#named('write', this.#context.writev(this.#file.fd, views, position));
   }
 
   async sync(operation: 'fsync' | 'fdatasync'): Promise<void> {
     if (this.#routing.sync === 'kernel') {
       try {
-        await this.#context[operation](this.#fd);
+        await this.#context[operation](this.#file.fd);
         return;
       } catch (error) {
         // EINVAL is also the answer of files that have no fsync by the kernel's AIO (FSYNC-02).
@@ -138,52 +190,94 @@ export class FileIo {
       }
     }
     this.#routing.count('sync');
-    await this.#calls[operation](this.#fd);
+    await this.#calls[operation](this.#file.fd);
   }
 
-  async #readKernel(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
+  /** One request for all of it. Preconditions: the device takes it. */
+  #transfer<T>(
+    name: 'read' | 'write',
+    bytes: Uint8Array,
+    position: number,
+    signal: AbortSignal | undefined,
+    answer: Answer<T>,
+    buffer: unknown,
+    nowait?: NowaitReads,
+  ): Promise<T> {
+    const context = this.#context;
+    const transfer = new FileTransfer(
+      name,
+      this.#file,
+      bytes,
+      context.kernel.memory.addressOf(bytes),
+      position,
+      nowait === undefined ? 0 : RWF_NOWAIT,
+      answer,
+      buffer,
+      nowait,
+    );
+    context.begin(transfer, signal);
+    // It ends in a later turn at the earliest.
+    this.#file.activity.begin();
+    return transfer.promise;
+  }
+
+  /** The same for ourselves. */
+  #whole(name: 'read' | 'write', bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
+    return this.#transfer(name, bytes, position, signal, countAlone, bytes);
+  }
+
+  #readNowait<T>(
+    bytes: Uint8Array,
+    position: number,
+    signal: AbortSignal | undefined,
+    answer: Answer<T>,
+    buffer: unknown,
+  ): Promise<T> {
+    if (!this.#routing.tryNowait()) {
+      return this.#answered(
+        this.#readFromPool(bytes, position, 'probably not in the page cache'),
+        answer,
+        buffer,
+      );
+    }
     try {
-      return await this.#context.read(this.#fd, bytes, position, options(signal));
+      return this.#transfer('read', bytes, position, signal, answer, buffer, this.#nowaitReads);
     } catch (error) {
-      throw renamed('read', error);
+      this.#routing.missed();
+      throw error;
     }
   }
 
-  #writeKernel(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
-    return this.#named('write', this.#context.write(this.#fd, bytes, position, options(signal)));
-  }
-
-  async #readNowait(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
-    if (!this.#routing.tryNowait())
-      return this.#readFromPool(bytes, position, 'probably not in the page cache');
-    let done: number | undefined;
-    try {
-      done = await this.#context.read(this.#fd, bytes, position, nowait(signal));
-    } catch (error) {
-      this.#expectMiss(error);
-    } finally {
-      if (done === undefined) this.#routing.missed();
-      else this.#routing.hit();
-    }
-    if (done === bytes.byteLength || done === 0) return done;
-    return done === undefined
-      ? this.#readFromPool(bytes, position)
-      : this.#readOn(bytes, position, done, signal);
-  }
-
-  /** Short: the end of the file, or the end of what was cached. FileHandle would have gone on. */
-  async #readOn(bytes: Uint8Array, position: number, from: number, signal?: AbortSignal): Promise<number> {
+  /** Short, or not cached: the end of the file, or of what was cached. FileHandle would have gone on. */
+  async #readOn(
+    bytes: Uint8Array,
+    position: number,
+    from: number,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
+    if (from === 0) return this.#readFromPool(bytes, position);
     let done = from;
     while (done < bytes.byteLength) {
       const rest = bytes.subarray(done);
       const more = await this.#tryNowait(() =>
-        this.#context.read(this.#fd, rest, position + done, nowait(signal)),
+        this.#context.read(this.#file.fd, rest, position + done, nowait(signal)),
       );
       if (more === 0) break;
       done += more ?? (await this.#readFromPool(rest, position + done));
       if (more === undefined) break;
     }
     return done;
+  }
+
+  /** Waits for what takes more than one request of the kernel's, which is under way from the call on. */
+  async #answered<T>(count: Promise<number>, answer: Answer<T>, buffer: unknown): Promise<T> {
+    const { activity } = this.#file;
+    activity.begin();
+    try {
+      return answer(await count, buffer as never);
+    } finally {
+      activity.end();
+    }
   }
 
   /** Lets the routing learn from how a NOWAIT read ended. */
@@ -222,7 +316,7 @@ export class FileIo {
     reason?: ThreadPoolReason,
   ): Promise<number> {
     this.#routing.count('read', reason);
-    return (await this.#calls.read(this.#fd, bytes, 0, bytes.byteLength, position)).bytesRead;
+    return (await this.#calls.read(this.#file.fd, bytes, 0, bytes.byteLength, position)).bytesRead;
   }
 
   async #writeToPool(
@@ -231,7 +325,7 @@ export class FileIo {
     reason?: 'position of the descriptor',
   ): Promise<number> {
     this.#routing.count('write', reason);
-    return (await this.#calls.write(this.#fd, bytes, 0, bytes.byteLength, position)).bytesWritten;
+    return (await this.#calls.write(this.#file.fd, bytes, 0, bytes.byteLength, position)).bytesWritten;
   }
 
   /** Views one after the other, ending at the first short transfer. */
@@ -252,20 +346,13 @@ export class FileIo {
 
   // Direct transfers
 
-  #readDirect(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
-    const wrong = this.#misalignment(bytes, position);
-    if (wrong === undefined) return this.#readKernel(bytes, position, signal);
-    if (this.#unaligned === 'error') throw wrong;
-    return this.#readWidened(bytes, position, signal);
-  }
-
   async #readWidened(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
     const { offset } = this.#alignment;
     const start = down(position, offset);
     const span = up(position + bytes.byteLength, offset) - start;
     const bounce = takeBounce(span);
     try {
-      const got = await this.#readKernel(bounce.subarray(0, span), start, signal);
+      const got = await this.#whole('read', bounce.subarray(0, span), start, signal);
       const from = position - start;
       const count = Math.max(0, Math.min(got - from, bytes.byteLength));
       bytes.set(bounce.subarray(from, from + count));
@@ -275,13 +362,6 @@ export class FileIo {
     }
   }
 
-  async #writeDirect(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
-    const wrong = this.#misalignment(bytes, position);
-    if (wrong === undefined) return this.#writers.shared(() => this.#writeKernel(bytes, position, signal));
-    if (this.#unaligned !== 'read-modify-write') throw wrong;
-    return this.#writers.alone(() => this.#readModifyWrite(bytes, position, signal));
-  }
-
   /** Preconditions: no other write of this file is under way. */
   async #readModifyWrite(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
     throwIfAborted(signal);
@@ -289,21 +369,21 @@ export class FileIo {
     const end = position + bytes.byteLength;
     const start = down(position, offset);
     const span = up(end, offset) - start;
-    const { size } = await this.#calls.fstat(this.#fd);
+    const { size } = await this.#calls.fstat(this.#file.fd);
     const bounce = takeBounce(span);
     try {
       const blocks = bounce.subarray(0, span).fill(0);
       for (let got = 0; got < span; ) {
-        const count = await this.#readKernel(blocks.subarray(got), start + got);
+        const count = await this.#whole('read', blocks.subarray(got), start + got);
         got += count;
         // Not whole blocks: the end of the file.
         if (count === 0 || got % offset !== 0) break;
       }
       blocks.set(bytes, position - start);
-      const put = await this.#writeKernel(blocks, start);
+      const put = await this.#whole('write', blocks, start);
       // The last block is whole on the disk; the file ends where it should.
       const length = Math.max(size, Math.min(end, start + put));
-      if (start + put > length) await this.#calls.ftruncate(this.#fd, length);
+      if (start + put > length) await this.#calls.ftruncate(this.#file.fd, length);
       return Math.max(0, Math.min(put - (position - start), bytes.byteLength));
     } finally {
       giveBounce(bounce);
@@ -330,18 +410,12 @@ export class FileIo {
   }
 }
 
-function renamed(syscall: string, error: unknown): unknown {
-  return error instanceof AioError && error.syscall !== 'io_setup'
-    ? new AioError(error.code, error.errno, syscall, { cause: error })
-    : error;
+/** The {@link Answer} of those who want the count. */
+function countAlone(count: number): number {
+  return count;
 }
 
-const NO_OPTIONS = {};
 const NOWAIT = { rw_flags: RWF_NOWAIT };
-
-function options(signal: AbortSignal | undefined): { signal?: AbortSignal } {
-  return signal === undefined ? NO_OPTIONS : { signal };
-}
 
 function nowait(signal: AbortSignal | undefined): { signal?: AbortSignal; rw_flags: number } {
   return signal === undefined ? NOWAIT : { rw_flags: RWF_NOWAIT, signal };

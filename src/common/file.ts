@@ -4,6 +4,7 @@ import type { ReadStream, WriteStream } from 'node:fs';
 import type { FileHandle, FileReadOptions, FileReadResult } from 'node:fs/promises';
 import type { Interface } from 'node:readline';
 import type { ReadableStream } from 'node:stream/web';
+import { Activity } from './activity.ts';
 import { type Alignment, alignedBuffer, UNALIGNED } from './aligned.ts';
 import type { AioContext } from './context.ts';
 import { Cursor } from './cursor.ts';
@@ -18,6 +19,7 @@ import {
   writeArguments,
 } from './file-arguments.ts';
 import { FileIo, type Unaligned } from './file-io.ts';
+import { type AioWriteResult, readResult, readvResult, writeResult, writevResult } from './file-results.ts';
 import { readStream, webStream, writeStream } from './file-streams.ts';
 import type { AioKernel } from './kernel.ts';
 import { readline } from './lazy-builtins.ts';
@@ -54,12 +56,6 @@ export interface AioTransferOptions {
   readonly position?: number | bigint | null;
   /** See {@link AioFile}. */
   readonly signal?: AbortSignal | undefined;
-}
-
-/** `write` of FileHandle answers so. */
-export interface AioWriteResult<T> {
-  readonly bytesWritten: number;
-  readonly buffer: T;
 }
 
 /** What a file that was dropped leaves behind. It keeps the handle alive, so that the descriptor outlives its requests. */
@@ -116,8 +112,7 @@ export class AioFile extends EventEmitter {
   readonly #routing: Routing;
   readonly #cursor: Cursor | undefined;
   readonly #release: () => void;
-  #active = 0;
-  #idle: (() => void) | undefined;
+  readonly #activity = new Activity();
   #closed: Promise<void> | undefined;
   #streamLocked = false;
 
@@ -139,6 +134,8 @@ export class AioFile extends EventEmitter {
     this.#io = new FileIo({
       context,
       fd: handle.fd,
+      activity: this.#activity,
+      owner: this,
       // Aligned like direct ones, where a host without O_DIRECT shall show mistakes.
       direct: direct || alignment !== UNALIGNED,
       alignment,
@@ -181,23 +178,24 @@ export class AioFile extends EventEmitter {
   read<T extends NodeJS.ArrayBufferView = Buffer>(
     options?: FileReadOptions<T> & { signal?: AbortSignal },
   ): Promise<FileReadResult<T>>;
-  async read(...args: unknown[]): Promise<FileReadResult<NodeJS.ArrayBufferView>> {
-    this.#begin('read');
+  read(...args: unknown[]): Promise<FileReadResult<NodeJS.ArrayBufferView>> {
     try {
+      this.#refuseClosed('read');
       const wanted = readArguments(args);
       if (wanted === undefined) refuseLengthThatKills(args);
       if (wanted === undefined || (wanted.length > 0 && wanted.buffer.byteLength === 0))
-        return await this.#refused<FileReadResult<NodeJS.ArrayBufferView>>('read', args);
+        return this.#during('read', () =>
+          this.#refused<FileReadResult<NodeJS.ArrayBufferView>>('read', args),
+        );
       const { buffer, offset, length, position, signal } = wanted;
-      if (length === 0) return readResult(0, buffer);
+      if (length === 0) return Promise.resolve(readResult(0, buffer));
       const bytes = bytesOf(validateView('buffer', buffer), offset, length);
-      const bytesRead =
-        position === null
-          ? await this.#at(null, (place) => this.#io.read(bytes, place, signal))
-          : await this.#io.read(bytes, position, signal);
-      return readResult(bytesRead, buffer);
-    } finally {
-      this.#end();
+      if (position !== null) return this.#io.readFor(readResult, buffer, bytes, position, signal);
+      return this.#during('read', async () =>
+        readResult(await this.#at(null, (place) => this.#io.read(bytes, place, signal)), buffer),
+      );
+    } catch (error) {
+      return Promise.reject(error);
     }
   }
 
@@ -221,25 +219,24 @@ export class AioFile extends EventEmitter {
     position?: number | null,
     encoding?: BufferEncoding | null,
   ): Promise<AioWriteResult<string>>;
-  async write(...args: unknown[]): Promise<AioWriteResult<never>> {
-    this.#begin('write');
+  write(...args: unknown[]): Promise<AioWriteResult<never>> {
     try {
-      const buffer = args[0];
+      this.#refuseClosed('write');
+      const buffer = args[0] as never;
       const wanted = writeArguments(args);
       if (wanted === undefined) {
         if (typeof buffer !== 'string') refuseLengthThatKills(args);
-        return await this.#refused<AioWriteResult<never>>('write', args);
+        return this.#during('write', () => this.#refused<AioWriteResult<never>>('write', args));
       }
       const { offset, length, position, signal } = wanted;
-      if (length === 0) return writeResult(0, buffer as never);
+      if (length === 0) return Promise.resolve(writeResult(0, buffer));
       const bytes = bytesOf(validateView('buffer', wanted.buffer), offset, length);
-      const bytesWritten =
-        position === null
-          ? await this.#at(null, (place) => this.#io.write(bytes, place, signal))
-          : await this.#io.write(bytes, position, signal);
-      return writeResult(bytesWritten, buffer as never);
-    } finally {
-      this.#end();
+      if (position !== null) return this.#io.writeFor(writeResult, buffer, bytes, position, signal);
+      return this.#during('write', async () =>
+        writeResult(await this.#at(null, (place) => this.#io.write(bytes, place, signal)), buffer),
+      );
+    } catch (error) {
+      return Promise.reject(error);
     }
   }
 
@@ -253,7 +250,7 @@ export class AioFile extends EventEmitter {
       if (wanted === undefined || wanted.buffers.length === 0)
         return this.#refused<{ bytesRead: number; buffers: T }>('readv', [buffers, position]);
       const bytesRead = await this.#at(wanted.position, (place) => this.#io.readv(wanted.buffers, place));
-      return { __proto__: null, bytesRead, buffers } as unknown as { bytesRead: number; buffers: T };
+      return readvResult(bytesRead, buffers);
     });
   }
 
@@ -266,13 +263,9 @@ export class AioFile extends EventEmitter {
       const wanted = vectorArguments([buffers, position]);
       if (wanted === undefined)
         return this.#refused<{ bytesWritten: number; buffers: T }>('writev', [buffers, position]);
-      if (wanted.buffers.length === 0)
-        return { __proto__: null, bytesWritten: 0, buffers } as unknown as {
-          bytesWritten: number;
-          buffers: T;
-        };
+      if (wanted.buffers.length === 0) return writevResult(0, buffers);
       const bytesWritten = await this.#at(wanted.position, (place) => this.#io.writev(wanted.buffers, place));
-      return { __proto__: null, bytesWritten, buffers } as unknown as { bytesWritten: number; buffers: T };
+      return writevResult(bytesWritten, buffers);
     });
   }
 
@@ -439,7 +432,7 @@ export class AioFile extends EventEmitter {
   }
 
   async #shut(): Promise<void> {
-    if (this.#active > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    await this.#activity.idle();
     dropped.unregister(this);
     // Before the close: the number may mean another file the moment after it.
     this.#release();
@@ -449,22 +442,18 @@ export class AioFile extends EventEmitter {
 
   /** Runs an operation that `close()` waits for. */
   async #during<T>(syscall: string, body: () => Promise<T>): Promise<T> {
-    this.#begin(syscall);
+    this.#refuseClosed(syscall);
+    this.#activity.begin();
     try {
       return await body();
     } finally {
-      this.#end();
+      this.#activity.end();
     }
   }
 
-  /** From here to {@link #end} `close()` waits. @throws Error `EBADF` when the file is closed. */
-  #begin(syscall: string): void {
+  /** @throws Error `EBADF` when the file is closed. */
+  #refuseClosed(syscall: string): void {
     if (this.#closed !== undefined) throw Object.assign(new Error('file closed'), { code: 'EBADF', syscall });
-    this.#active++;
-  }
-
-  #end(): void {
-    if (--this.#active === 0) this.#idle?.();
   }
 
   /** Lets the host say what is wrong with arguments; what it accepts, it does. */
@@ -529,14 +518,4 @@ export class AioFile extends EventEmitter {
 
 function invalidState(message: string): Error {
   return Object.assign(new Error(`Invalid state: ${message}`), { code: 'ERR_INVALID_STATE' });
-}
-
-// Answers without a prototype, as FileHandle gives them.
-
-function readResult<T extends NodeJS.ArrayBufferView>(bytesRead: number, buffer: T): FileReadResult<T> {
-  return { __proto__: null, bytesRead, buffer } as unknown as FileReadResult<T>;
-}
-
-function writeResult<T>(bytesWritten: number, buffer: T): AioWriteResult<T> {
-  return { __proto__: null, bytesWritten, buffer } as unknown as AioWriteResult<T>;
 }

@@ -17,11 +17,11 @@ export type OperationState = 'queued' | 'in-flight' | 'settled';
 /** Several views, of which none is empty. */
 const NO_VIEWS: readonly ArrayBufferView[] = [];
 
-let capturedResolve: (result: number) => void;
+let capturedResolve: (answer: unknown) => void;
 let capturedReject: (error: Error) => void;
 
 /** Called inside the constructor of a Promise, which leaves both where they are until the next: no closure for each request. */
-function capture(resolve: (result: number) => void, reject: (error: Error) => void): void {
+function capture(resolve: (answer: unknown) => void, reject: (error: Error) => void): void {
   capturedResolve = resolve;
   capturedReject = reject;
 }
@@ -47,7 +47,8 @@ export class Operation {
   readonly views: readonly ArrayBufferView[];
   /** What else must live until the event has come: what carries the descriptor, arrays of iovecs. */
   readonly held: unknown;
-  readonly promise: Promise<number>;
+  /** Of the count, unless a subclass makes something else of it. */
+  readonly promise: Promise<unknown>;
   state: OperationState = 'queued';
   /** Its iocb, while in flight. */
   slot = -1;
@@ -55,7 +56,7 @@ export class Operation {
   cancelled = false;
   /** Its completion signals no eventfd: somebody has to look. */
   isSilent = false;
-  readonly #resolve: (result: number) => void;
+  readonly #resolve: (answer: unknown) => void;
   readonly #reject: (error: Error) => void;
   #signal: AbortSignal | undefined;
   #listeners: AbortListeners<Operation> | undefined;
@@ -102,6 +103,10 @@ export class Operation {
     this.#startedNs = process.hrtime.bigint();
   }
 
+  protected get signal(): AbortSignal | undefined {
+    return this.#signal;
+  }
+
   /** Whether its signal has fired. */
   get isAborted(): boolean {
     return this.#signal?.aborted === true;
@@ -132,10 +137,18 @@ export class Operation {
     // A poll that was called off has result 0, what waited in a file of the emulation's EINTR.
     if (this.cancelled && (this.opcode === IOCB_CMD_POLL ? res === 0 : res === -ERRNO.EINTR)) this.abort();
     else if (res < 0) this.fail(errnoException(res, this.syscall));
-    else {
-      this.#settle();
-      this.#resolve(res);
-    }
+    else this.succeed(res);
+  }
+
+  /** Settles with a count. */
+  protected succeed(count: number): void {
+    this.settle(count);
+  }
+
+  /** Settles with what the caller gets, or with what becomes of another promise. */
+  protected settle(answer: unknown): void {
+    this.#settle();
+    this.#resolve(answer);
   }
 
   /** Settles with an error. */
