@@ -45,6 +45,13 @@ export interface AioContextOptions {
    * average, and used until they no longer do. `stats.threadBatches` counts what went to it.
    */
   readonly submitThread?: boolean | 'auto';
+  /**
+   * Looks for completions at each turn of the event loop, instead of sleeping until one wakes it, while at most four requests are in
+   * flight and completions come within some hundred turns: a read of a fast device then takes less time than sleeping and waking
+   * up would add. The event loop stays free, but its thread does not sleep meanwhile. Devices that take longer are left
+   * alone, with ever fewer trials. On the emulation it has no effect. Default true.
+   */
+  readonly busyPoll?: boolean;
 }
 
 /** One request of {@link AioContext.submit}: the arguments of the method of that name. */
@@ -112,19 +119,22 @@ export class AioContext {
   /**
    * @throws AioError `EAGAIN` where `aio-max-nr` is exhausted (the message has the numbers), `ENOMEM`, `EMFILE`.
    * @throws RangeError `ERR_OUT_OF_RANGE` for a queue depth that is no positive integer.
-   * @throws TypeError `ERR_INVALID_ARG_TYPE` for a `submitThread` that is neither a boolean nor `'auto'`.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE` for a `submitThread` that is neither a boolean nor `'auto'`, or a `busyPoll`
+   * that is no boolean.
    */
   constructor({
     kernel,
     queueDepth = DEFAULT_QUEUE_DEPTH,
     latency = false,
     submitThread = false,
+    busyPoll = true,
   }: AioContextOptions) {
     validateInteger('options.queueDepth', queueDepth, 1, MAX_QUEUE_DEPTH);
     if (typeof submitThread !== 'boolean' && submitThread !== 'auto')
       throw invalidArgType('options.submitThread', "a boolean or 'auto'", submitThread);
+    if (typeof busyPoll !== 'boolean') throw invalidArgType('options.busyPoll', 'a boolean', busyPoll);
     this.kernel = kernel;
-    this.#queue = new SubmissionQueue(kernel, { queueDepth, latency, submitThread });
+    this.#queue = new SubmissionQueue(kernel, { queueDepth, latency, submitThread, busyPoll });
     dropped.register(this, this.#queue, this.#queue);
     if (contextOpenChannel.hasSubscribers) contextOpenChannel.publish({ context: this, kernel, queueDepth });
   }

@@ -189,7 +189,7 @@ export class AioFile extends EventEmitter {
         );
       const { buffer, offset, length, position, signal } = wanted;
       if (length === 0) return Promise.resolve(readResult(0, buffer));
-      const bytes = bytesOf(validateView('buffer', buffer), offset, length);
+      const bytes = bytesOf(buffer, offset, length);
       if (position !== null) return this.#io.readFor(readResult, buffer, bytes, position, signal);
       return this.#during('read', async () =>
         readResult(await this.#at(null, (place) => this.#io.read(bytes, place, signal)), buffer),
@@ -230,7 +230,7 @@ export class AioFile extends EventEmitter {
       }
       const { offset, length, position, signal } = wanted;
       if (length === 0) return Promise.resolve(writeResult(0, buffer));
-      const bytes = bytesOf(validateView('buffer', wanted.buffer), offset, length);
+      const bytes = bytesOf(wanted.buffer, offset, length);
       if (position !== null) return this.#io.writeFor(writeResult, buffer, bytes, position, signal);
       return this.#during('write', async () =>
         writeResult(await this.#at(null, (place) => this.#io.write(bytes, place, signal)), buffer),

@@ -125,6 +125,9 @@ export interface AioKernel {
    */
   readonly after?: ((ns: number, callback: () => void) => () => void) | undefined;
 
+  /** Whether a ring fills while this thread does something else, so that looking into it at each turn of the event loop may pay. */
+  readonly completesAside?: boolean | undefined;
+
   /**
    * Makes a context for at least `nr_events` requests in flight and writes its handle to the word at `ctxp`, which must
    * hold 0.

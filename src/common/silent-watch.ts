@@ -1,6 +1,6 @@
 /** Looking for completions that signal nothing. */
 
-/** Looks, one each turn of the event loop; then one each {@link SLOW_MS}. */
+/** Looks that find nothing, one each turn of the event loop; then one each {@link SLOW_MS}. */
 const TURNS = 256;
 const SLOW_MS = 1;
 
@@ -11,15 +11,28 @@ export class SilentWatch {
   #turns = 0;
   #mayKeepAlive = true;
 
-  /** @param look - Reaps. Answers whether anything silent is still in flight. */
-  constructor(look: () => boolean) {
+  readonly #slow: () => void;
+
+  /**
+   * @param look - Reaps. Answers whether anything silent is still in flight.
+   * @param slow - Called when what is in flight takes so long that it is looked for more seldom.
+   */
+  constructor(look: () => boolean, slow: () => void) {
     this.#look = look;
+    this.#slow = slow;
+  }
+
+  /** Something silent has completed: what is left is looked for often again. */
+  found(): void {
+    this.#turns = 0;
   }
 
   /** Something silent is in flight. */
   start(): void {
     if (this.#next !== undefined) return;
-    if (this.#mayKeepAlive && this.#turns++ < TURNS) {
+    if (this.#mayKeepAlive && this.#turns < TURNS) {
+      this.#turns++;
+      if (this.#turns === TURNS) this.#slow();
       this.#next = setImmediate(this.#run);
       return;
     }

@@ -16,6 +16,7 @@ import type { AioContextId, AioKernel, EventfdWatcher, SubmitThread } from './ke
 import type { Operation } from './operation.ts';
 import { OperationQueue } from './operation-queue.ts';
 import type { AioRing } from './ring.ts';
+import { PollForecast } from './poll-forecast.ts';
 import { SilentWatch } from './silent-watch.ts';
 import { Counters } from './stats.ts';
 import { SubmitPlace, type SubmitThreadChoice } from './submit-place.ts';
@@ -36,6 +37,8 @@ export interface SubmissionOptions {
   readonly latency: boolean;
   /** Whether `io_submit` is called on a thread of its own, where the kernel has one to give; `'auto'`: while that pays. */
   readonly submitThread: SubmitThreadChoice;
+  /** Whether completions of few requests are looked for at each turn of the event loop, while they come soon. */
+  readonly busyPoll: boolean;
 }
 
 /** Stages, submits, reaps and settles. */
@@ -61,14 +64,18 @@ export class SubmissionQueue {
   readonly #turn = new Turn(() => this.#keepAlive());
   /** Requests in flight whose completion signals nothing, and who looks for them. */
   #silent = 0;
-  readonly #silentWatch = new SilentWatch(() => this.#lookForSilent());
+  readonly #poll: PollForecast | undefined;
+  readonly #silentWatch = new SilentWatch(
+    () => this.#lookForSilent(),
+    () => this.#poll?.missed(),
+  );
   #referenced = false;
   #mayKeepAlive = true;
   #idleWaiters: (() => void)[] = [];
   #released: Promise<void> | undefined;
 
   /** @throws AioError from `eventfd`, `io_setup` or the start of the submit thread. */
-  constructor(kernel: AioKernel, { queueDepth, latency, submitThread }: SubmissionOptions) {
+  constructor(kernel: AioKernel, { queueDepth, latency, submitThread, busyPoll }: SubmissionOptions) {
     this.counters = new Counters(latency);
     this.#kernel = kernel;
     this.queueDepth = queueDepth;
@@ -95,7 +102,10 @@ export class SubmissionQueue {
     this.#inFlight = Array<Operation | undefined>(queueDepth).fill(undefined);
     this.#generations = new Uint32Array(queueDepth);
     this.#freeSlots = Array.from({ length: queueDepth }, (_, index) => queueDepth - 1 - index);
-    this.#ring = kernel.mapRing(this.#ctx) ?? new CalledRing(kernel, this.#ctx, queueDepth);
+    const mapped = kernel.mapRing(this.#ctx);
+    this.#ring = mapped ?? new CalledRing(kernel, this.#ctx, queueDepth);
+    // A look must not cost a system call.
+    if (busyPoll && kernel.completesAside === true && mapped !== undefined) this.#poll = new PollForecast();
     try {
       this.#place = new SubmitPlace(kernel, this.#ctx, submitThread);
     } catch (error) {
@@ -189,7 +199,7 @@ export class SubmissionQueue {
       return;
     }
     try {
-      this.#stage(this.#mayKeepAlive && this.#forecast.isInline);
+      this.#stage(this.#mayKeepAlive && this.#isLookedFor());
       this.#turn.count(this.#batch.length);
       // Nothing, when all of it was given up: and then the context may be gone already.
       if (this.#batch.length > 0) {
@@ -202,6 +212,11 @@ export class SubmissionQueue {
     }
     if (this.#silent > 0) this.#silentWatch.start();
     this.#afterSettling();
+  }
+
+  /** Whether the next batch need wake nobody: it completes inside the call, or so soon after that looking for it pays. */
+  #isLookedFor(): boolean {
+    return this.#forecast.isInline || this.#poll?.accepts(this.inFlight + this.queued) === true;
   }
 
   /** As {@link #flush}, with the calls on the submit thread: iocbs and pointers are left alone until it has answered. */
@@ -232,11 +247,11 @@ export class SubmissionQueue {
     }
   }
 
-  /** The forecast was wrong, so these completions wake nobody. */
+  /** They are polled for, or the forecast was wrong: these completions wake nobody. */
   #lookForSilent(): boolean {
     // An ordinary wake-up may have found them, and the context be gone already.
     if (this.#silent === 0) return false;
-    this.#reap();
+    if (this.#reap() > 0) this.#poll?.hit();
     this.#afterSettling();
     return this.#silent > 0;
   }
@@ -396,7 +411,10 @@ export class SubmissionQueue {
     const operation = this.#inFlight[slot]!;
     this.#inFlight[slot] = undefined;
     this.#freeSlots.push(slot);
-    if (operation.isSilent) this.#silent--;
+    if (operation.isSilent) {
+      this.#silent--;
+      this.#silentWatch.found();
+    }
     operation.slot = -1;
     return operation;
   }

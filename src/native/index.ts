@@ -57,6 +57,7 @@ const PROBE_DATA = 0x6b61696fn;
 /** Linux AIO by the real system calls. Made by {@link openNativeKernel}. */
 export class NativeKernel implements AioKernel {
   readonly name = 'native';
+  readonly completesAside = true;
   readonly release = `Linux ${release()} ${arch()}`;
   readonly memory: ProcessMemory;
   readonly limits: AioLimits = {

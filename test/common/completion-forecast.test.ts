@@ -74,7 +74,7 @@ describe.runIf(native.missing === undefined)('a context that foresees completion
   it('asks for no signal once cached reads have completed inside the call, but always for syncs', async () => {
     const { kernel, flags } = watched();
     const fd = openSync(path, 'r');
-    await using context = new AioContext({ kernel, queueDepth: 8 });
+    await using context = new AioContext({ kernel, queueDepth: 8, busyPoll: false });
     await readCached(context, fd, 20);
     assert.equal(flags[0], 1);
     assert.equal(flags.at(-1), 0);
