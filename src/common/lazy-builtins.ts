@@ -14,3 +14,7 @@ export function streamWeb(): typeof import('node:stream/web') {
 export function assert(): typeof import('node:assert') {
   return load('node:assert') as typeof import('node:assert');
 }
+
+export function crypto(): typeof import('node:crypto') {
+  return load('node:crypto') as typeof import('node:crypto');
+}

@@ -4,13 +4,13 @@
  * Loading a file that does not fit can end the process where no `catch` helps: a symbol that is missing, a page beyond the end
  * of a cut file. So everything that can be told from the file's bytes is asked before `dlopen` sees it.
  */
-import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Word } from '../common/kernel.ts';
+import { crypto } from '../common/lazy-builtins.ts';
 import { type Elf, readElf } from './elf.ts';
 
 /** An open watcher of the addon's. */
@@ -196,7 +196,7 @@ export function judge(bytes: Buffer): AddonFacts | string {
 
 function isWhole(bytes: Buffer): boolean {
   const seal = bytes.toString('latin1', bytes.byteLength - SEAL_BYTES);
-  const digest = createHash('sha256').update(bytes.subarray(0, -SEAL_BYTES)).digest('hex');
+  const digest = crypto().createHash('sha256').update(bytes.subarray(0, -SEAL_BYTES)).digest('hex');
   return seal === SEAL_LABEL + digest;
 }
 
