@@ -221,8 +221,10 @@ export class FileIo {
     return transfer.promise;
   }
 
-  /** The same for ourselves. */
+  /** The same for ourselves. @throws What {@link read} throws: the memory may have gone while somebody else's turn was waited for. */
   #whole(name: 'read' | 'write', bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
+    throwIfAborted(signal);
+    validateView('buffer', bytes);
     return this.#transfer(name, bytes, position, signal, countAlone, bytes);
   }
 
