@@ -31,6 +31,8 @@ const CACHE = join(process.env.KAIO_CACHE || join(tmpdir(), 'kaio-cache'), 'wind
 const WINE = '/usr/lib/wine/wine64';
 const WINESERVER = '/usr/lib/wine/wineserver64';
 const DEADLINE_MS = 300_000;
+/** Starts of a program that says nothing. */
+const TRIES = 3;
 /** Runs worth a line, for whoever wonders where the time goes. */
 const SLOW_SECONDS = 10;
 /** Fewer, and the suite has not really run. */
@@ -112,8 +114,19 @@ function bootWine(): void {
   boot('reg', 'add', 'HKEY_CURRENT_USER\\Software\\Wine', '/v', 'Version', '/d', 'win10', '/f');
 }
 
-/** Runs Node.js for Windows. Its output goes to a file, for Wine knows no terminal of this host. */
+/** Runs Node.js for Windows. */
 function run(name: string, words: readonly string[]): { status: number | null; output: string } {
+  let ended = runOnce(name, words);
+  // Seldom, Wine ends with code 1 before Node.js has begun. What fails for a reason of its own says something, or fails again.
+  for (let tries = 1; tries < TRIES && ended.status === 1 && ended.output === ''; tries++) {
+    console.log(`  (${name}: ended with code 1 and said nothing: again)`);
+    ended = runOnce(name, words);
+  }
+  return ended;
+}
+
+/** Its output goes to a file, for Wine knows no terminal of this host. */
+function runOnce(name: string, words: readonly string[]): { status: number | null; output: string } {
   const path = join(CACHE, `${name}.log`);
   const log = openSync(path, 'w');
   const began = performance.now();
