@@ -332,6 +332,47 @@ for (const { name, open: openKernel, missing } of KERNELS) {
       context.kernel.close(eventfd);
     });
 
+    it('closes no dropped file while a read of it is in flight', async () => {
+      const bytes = 1 << 20;
+      const source = path(Buffer.alloc(bytes, 'd'));
+      const buffer = alignedBuffer(bytes);
+      const warnings: string[] = [];
+      const listen = (warning: Error): number => warnings.push(warning.message);
+      process.on('warning', listen);
+      for (let round = 0; round < 5; round++) {
+        let settled = false;
+        const { reads } = await begin();
+        void reads.finally(() => {
+          settled = true;
+        });
+        while (!settled) {
+          collectGarbage();
+          await setImmediate();
+          if (!settled) assert.equal(warnings.length, round);
+        }
+        for (const count of await reads) assert.equal(count, bytes);
+        // Then it is closed, with one warning.
+        while (warnings.length === round) {
+          collectGarbage();
+          await setImmediate();
+        }
+      }
+      process.off('warning', listen);
+
+      async function countsOf(reads: Promise<{ bytesRead: number }>[]): Promise<number[]> {
+        return (await Promise.all(reads)).map(({ bytesRead }) => bytesRead);
+      }
+
+      /** The file is nobody's when this is over, but of its reads. */
+      async function begin(): Promise<{ reads: Promise<number[]> }> {
+        const file = await open(source, 'r', 0o666, { backend: name, direct: 'prefer' });
+        const reads: Promise<{ bytesRead: number }>[] = [];
+        // No closure, which would hold the file.
+        for (let lane = 0; lane < 128; lane++) reads.push(file.read(buffer, 0, bytes, 0));
+        return { reads: countsOf(reads) };
+      }
+    });
+
     it('closes a file that was dropped, with a warning', async () => {
       const warnings: string[] = [];
       const listen = (warning: Error): number => warnings.push(warning.message);

@@ -223,6 +223,15 @@ for (const { name: backend, missing } of KERNELS) {
           Buffer.concat([content.subarray(0, 10_000), Buffer.from('the end')]),
         );
         assert.ok((await file.readFile()).equals(readFileSync(name)));
+        // Whole blocks wait for the one that is changed in part, and their memory may go meanwhile.
+        const room = new Uint8Array(8192);
+        const beyond = file.context.kernel.memory.addressOf(room) % 4096;
+        const blocks = room.subarray(4096 - beyond, 8192 - beyond);
+        const part = file.write(Buffer.from('part'), 0, 4, 1);
+        const whole = file.write(blocks, 0, 4096, 4096);
+        structuredClone(blocks.buffer, { transfer: [blocks.buffer] });
+        await assert.rejects(whole, { code: 'ERR_INVALID_ARG_VALUE' });
+        assert.equal((await part).bytesWritten, 4);
       });
     });
 
