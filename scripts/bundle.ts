@@ -1,13 +1,14 @@
 /**
- * Merges the modules of `dist/src` into a few files, for the package: Node.js takes half a millisecond for each file that it loads, and
- * there are well over a hundred.
+ * Merges the modules of `dist/src` into a few files, for the package: Node.js takes half a millisecond for each ES module that it
+ * loads, most of it waiting for the thread pool, and there are well over a hundred.
  *
- * What others import stays a module of its own, at its place; everything else goes into chunks that they share, so each
- * thing exists once however it is imported. `npm run compile` undoes it.
+ * What others import stays an ES module at its place, which is a face only: everything behind the faces is CommonJS, in chunks
+ * under `dist/src/chunks`, because Node.js loads that at once and without waiting. Each thing exists once however it is imported.
+ * `npm run compile` undoes it.
  */
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, posix, relative, sep } from 'node:path';
-import { rolldown } from 'rolldown';
+import { type OutputChunk, rolldown } from 'rolldown';
 import { importsOf } from './import-rules.ts';
 import { packageRoot } from './package-root.ts';
 
@@ -17,6 +18,11 @@ const APART = ['src/cli/', 'src/fuzz/'];
 /** Of the package's exports; and what is imported by what stays apart. */
 const EXPORTED = ['src/index.js', 'src/native/index.js', 'src/emulated/index.js'];
 const IMPORTERS = ['src', 'test/conformance', 'bench'];
+const CHUNKS = 'src/chunks/';
+/** Folders whose modules go into one chunk each, whoever imports them; the first that fits. */
+const GROUPS = ['src/emulated/simulated/', 'src/emulated/', 'src/native/', 'src/common/', 'src/'];
+/** What is only required when it is first used: who runs on the real kernel does not load the emulated one, the largest of all. */
+const ON_FIRST_USE = { chunk: 'emulated', by: 'index' };
 
 /** Modules of `dist`, by their paths with forward slashes. */
 function modulesIn(folder: string): string[] {
@@ -44,29 +50,74 @@ function entries(): string[] {
   return [...wanted];
 }
 
+/** `src/emulated/` is `emulated`, `src/` is `index`. */
+function chunkName(folder: string): string {
+  return folder.slice('src/'.length, -1).replaceAll('/', '-') || 'index';
+}
+
+/**
+ * Makes a chunk's `const x = require('…')` of another one a function, called at each use.
+ *
+ * @throws Error if the chunk does not require the other, or uses it while it is itself being loaded.
+ */
+function requireOnFirstUse(code: string, chunk: string): string {
+  const required = new RegExp(`^const (\\w+) = (require\\("\\./${chunk}\\.cjs"\\));$`, 'm').exec(code);
+  if (required === null) throw new Error(`nothing requires the chunk ${chunk}`);
+  const [declaration, name, call] = required;
+  // Functions are indented, as the merger prints them; what runs at once is not.
+  if (new RegExp(`^(?!const ${name} )\\S.*\\b${name}\\b`, 'm').test(code))
+    throw new Error(`the chunk ${chunk} is used outside of functions`);
+  return code
+    .replace(declaration, `const ${name} = () => ${call};`)
+    .replace(new RegExp(`\\b${name}\\.`, 'g'), `${name}().`);
+}
+
+/** An ES module at the place of a merged one, with its names. */
+function face(path: string, { exports, fileName }: OutputChunk): string {
+  const chunk = posix.relative(posix.dirname(path), fileName);
+  return `import { createRequire } from 'node:module';
+const chunk = createRequire(import.meta.url)('${chunk.startsWith('.') ? chunk : `./${chunk}`}');
+export const { ${exports.join(', ')} } = chunk;
+`;
+}
+
 const before = modulesIn('src').filter(isMerged);
-const input = Object.fromEntries(entries().map((path) => [path.replace(/\.js$/, ''), join(dist, path)]));
+const faces = new Map(entries().map((path) => [path.replace(/\.js$/, '').replaceAll('/', '-'), path]));
 const bundle = await rolldown({
-  input,
+  input: Object.fromEntries([...faces].map(([name, path]) => [name, join(dist, path)])),
   platform: 'node',
   external: [/^node:/, 'koffi', 'node-gyp-build'],
+  preserveEntrySignatures: 'allow-extension',
 });
 const { output } = await bundle.generate({
-  format: 'esm',
-  entryFileNames: '[name].js',
-  chunkFileNames: 'src/chunks/[name].js',
-});
-const written = new Set(output.map(({ fileName }) => fileName));
-// Everything was read by now; what is not written again is in a chunk.
-await bundle.write({
-  dir: dist,
-  format: 'esm',
-  entryFileNames: '[name].js',
-  chunkFileNames: 'src/chunks/[name].js',
+  format: 'cjs',
+  entryFileNames: `${CHUNKS}[name].cjs`,
+  chunkFileNames: `${CHUNKS}[name].cjs`,
+  comments: false,
+  codeSplitting: {
+    includeDependenciesRecursively: false,
+    groups: GROUPS.map((folder, index) => ({
+      name: chunkName(folder),
+      test: (id: string) => relative(dist, id).split(sep).join('/').startsWith(folder),
+      priority: GROUPS.length - index,
+    })),
+  },
 });
 await bundle.close();
 for (const path of before) {
   rmSync(join(dist, `${path}.map`), { force: true });
-  if (!written.has(path)) rmSync(join(dist, path));
+  rmSync(join(dist, path));
 }
-console.log(`${before.length} modules are ${written.size} files in ${relative(process.cwd(), dist) || dist}`);
+mkdirSync(join(dist, CHUNKS), { recursive: true });
+for (const chunk of output) {
+  if (chunk.type !== 'chunk') throw new Error(`${chunk.fileName} is no code`);
+  const lazy = chunk.name === ON_FIRST_USE.by;
+  writeFileSync(
+    join(dist, chunk.fileName),
+    lazy ? requireOnFirstUse(chunk.code, ON_FIRST_USE.chunk) : chunk.code,
+  );
+  if (!chunk.isEntry) continue;
+  const path = faces.get(chunk.name)!;
+  writeFileSync(join(dist, path), face(path, chunk));
+}
+console.log(`${before.length} modules are ${output.length} chunks behind ${faces.size} faces`);

@@ -1,5 +1,20 @@
 /** What an AioFile needs of the host's file: a FileHandle has it, and so does a bare descriptor through `node:fs`. */
-import * as fs from 'node:fs';
+import {
+  close,
+  fchmod,
+  fchown,
+  fdatasync,
+  fstat,
+  fsync,
+  ftruncate,
+  futimes,
+  read,
+  readFile,
+  readv,
+  write,
+  writeFile,
+  writev,
+} from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { DescriptorCalls } from './kernel-files.ts';
@@ -26,20 +41,20 @@ export type HostHandle = Pick<
 
 /** `node:fs`: on the thread pool. */
 export const hostCalls = {
-  read: promisify(fs.read),
-  write: promisify(fs.write),
-  readv: promisify(fs.readv),
-  writev: promisify(fs.writev),
-  fsync: promisify(fs.fsync),
-  fdatasync: promisify(fs.fdatasync),
-  fstat: promisify(fs.fstat),
-  ftruncate: promisify(fs.ftruncate),
-  futimes: promisify(fs.futimes),
-  fchmod: promisify(fs.fchmod),
-  fchown: promisify(fs.fchown),
-  readFile: promisify(fs.readFile) as DescriptorCalls['readFile'],
-  writeFile: promisify(fs.writeFile) as DescriptorCalls['writeFile'],
-  close: promisify(fs.close),
+  read: promisify(read),
+  write: promisify(write),
+  readv: promisify(readv),
+  writev: promisify(writev),
+  fsync: promisify(fsync),
+  fdatasync: promisify(fdatasync),
+  fstat: promisify(fstat),
+  ftruncate: promisify(ftruncate),
+  futimes: promisify(futimes),
+  fchmod: promisify(fchmod),
+  fchown: promisify(fchown),
+  readFile: promisify(readFile) as DescriptorCalls['readFile'],
+  writeFile: promisify(writeFile) as DescriptorCalls['writeFile'],
+  close: promisify(close),
 } as DescriptorCalls;
 
 type Loose = (fd: number, ...args: unknown[]) => Promise<never>;

@@ -15,6 +15,10 @@ export function assert(): typeof import('node:assert') {
   return load('node:assert') as typeof import('node:assert');
 }
 
-export function crypto(): typeof import('node:crypto') {
-  return load('node:crypto') as typeof import('node:crypto');
+export function perfHooks(): typeof import('node:perf_hooks') {
+  return load('node:perf_hooks') as typeof import('node:perf_hooks');
+}
+
+export function workerThreads(): typeof import('node:worker_threads') {
+  return load('node:worker_threads') as typeof import('node:worker_threads');
 }

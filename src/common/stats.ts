@@ -1,5 +1,6 @@
 /** Counting what a context does. */
-import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import type { RecordableHistogram } from 'node:perf_hooks';
+import { perfHooks } from './lazy-builtins.ts';
 
 /** A snapshot of what an {@link AioContext} has done so far. */
 export interface AioStats {
@@ -33,7 +34,7 @@ export class Counters {
   readonly #threadPool = new Map<string, number>();
 
   constructor(latency: boolean) {
-    this.latency = latency ? createHistogram() : undefined;
+    this.latency = latency ? perfHooks().createHistogram() : undefined;
   }
 
   /** Counts an operation that went to the thread pool. */

@@ -10,7 +10,6 @@ import { arch } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Word } from '../common/kernel.ts';
-import { crypto } from '../common/lazy-builtins.ts';
 import { type Elf, readElf } from './elf.ts';
 
 /** An open watcher of the addon's. */
@@ -72,8 +71,8 @@ export type AddonState =
 const INTERFACE = 1;
 const MARKER = /kaio-addon interface=(\d+) napi=(\d+) libc=(\w+);/;
 const MARKER_BYTES = 100;
-const SEAL_LABEL = 'kaio-sha256:';
-const SEAL_BYTES = SEAL_LABEL.length + 64;
+const SEAL_LABEL = 'kaio-fnv1a:';
+const SEAL_BYTES = SEAL_LABEL.length + 8;
 const ET_DYN = 3;
 const HEADER_BYTES = 4096;
 const REBUILD = 'build it again with npm run build:addon';
@@ -196,8 +195,21 @@ export function judge(bytes: Buffer): AddonFacts | string {
 
 function isWhole(bytes: Buffer): boolean {
   const seal = bytes.toString('latin1', bytes.byteLength - SEAL_BYTES);
-  const digest = crypto().createHash('sha256').update(bytes.subarray(0, -SEAL_BYTES)).digest('hex');
-  return seal === SEAL_LABEL + digest;
+  return seal === SEAL_LABEL + checksum(bytes.subarray(0, -SEAL_BYTES));
+}
+
+/**
+ * As `addon/seal.cjs` makes it: FNV-1a, by words of 32 bits instead of bytes.
+ *
+ * Against damage, not against anybody: a cryptographic digest would cost each start 3 ms for loading node:crypto.
+ */
+function checksum(bytes: Buffer): string {
+  const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const whole = bytes.byteLength & ~3;
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < whole; at += 4) hash = Math.imul(hash ^ words.getUint32(at, true), 0x01000193);
+  for (let at = whole; at < bytes.byteLength; at++) hash = Math.imul(hash ^ words.getUint8(at), 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, '0');
 }
 
 /** Node's own program, where it may be read. */

@@ -1,8 +1,8 @@
 /** The process's own memory, as the native kernel sees it. */
-import { markAsUntransferable } from 'node:worker_threads';
 import { ERRNO } from '../common/abi/errno.ts';
 import { encodeIovec } from '../common/abi/structs.ts';
 import type { Address, Memory, Protection } from '../common/kernel.ts';
+import { workerThreads } from '../common/lazy-builtins.ts';
 import type { Libc } from './libc.ts';
 
 const PROT: Readonly<Record<Protection, number>> = { none: 0, read: 1, 'read-write': 3 };
@@ -53,7 +53,7 @@ export class ProcessMemory implements Memory {
     // Once is enough, and asking is cheaper than marking.
     if (this.#pinned.has(buffer)) return;
     this.#pinned.add(buffer);
-    markAsUntransferable(buffer);
+    workerThreads().markAsUntransferable(buffer);
   }
 
   mmap(bytes: number, protection: Protection): Address {
