@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { IOCB_FLAG_IOPRIO, IOCB_FLAG_RESFD } from '../common/abi/constants.ts';
-import { allFeatures, type Feature, type Supports } from '../common/supports.ts';
+import { allFeatures, type Supports } from '../common/supports.ts';
 import type { NativeKernel } from './index.ts';
 import { ProbeContext } from './probe-context.ts';
 
@@ -19,41 +19,38 @@ export class NativeSupports implements Supports {
   readonly aio_flags = IOCB_FLAG_RESFD | IOCB_FLAG_IOPRIO;
   readonly features: Supports['features'];
   readonly #kernel: NativeKernel;
-  #opcodes: readonly number[] | undefined;
-  #rwFlags: number | undefined;
+  readonly #askOpcodes = this.#once((probe) => probe.opcodes());
+  readonly #askRwFlags = this.#once((probe) => probe.rwFlags());
   #possibleCpus: number | undefined;
 
   constructor(kernel: NativeKernel) {
     this.#kernel = kernel;
-    this.features = Object.defineProperties(allFeatures(), {
-      'mapped-ring': this.#feature(
-        (probe) => probe.mapsRing(),
-        'this runtime does not let JavaScript see the ring',
-      ),
-      'kernel-obeys-protection': this.#feature(
-        (probe) => probe.obeysProtection(),
-        'this kernel reads memory that was made unreadable to the process',
-      ),
-      'cuts-one-segment': this.#feature(
-        (probe) => probe.cutsOneSegment(),
-        'this kernel judges the uncut length of a single segment, as of several',
-      ),
-      // No single thread can ask.
-      'batched-wait': {
-        value: isRelease(BATCHED_WAIT) || `waiters wake at each event before Linux ${BATCHED_WAIT.join('.')}`,
-        enumerable: true,
+    const mapsRing = this.#once((probe) => probe.mapsRing());
+    const obeysProtection = this.#once((probe) => probe.obeysProtection());
+    const cutsOneSegment = this.#once((probe) => probe.cutsOneSegment());
+    this.features = {
+      ...allFeatures(),
+      get 'mapped-ring'() {
+        return mapsRing() || 'this runtime does not let JavaScript see the ring';
       },
-    } satisfies Partial<Record<Feature, PropertyDescriptor>>);
+      get 'kernel-obeys-protection'() {
+        return obeysProtection() || 'this kernel reads memory that was made unreadable to the process';
+      },
+      get 'cuts-one-segment'() {
+        return cutsOneSegment() || 'this kernel judges the uncut length of a single segment, as of several';
+      },
+      // No single thread can ask.
+      'batched-wait':
+        isRelease(BATCHED_WAIT) || `waiters wake at each event before Linux ${BATCHED_WAIT.join('.')}`,
+    };
   }
 
   get opcodes(): readonly number[] {
-    this.#opcodes ??= this.#ask((probe) => probe.opcodes());
-    return this.#opcodes;
+    return this.#askOpcodes();
   }
 
   get rw_flags(): number {
-    this.#rwFlags ??= this.#ask((probe) => probe.rwFlags());
-    return this.#rwFlags;
+    return this.#askRwFlags();
   }
 
   get possibleCpus(): number {
@@ -61,14 +58,11 @@ export class NativeSupports implements Supports {
     return this.#possibleCpus;
   }
 
-  #feature(question: (probe: ProbeContext) => boolean, otherwise: string): PropertyDescriptor {
-    let answer: boolean | undefined;
-    return {
-      get: () => {
-        answer ??= this.#ask(question);
-        return answer || otherwise;
-      },
-      enumerable: true,
+  #once<T>(question: (probe: ProbeContext) => T): () => T {
+    let answer: T | undefined;
+    return () => {
+      answer ??= this.#ask(question);
+      return answer;
     };
   }
 
