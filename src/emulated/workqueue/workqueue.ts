@@ -80,7 +80,7 @@ export class WorkQueue {
       ctx.queued = true;
       this.#contexts.push(ctx);
     }
-    if (this.#hasRoom) this.#schedule();
+    if (this.#hasRoom) this.#scheduleSoon();
   }
 
   /** Begins now what would begin on the event loop, as far as the limit allows: for a thread that is about to wait. */
@@ -99,14 +99,24 @@ export class WorkQueue {
     return first?.ki_filp.mayWait === true && this.#counts(first);
   }
 
-  #schedule(): void {
+  /** At the end of this tick: a turn of the event loop later the executor's threads have gone to sleep. */
+  #scheduleSoon(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      this.#pump();
-    });
+    process.nextTick(this.#pumpScheduled);
   }
+
+  /** When others have had their turn. */
+  #scheduleLater(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(this.#pumpScheduled);
+  }
+
+  readonly #pumpScheduled = (): void => {
+    this.#scheduled = false;
+    this.#pump();
+  };
 
   /** A request that was begun has ended. */
   ended(req: Kiocb): void {
@@ -128,7 +138,7 @@ export class WorkQueue {
     let stalled: Kioctx[] | undefined;
     while (this.#hasRoom) {
       if (turn === limit) {
-        this.#schedule();
+        this.#scheduleLater();
         break;
       }
       const ctx = this.#contexts.shift();
