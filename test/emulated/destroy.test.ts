@@ -6,7 +6,7 @@ const PWRITE = 1;
 const POLL = 5;
 const EINVAL = -22;
 const RESFD = 1;
-const turn = () => new Promise((resolve) => setImmediate(resolve));
+const tick = () => new Promise<void>((resolve) => process.nextTick(resolve));
 const MANY = 4 << 20;
 
 describe('io_destroy', () => {
@@ -23,7 +23,7 @@ describe('io_destroy', () => {
       aio_nbytes: MANY,
     };
     u.submit(ctx, { ...read, aio_flags: RESFD, aio_resfd: efd });
-    await turn();
+    await tick();
     expect(u.kernel.io_destroy(ctx)).toBe(0);
     expect(u.memory.read(ctx, 4)).toBeUndefined();
     expect(u.kernel.eventfd_read(efd)).toBe(1n);

@@ -185,7 +185,8 @@ describe('a bare descriptor that is closed and reused', () => {
   it('gives nobody the data of the other file', async () => {
     const u = user();
     const ctx = u.setup();
-    for (const turnsBefore of [0, 1]) {
+    // It has not begun yet; or it has, and its end comes in a later turn of the event loop.
+    for (const ticksBefore of [0, 1]) {
       const mine = file('mine');
       const target = u.keep(Buffer.from('....'));
       u.submit(ctx, {
@@ -194,7 +195,7 @@ describe('a bare descriptor that is closed and reused', () => {
         aio_buf: u.addressOf(target),
         aio_nbytes: 4,
       });
-      for (let i = 0; i < turnsBefore; i++) await turn();
+      for (let i = 0; i < ticksBefore; i++) await tick();
       mine.close();
       const theirs = file('theirs');
       expect(theirs.fd).toBe(mine.fd);
