@@ -22,7 +22,7 @@ export async function openContext(backend: 'native' | 'emulated', work: Work): P
     ? (block: Buffer, position: number) => context.write(fd, block, position)
     : (block: Buffer, position: number) => context.read(fd, block, position);
   return {
-    run: (phase) => runLanes(phase, work.blocks, transfer),
+    run: (phase) => runLanes(phase, work.blocks, transfer, (count) => count),
     async close() {
       await context.close();
       kernel.fput(fd);

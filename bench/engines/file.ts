@@ -1,6 +1,7 @@
 /** `AioFile`, native kernel, opened by its own `open()`. */
 import { AioContext, open, selectKernel } from '../../src/index.ts';
 import { isWrite } from '../job.ts';
+import type { Phase } from '../phase.ts';
 import type { Session, Work } from './engine.ts';
 import { runLanes } from './lanes.ts';
 
@@ -8,7 +9,7 @@ import { runLanes } from './lanes.ts';
 const SHARED_DEPTH = 128;
 
 export async function openFile(work: Work): Promise<Session> {
-  const { blockSize, mode, path, queueDepth } = work;
+  const { blocks, blockSize, mode, path, queueDepth } = work;
   // A deeper queue than the shared context has is one that a user would have to ask for, too.
   const own =
     queueDepth > SHARED_DEPTH
@@ -18,12 +19,23 @@ export async function openFile(work: Work): Promise<Session> {
     direct: mode === 'direct' ? 'require' : false,
     ...(own === undefined ? { backend: 'native' } : { context: own }),
   });
-  const transfer = isWrite(work)
-    ? async (block: Buffer, position: number) =>
-        (await file.write(block, 0, blockSize, position)).bytesWritten
-    : async (block: Buffer, position: number) => (await file.read(block, 0, blockSize, position)).bytesRead;
+  const run = isWrite(work)
+    ? (phase: Phase) =>
+        runLanes(
+          phase,
+          blocks,
+          (block, position) => file.write(block, 0, blockSize, position),
+          ({ bytesWritten }) => bytesWritten,
+        )
+    : (phase: Phase) =>
+        runLanes(
+          phase,
+          blocks,
+          (block, position) => file.read(block, 0, blockSize, position),
+          ({ bytesRead }) => bytesRead,
+        );
   return {
-    run: (phase) => runLanes(phase, work.blocks, transfer),
+    run,
     async close() {
       await file.close();
       await own?.close();

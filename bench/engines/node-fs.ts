@@ -9,13 +9,24 @@ import { runLanes } from './lanes.ts';
 
 /** `FileHandle.read` and `write`. */
 export async function openFsPromises(work: Work): Promise<Session> {
-  const { blockSize } = work;
+  const { blocks, blockSize } = work;
   const handle = await open(work.path, openFlags(work));
-  const transfer = isWrite(work)
-    ? async (block: Buffer, position: number) =>
-        (await handle.write(block, 0, blockSize, position)).bytesWritten
-    : async (block: Buffer, position: number) => (await handle.read(block, 0, blockSize, position)).bytesRead;
-  return { run: (phase) => runLanes(phase, work.blocks, transfer), close: () => handle.close() };
+  const run = isWrite(work)
+    ? (phase: Phase) =>
+        runLanes(
+          phase,
+          blocks,
+          (block, position) => handle.write(block, 0, blockSize, position),
+          ({ bytesWritten }) => bytesWritten,
+        )
+    : (phase: Phase) =>
+        runLanes(
+          phase,
+          blocks,
+          (block, position) => handle.read(block, 0, blockSize, position),
+          ({ bytesRead }) => bytesRead,
+        );
+  return { run, close: () => handle.close() };
 }
 
 /** `fs.read` and `fs.write`. */

@@ -16,8 +16,10 @@ import { Operation } from './operation.ts';
 import type { AioStats } from './stats.ts';
 import { SubmissionQueue } from './submission.ts';
 import {
+  assertView,
   type Descriptor,
   invalidArgType,
+  refuseUnstable,
   validateDescriptor,
   validateInteger,
   validatePosition,
@@ -328,16 +330,18 @@ export class AioContext {
     // Not through #start: a closure for each transfer is felt here.
     try {
       const signal = validateSignal(options.signal);
-      validateView('buffer', view);
+      assertView('buffer', view);
+      const { buffer, byteLength } = view;
+      refuseUnstable('buffer', buffer, byteLength);
       const operation = new Operation(
         syscall,
         opcode,
         validateDescriptor(fd),
-        this.kernel.memory.addressOf(view),
-        view.byteLength,
+        byteLength === 0 ? 0 : this.kernel.memory.addressOf(buffer) + view.byteOffset,
+        byteLength,
         validatePosition(position),
         rwFlags(options),
-        view.byteLength === 0 ? undefined : view,
+        byteLength === 0 ? undefined : view,
         undefined,
         fd,
       );

@@ -10,7 +10,7 @@ import { bytesOf } from './file-arguments.ts';
 import { type Answer, FileTransfer, type NowaitReads, renamed, type TransferFile } from './file-transfer.ts';
 import type { DescriptorCalls } from './kernel-files.ts';
 import type { Routing, ThreadPoolReason } from './routing.ts';
-import { validateView } from './validate.ts';
+import { refuseUnstable, validateView } from './validate.ts';
 
 /**
  * What becomes of a direct transfer that the device would refuse.
@@ -91,19 +91,21 @@ export class FileIo {
     signal: AbortSignal | undefined,
   ): Promise<T> {
     throwIfAborted(signal);
-    validateView('buffer', bytes);
+    const { buffer: memory } = bytes;
+    refuseUnstable('buffer', memory, bytes.byteLength);
     if (position === null) {
       return this.#answered(this.#readFromPool(bytes, null, 'position of the descriptor'), answer, buffer);
     }
     switch (this.#routing.read) {
       case 'kernel': {
         const wrong = this.#direct ? this.#misalignment(bytes, position) : undefined;
-        if (wrong === undefined) return this.#transfer('read', bytes, position, signal, answer, buffer);
+        if (wrong === undefined)
+          return this.#transfer('read', bytes, memory, position, signal, answer, buffer);
         if (this.#unaligned === 'error') throw wrong;
         return this.#answered(this.#readWidened(bytes, position, signal), answer, buffer);
       }
       case 'nowait':
-        return this.#readNowait(bytes, position, signal, answer, buffer);
+        return this.#readNowait(bytes, memory, position, signal, answer, buffer);
       case 'threadpool':
         return this.#answered(this.#readFromPool(bytes, position), answer, buffer);
     }
@@ -123,7 +125,8 @@ export class FileIo {
     signal: AbortSignal | undefined,
   ): Promise<T> {
     throwIfAborted(signal);
-    validateView('buffer', bytes);
+    const { buffer: memory } = bytes;
+    refuseUnstable('buffer', memory, bytes.byteLength);
     if (position === null) {
       return this.#answered(this.#writeToPool(bytes, null, 'position of the descriptor'), answer, buffer);
     }
@@ -138,7 +141,7 @@ export class FileIo {
       return this.#answered(written, answer, buffer);
     }
     if (wrong !== undefined) throw wrong;
-    return this.#transfer('write', bytes, position, signal, answer, buffer);
+    return this.#transfer('write', bytes, memory, position, signal, answer, buffer);
   }
 
   async readv(views: readonly NodeJS.ArrayBufferView[], position: number | null): Promise<number> {
@@ -197,6 +200,7 @@ export class FileIo {
   #transfer<T>(
     name: 'read' | 'write',
     bytes: Uint8Array,
+    memory: ArrayBufferLike,
     position: number,
     signal: AbortSignal | undefined,
     answer: Answer<T>,
@@ -208,7 +212,7 @@ export class FileIo {
       name,
       this.#file,
       bytes,
-      context.kernel.memory.addressOf(bytes),
+      bytes.byteLength === 0 ? 0 : context.kernel.memory.addressOf(memory) + bytes.byteOffset,
       position,
       nowait === undefined ? 0 : RWF_NOWAIT,
       answer,
@@ -224,12 +228,14 @@ export class FileIo {
   /** The same for ourselves. @throws What {@link read} throws: the memory may have gone while somebody else's turn was waited for. */
   #whole(name: 'read' | 'write', bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
     throwIfAborted(signal);
-    validateView('buffer', bytes);
-    return this.#transfer(name, bytes, position, signal, countAlone, bytes);
+    const { buffer: memory } = bytes;
+    refuseUnstable('buffer', memory, bytes.byteLength);
+    return this.#transfer(name, bytes, memory, position, signal, countAlone, bytes);
   }
 
   #readNowait<T>(
     bytes: Uint8Array,
+    memory: ArrayBufferLike,
     position: number,
     signal: AbortSignal | undefined,
     answer: Answer<T>,
@@ -243,7 +249,7 @@ export class FileIo {
       );
     }
     try {
-      return this.#transfer('read', bytes, position, signal, answer, buffer, this.#nowaitReads);
+      return this.#transfer('read', bytes, memory, position, signal, answer, buffer, this.#nowaitReads);
     } catch (error) {
       this.#routing.missed();
       throw error;

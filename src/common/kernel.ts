@@ -42,9 +42,9 @@ export interface Memory {
    * *Ownership*: the address is good for as long as the caller holds the buffer and the buffer is neither
    * detached nor resized. Nothing here keeps it alive.
    *
-   * An empty view has no memory: the answer is 0.
+   * An empty view has no memory: the answer is 0. A buffer's address and the `byteOffset` of a view make that of the view.
    */
-  addressOf(view: ArrayBufferView | ArrayBuffer): Address;
+  addressOf(view: ArrayBufferView | ArrayBufferLike): Address;
   /**
    * Sees to it that the memory of a view that the kernel may write to at any moment stays where it is, for good.
    *

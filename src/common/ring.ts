@@ -75,7 +75,8 @@ export class MappedRing implements AioRing {
 
   get ready(): number {
     if (this.#cells === 0) return 0;
-    const head = Atomics.load(this.#words, HEAD) % this.#cells;
+    // The head moves by readers of this process alone; the tail by the kernel, which has written the events before.
+    const head = this.#words[HEAD]! % this.#cells;
     const tail = Atomics.load(this.#words, TAIL) % this.#cells;
     return tail >= head ? tail - head : tail - head + this.#cells;
   }
@@ -89,7 +90,7 @@ export class MappedRing implements AioRing {
         const words = this.#words;
         const cells = this.#cells;
         if (cells === 0) return reaped;
-        const head = Atomics.load(words, HEAD) % cells;
+        const head = words[HEAD]! % cells;
         const cell = HEADER_WORDS + head * EVENT_WORDS;
         const dataLow = words[cell + DATA_LOW]!;
         const dataHigh = words[cell + DATA_HIGH]!;

@@ -15,13 +15,16 @@ import { IocbSlab } from './iocb-slab.ts';
 import type { AioContextId, AioKernel, EventfdWatcher, SubmitThread } from './kernel.ts';
 import type { Operation } from './operation.ts';
 import { OperationQueue } from './operation-queue.ts';
-import type { AioRing } from './ring.ts';
 import { PollForecast } from './poll-forecast.ts';
+import type { AioRing } from './ring.ts';
 import { SilentWatch } from './silent-watch.ts';
 import { Counters } from './stats.ts';
 import { SubmitPlace, type SubmitThreadChoice } from './submit-place.ts';
 import { Turn } from './turn.ts';
 import { detachedView } from './validate.ts';
+
+// `process` is a getter of the global object, which is felt at each tick.
+const { nextTick } = process;
 
 const GENERATIONS = 0x10_0000;
 const HIGH = 0x1_0000_0000;
@@ -55,7 +58,9 @@ export class SubmissionQueue {
   readonly #inFlight: (Operation | undefined)[];
   readonly #generations: Uint32Array;
   readonly #freeSlots: number[];
-  readonly #batch: number[] = [];
+  /** Slots of the batch being submitted, and how many they are. */
+  readonly #batch: Uint32Array;
+  #staged = 0;
   readonly #queue = new OperationQueue();
   readonly #signals = new AbortListeners<Operation>((operation) => this.#abort(operation));
   readonly #forecast = new CompletionForecast();
@@ -101,6 +106,7 @@ export class SubmissionQueue {
     this.#slab = new IocbSlab(kernel.memory, queueDepth);
     this.#inFlight = Array<Operation | undefined>(queueDepth).fill(undefined);
     this.#generations = new Uint32Array(queueDepth);
+    this.#batch = new Uint32Array(queueDepth);
     this.#freeSlots = Array.from({ length: queueDepth }, (_, index) => queueDepth - 1 - index);
     const mapped = kernel.mapRing(this.#ctx);
     this.#ring = mapped ?? new CalledRing(kernel, this.#ctx, queueDepth);
@@ -184,7 +190,7 @@ export class SubmissionQueue {
   #scheduleFlush(): void {
     if (this.#flushScheduled || this.#flushing) return;
     this.#flushScheduled = true;
-    if (this.#turn.takeBatch()) process.nextTick(this.#flushNow);
+    if (this.#turn.takeBatch()) nextTick(this.#flushNow);
     else setImmediate(this.#flushNow);
   }
 
@@ -200,9 +206,9 @@ export class SubmissionQueue {
     }
     try {
       this.#stage(this.#mayKeepAlive && this.#isLookedFor());
-      this.#turn.count(this.#batch.length);
+      this.#turn.count(this.#staged);
       // Nothing, when all of it was given up: and then the context may be gone already.
-      if (this.#batch.length > 0) {
+      if (this.#staged > 0) {
         this.#submit();
         this.#reap();
         this.#forecast.saw(this.#pinInFlight());
@@ -223,7 +229,7 @@ export class SubmissionQueue {
   async #flushElsewhere(thread: SubmitThread): Promise<void> {
     try {
       this.#stage(false);
-      const total = this.#batch.length;
+      const total = this.#staged;
       this.#pinInFlight();
       this.#outOfSlots = false;
       for (let done = 0; done < total; ) {
@@ -241,7 +247,7 @@ export class SubmissionQueue {
 
   /** What was aborted between its staging and the call could not be found by `io_cancel` then. */
   #cancelAborted(): void {
-    for (const slot of this.#batch) {
+    for (const slot of this.#batch.subarray(0, this.#staged)) {
       const operation = this.#inFlight[slot];
       if (operation?.isAborted === true && !operation.cancelled) this.#cancel(operation);
     }
@@ -311,8 +317,8 @@ export class SubmissionQueue {
    */
   #pinInFlight(): number {
     let left = 0;
-    for (const slot of this.#batch) {
-      const operation = this.#inFlight[slot];
+    for (let index = 0; index < this.#staged; index++) {
+      const operation = this.#inFlight[this.#batch[index]!];
       if (operation === undefined) continue;
       left++;
       if (operation.view !== undefined) this.#kernel.memory.pin(operation.view);
@@ -323,7 +329,7 @@ export class SubmissionQueue {
 
   /** @param silent - Transfers are to signal nothing when they complete. */
   #stage(silent: boolean): void {
-    this.#batch.length = 0;
+    this.#staged = 0;
     while (this.#freeSlots.length > 0) {
       const operation = this.#queue.shift();
       if (operation === undefined) return;
@@ -349,8 +355,8 @@ export class SubmissionQueue {
         this.#eventfd,
         generation * HIGH + slot,
       );
-      this.#slab.point(this.#batch.length, slot);
-      this.#batch.push(slot);
+      this.#slab.point(this.#staged, slot);
+      this.#batch[this.#staged++] = slot;
       operation.slot = slot;
       operation.state = 'in-flight';
       this.#inFlight[slot] = operation;
@@ -358,7 +364,7 @@ export class SubmissionQueue {
   }
 
   #submit(): void {
-    const total = this.#batch.length;
+    const total = this.#staged;
     this.#outOfSlots = false;
     for (let done = 0; done < total; ) {
       const iocbpp = this.#slab.iocbpp + done * POINTER_BYTES;
@@ -374,7 +380,7 @@ export class SubmissionQueue {
    * @returns How many have been dealt with now.
    */
   #judge(answer: number, done: number): number {
-    const total = this.#batch.length;
+    const total = this.#staged;
     this.counters.batches++;
     if (submitChannel.hasSubscribers)
       submitChannel.publish({ kernel: this.#kernel, requests: total - done, accepted: answer });
@@ -399,7 +405,7 @@ export class SubmissionQueue {
 
   /** Puts what the kernel had no room for back to the front of the queue, in order. */
   #unstage(from: number): void {
-    const back = this.#batch.slice(from).map((slot) => {
+    const back = Array.from(this.#batch.subarray(from, this.#staged), (slot) => {
       const operation = this.#take(slot);
       operation.state = 'queued';
       return operation;

@@ -69,17 +69,30 @@ export function detachedView(name: string): Error {
  * @returns The view.
  */
 export function validateView(name: string, view: unknown): ArrayBufferView {
+  assertView(name, view);
+  refuseUnstable(name, view.buffer, view.byteLength);
+  return view;
+}
+
+/** The first half of {@link validateView}. */
+export function assertView(name: string, view: unknown): asserts view is ArrayBufferView {
   if (!ArrayBuffer.isView(view))
     throw invalidArgType(name, 'an instance of Buffer, TypedArray, or DataView', view);
-  if (isDetached(view.buffer)) throw detachedView(name);
-  if (mayChangeSize(view.buffer)) {
+}
+
+/**
+ * The second half of {@link validateView}, for those who have asked the view already: each question to a Buffer is a call into the
+ * engine, which a transfer feels.
+ */
+export function refuseUnstable(name: string, buffer: ArrayBufferLike, byteLength: number): void {
+  if (byteLength === 0 && isDetached(buffer)) throw detachedView(name);
+  if (mayChangeSize(buffer)) {
     throw shapeError(
       TypeError,
       'ERR_INVALID_ARG_VALUE',
       `The memory of the "${name}" argument is resizable: the kernel could be left writing to memory that is gone`,
     );
   }
-  return view;
 }
 
 /** Properties that some buffers have on some of the supported versions of Node.js only. */

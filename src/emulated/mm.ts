@@ -43,7 +43,7 @@ export class AddressSpace implements Memory {
   #next = MMAP_BASE;
   #sweepAt = SWEEP_AFTER;
 
-  addressOf(view: ArrayBufferView | ArrayBuffer): Address {
+  addressOf(view: ArrayBufferView | ArrayBufferLike): Address {
     if (view.byteLength === 0) return 0;
     if (!ArrayBuffer.isView(view)) return this.#baseOf(view);
     return this.#baseOf(view.buffer) + view.byteOffset;

@@ -35,7 +35,7 @@ export class ProcessMemory implements Memory {
     this.#writev = libc.bind('process_vm_writev', 'long', 6);
   }
 
-  addressOf(view: ArrayBufferView | ArrayBuffer): Address {
+  addressOf(view: ArrayBufferView | ArrayBufferLike): Address {
     if (view.byteLength === 0) return 0;
     return ArrayBuffer.isView(view) ? this.#baseOf(view.buffer) + view.byteOffset : this.#baseOf(view);
   }
