@@ -54,8 +54,9 @@ function transfer(
   const from = offset ?? 0;
   const place = placeOf(position);
   if (!isLength(from) || place === undefined) return undefined;
-  const bytes = length ?? buffer.byteLength - from;
-  if (!isLength(bytes) || from + bytes > buffer.byteLength) return undefined;
+  const { byteLength } = buffer;
+  const bytes = length ?? byteLength - from;
+  if (!isLength(bytes) || from + bytes > byteLength) return undefined;
   if (signal !== undefined && !(signal instanceof AbortSignal)) return undefined;
   return { buffer, offset: from, length: bytes, position: place, signal };
 }

@@ -208,11 +208,13 @@ export class FileIo {
     nowait?: NowaitReads,
   ): Promise<T> {
     const context = this.#context;
+    const { byteLength } = bytes;
     const transfer = new FileTransfer(
       name,
       this.#file,
       bytes,
-      bytes.byteLength === 0 ? 0 : context.kernel.memory.addressOf(memory) + bytes.byteOffset,
+      byteLength === 0 ? 0 : context.kernel.memory.addressOf(memory) + bytes.byteOffset,
+      byteLength,
       position,
       nowait === undefined ? 0 : RWF_NOWAIT,
       answer,

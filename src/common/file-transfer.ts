@@ -35,7 +35,7 @@ export class FileTransfer<T> extends Operation {
   readonly #nowait: NowaitReads | undefined;
 
   /**
-   * @param address - Of `bytes`.
+   * @param address - Of `bytes`, which are `nbytes`.
    * @param nowait - For a read with `rw_flags` RWF_NOWAIT.
    */
   constructor(
@@ -43,6 +43,7 @@ export class FileTransfer<T> extends Operation {
     file: TransferFile,
     bytes: Uint8Array,
     address: number,
+    nbytes: number,
     position: number,
     rw_flags: number,
     answer: Answer<T>,
@@ -54,10 +55,10 @@ export class FileTransfer<T> extends Operation {
       name === 'read' ? IOCB_CMD_PREAD : IOCB_CMD_PWRITE,
       file.fd,
       address,
-      bytes.byteLength,
+      nbytes,
       position,
       rw_flags,
-      bytes.byteLength === 0 ? undefined : bytes,
+      nbytes === 0 ? undefined : bytes,
       undefined,
       file.owner,
     );

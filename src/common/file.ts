@@ -182,11 +182,12 @@ export class AioFile extends EventEmitter {
     try {
       this.#refuseClosed('read');
       const wanted = readArguments(args);
-      if (wanted === undefined) refuseLengthThatKills(args);
-      if (wanted === undefined || (wanted.length > 0 && wanted.buffer.byteLength === 0))
+      if (wanted === undefined) {
+        refuseLengthThatKills(args);
         return this.#during('read', () =>
           this.#refused<FileReadResult<NodeJS.ArrayBufferView>>('read', args),
         );
+      }
       const { buffer, offset, length, position, signal } = wanted;
       if (length === 0) return Promise.resolve(readResult(0, buffer));
       const bytes = bytesOf(buffer, offset, length);
