@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, describe, it } from 'vitest';
 import { alignedBuffer } from '../src/common/aligned.ts';
+import { AioContext } from '../src/common/context.ts';
 import { fromDescriptor, open } from '../src/open.ts';
+import { selectKernel } from '../src/select.ts';
 import { KERNELS } from './support/kernels.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'kaio-file-'));
@@ -52,6 +54,39 @@ for (const { name: backend, missing } of KERNELS) {
       const reads = Array.from({ length: 5 }, () => file.read(Buffer.alloc(2)));
       const pieces = (await Promise.all(reads)).map(({ buffer }) => buffer.toString());
       assert.deepEqual(pieces, ['01', '23', '45', '67', '89']);
+    });
+
+    it('reads many bytes at once on the thread pool, and few where it is asked', async () => {
+      const size = 1 << 18;
+      const content = Buffer.from(Uint8Array.from({ length: 8 * size }, (_, at) => at >> 18));
+      // A context of its own, whose counts are of this file alone.
+      await using context = new AioContext({ kernel: selectKernel({ backend }).kernel });
+      await using file = await at(path(content), 'r', { context });
+      const isBulk = file.routes.read === 'nowait';
+      const atOnce = (): number => context.stats.threadPool['many bytes at once'] ?? 0;
+      const buffers = Array.from({ length: 8 }, () => Buffer.alloc(size));
+      for (const [index, buffer] of buffers.entries())
+        assert.equal((await file.read(buffer, 0, size, index * size)).bytesRead, size);
+      assert.deepEqual(Buffer.concat(buffers), content);
+      assert.equal(atOnce(), 0);
+      const halves = (buffer: Buffer): Buffer[] => [buffer.subarray(0, 9), buffer.subarray(9)];
+      for (const buffer of buffers) buffer.fill(9);
+      const counts = await Promise.all(
+        buffers.map((buffer, index) =>
+          index % 2 === 0
+            ? file.read(buffer, 0, size, index * size)
+            : file.readv(halves(buffer), index * size),
+        ),
+      );
+      assert.deepEqual(
+        counts.map(({ bytesRead }) => bytesRead),
+        Array<number>(8).fill(size),
+      );
+      assert.deepEqual(Buffer.concat(buffers), content);
+      // A mebibyte of them is copied on this thread.
+      assert.equal(atOnce(), isBulk ? 4 : 0);
+      await file.read(buffers[0]!, 0, size, 0);
+      assert.equal(atOnce(), isBulk ? 4 : 0);
     });
 
     it('moves several buffers, whole files and streams', async () => {

@@ -2,6 +2,7 @@
 import { RWF_NOWAIT, UIO_MAXIOV } from './abi/constants.ts';
 import type { Activity } from './activity.ts';
 import { AlignedBufferPool, type Alignment, alignedBuffer, misaligned } from './aligned.ts';
+import { BULK_BYTES, BulkReads } from './bulk-reads.ts';
 import type { AioContext } from './context.ts';
 import { hostCalls } from './descriptor-handle.ts';
 import { AbortError, AioError, codeOf } from './errors.ts';
@@ -56,6 +57,7 @@ export class FileIo {
   readonly #unaligned: Unaligned;
   readonly #routing: Routing;
   readonly #nowaitReads: NowaitReads;
+  readonly #bulk = new BulkReads();
   readonly #writers = new Exclusion();
 
   constructor({ context, fd, activity, owner, direct, alignment, unaligned, routing }: FileIoOptions) {
@@ -105,7 +107,9 @@ export class FileIo {
         return this.#answered(this.#readWidened(bytes, position, signal), answer, buffer);
       }
       case 'nowait':
-        return this.#readNowait(bytes, memory, position, signal, answer, buffer);
+        if (bytes.byteLength < BULK_BYTES)
+          return this.#readNowait(bytes, memory, position, signal, answer, buffer);
+        return this.#readBulk(bytes, memory, position, signal, answer, buffer);
       case 'threadpool':
         return this.#answered(this.#readFromPool(bytes, position), answer, buffer);
     }
@@ -147,13 +151,31 @@ export class FileIo {
   async readv(views: readonly NodeJS.ArrayBufferView[], position: number | null): Promise<number> {
     for (const view of views) validateView('buffers', view);
     if (position === null || this.#routing.read === 'threadpool' || views.length > UIO_MAXIOV) {
-      this.#routing.count('read', position === null ? 'position of the descriptor' : undefined);
-      return (await this.#calls.readv(this.#file.fd, views, position ?? undefined)).bytesRead;
+      return this.#readvFromPool(
+        views,
+        position,
+        position === null ? 'position of the descriptor' : undefined,
+      );
     }
     if (this.#direct) return this.#inTurn(views, position, (bytes, at) => this.read(bytes, at));
     if (this.#routing.read === 'kernel') {
       return this.#named('read', this.#context.readv(this.#file.fd, views, position));
     }
+    const total = views.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    return total < BULK_BYTES
+      ? this.#readvNowait(views, total, position)
+      : this.#bulk.during(total, (isForPool) =>
+          isForPool
+            ? this.#readvFromPool(views, position, 'many bytes at once')
+            : this.#readvNowait(views, total, position),
+        );
+  }
+
+  async #readvNowait(
+    views: readonly NodeJS.ArrayBufferView[],
+    total: number,
+    position: number,
+  ): Promise<number> {
     const nowait = this.#routing.tryNowait()
       ? await this.#judged(
           this.#tryNowait(() =>
@@ -161,11 +183,7 @@ export class FileIo {
           ),
         )
       : undefined;
-    if (nowait === undefined) {
-      this.#routing.count('read', 'probably not in the page cache');
-      return (await this.#calls.readv(this.#file.fd, views, position)).bytesRead;
-    }
-    const total = views.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    if (nowait === undefined) return this.#readvFromPool(views, position, 'probably not in the page cache');
     if (nowait === total || nowait === 0) return nowait;
     // Part of it was cached: the rest as one read after the other.
     return this.#inTurn(views, position, (bytes, at) => this.read(bytes, at));
@@ -258,6 +276,22 @@ export class FileIo {
     }
   }
 
+  #readBulk<T>(
+    bytes: Uint8Array,
+    memory: ArrayBufferLike,
+    position: number,
+    signal: AbortSignal | undefined,
+    answer: Answer<T>,
+    buffer: unknown,
+  ): Promise<T> {
+    const { byteLength } = bytes;
+    return this.#bulk.during(byteLength, (isForPool) =>
+      isForPool
+        ? this.#answered(this.#readFromPool(bytes, position, 'many bytes at once'), answer, buffer)
+        : this.#readNowait(bytes, memory, position, signal, answer, buffer),
+    );
+  }
+
   /** Short, or not cached: the end of the file, or of what was cached. FileHandle would have gone on. */
   async #readOn(
     bytes: Uint8Array,
@@ -327,6 +361,15 @@ export class FileIo {
   ): Promise<number> {
     this.#routing.count('read', reason);
     return (await this.#calls.read(this.#file.fd, bytes, 0, bytes.byteLength, position)).bytesRead;
+  }
+
+  async #readvFromPool(
+    views: readonly NodeJS.ArrayBufferView[],
+    position: number | null,
+    reason?: ThreadPoolReason,
+  ): Promise<number> {
+    this.#routing.count('read', reason);
+    return (await this.#calls.readv(this.#file.fd, views, position ?? undefined)).bytesRead;
   }
 
   async #writeToPool(

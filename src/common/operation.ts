@@ -125,6 +125,14 @@ export class Operation {
     }
   }
 
+  /** Bytes that it moves at most. */
+  get byteLength(): number {
+    if (this.view !== undefined) return this.nbytes;
+    let sum = 0;
+    for (const { byteLength } of this.views) sum += byteLength;
+    return sum;
+  }
+
   /** Whether memory of it was transferred away. */
   get isDetached(): boolean {
     if (this.view !== undefined && this.view.byteLength === 0) return true;

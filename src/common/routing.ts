@@ -13,6 +13,7 @@ export type Route = 'kernel' | 'nowait' | 'threadpool';
 /** Why an operation went to the thread pool. */
 export type ThreadPoolReason =
   | 'buffered write'
+  | 'many bytes at once'
   | 'not in the page cache'
   | 'probably not in the page cache'
   | 'no RWF_NOWAIT on this file system'

@@ -205,8 +205,7 @@ export class SubmissionQueue {
       return;
     }
     try {
-      this.#stage(this.#mayKeepAlive && this.#isLookedFor());
-      this.#turn.count(this.#staged);
+      this.#stage(this.#mayKeepAlive && this.#isLookedFor(), this.#turn);
       // Nothing, when all of it was given up: and then the context may be gone already.
       if (this.#staged > 0) {
         this.#submit();
@@ -228,7 +227,7 @@ export class SubmissionQueue {
   /** As {@link #flush}, with the calls on the submit thread: iocbs and pointers are left alone until it has answered. */
   async #flushElsewhere(thread: SubmitThread): Promise<void> {
     try {
-      this.#stage(false);
+      this.#stage(false, undefined);
       const total = this.#staged;
       this.#pinInFlight();
       this.#outOfSlots = false;
@@ -327,8 +326,11 @@ export class SubmissionQueue {
     return left;
   }
 
-  /** @param silent - Transfers are to signal nothing when they complete. */
-  #stage(silent: boolean): void {
+  /**
+   * @param silent - Transfers are to signal nothing when they complete.
+   * @param turn - What the batch is a part of, where it takes this thread's time.
+   */
+  #stage(silent: boolean, turn: Turn | undefined): void {
     this.#staged = 0;
     while (this.#freeSlots.length > 0) {
       const operation = this.#queue.shift();
@@ -360,6 +362,7 @@ export class SubmissionQueue {
       operation.slot = slot;
       operation.state = 'in-flight';
       this.#inFlight[slot] = operation;
+      if (turn !== undefined && !turn.takeRequest(operation.byteLength)) return;
     }
   }
 

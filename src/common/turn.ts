@@ -3,6 +3,8 @@
 /** Batches, and requests in them, before timers and I/O get their turn. */
 const MOST_BATCHES = 64;
 const MOST_REQUESTS = 512;
+/** Bytes of them: copying these from the page cache takes about a millisecond. */
+const MOST_BYTES = 1 << 22;
 
 /**
  * Says how long work may go on in ticks: cached reads complete inside `io_submit`, so ticks could follow each other for ever.
@@ -14,6 +16,7 @@ export class Turn {
   #end: NodeJS.Immediate | undefined;
   #batches = 0;
   #requests = 0;
+  #bytes = 0;
 
   /** @param ended - Called when a turn with work in it is over. */
   constructor(ended: () => void) {
@@ -28,12 +31,14 @@ export class Turn {
   /** Counts a batch. @returns Whether it may still be dealt with in this turn. */
   takeBatch(): boolean {
     this.#end ??= setImmediate(this.#finish);
-    return this.#batches++ < MOST_BATCHES && this.#requests < MOST_REQUESTS;
+    return this.#batches++ < MOST_BATCHES && this.#requests < MOST_REQUESTS && this.#bytes < MOST_BYTES;
   }
 
-  /** Counts the requests of a batch, when they are known. */
-  count(requests: number): void {
-    this.#requests += requests;
+  /** Counts a request of a batch. @returns Whether there may be another one in it. */
+  takeRequest(bytes: number): boolean {
+    this.#requests++;
+    this.#bytes += bytes;
+    return this.#bytes < MOST_BYTES;
   }
 
   /** Nobody is told of the end any more. */
@@ -46,6 +51,7 @@ export class Turn {
     this.#end = undefined;
     this.#batches = 0;
     this.#requests = 0;
+    this.#bytes = 0;
     this.#ended();
   };
 }

@@ -119,6 +119,23 @@ for (const { name, open, missing } of KERNELS) {
         closeSync(fd);
       });
 
+      it('lets the event loop have its turn after 4 MiB, which io_submit may be copying', async () => {
+        const { kernel, batches } = counting(open());
+        await using context = new AioContext({ kernel, queueDepth: 64 });
+        const content = Buffer.alloc(1 << 20, 'kaio');
+        const { fd } = file(content);
+        const buffers = Array.from({ length: 10 }, () => Buffer.alloc(content.length));
+        const reads = buffers.map((buffer, index) =>
+          index % 2 === 0
+            ? context.read(fd, buffer, 0)
+            : context.readv(fd, [buffer.subarray(0, 5), buffer.subarray(5)], 0),
+        );
+        assert.deepEqual(await Promise.all(reads), Array<number>(10).fill(content.length));
+        assert.deepEqual(batches, [4, 4, 2]);
+        for (const buffer of buffers) assert.equal(buffer.equals(content), true);
+        closeSync(fd);
+      });
+
       it('sends what is asked for in one tick in one io_submit', async () => {
         const { kernel, batches } = counting(open());
         await using context = new AioContext({ kernel, queueDepth: 64 });
