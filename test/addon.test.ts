@@ -107,7 +107,7 @@ describe.skipIf(absent)(`with the addon${absent ? `, but: ${state.reason}` : ''}
       'exit',
       'uncaught exception',
       'natural end',
-      'blocked submit thread',
+      'blocked submit threads',
     ])
       it(`takes down what a worker thread has in the kernel: ${scenario}`, async () => {
         const start = aioNr();
@@ -122,7 +122,7 @@ describe.skipIf(absent)(`with the addon${absent ? `, but: ${state.reason}` : ''}
         const exited = new Promise((resolve) => worker.once('exit', resolve));
         worker.on('message', (message) => {
           messages.push(message);
-          if (message === 'in flight' && (scenario === 'terminate' || scenario === 'blocked submit thread'))
+          if (message === 'in flight' && (scenario === 'terminate' || scenario === 'blocked submit threads'))
             void worker.terminate();
         });
         await exited;
@@ -139,7 +139,7 @@ describe.skipIf(absent)(`with the addon${absent ? `, but: ${state.reason}` : ''}
     it('holds nothing up while a read waits for a pipe, and settles in the order of completion', async () => {
       const { r, w, close } = pipe();
       const context = new AioContext({ kernel: openNativeKernel(), submitThread: true, queueDepth: 4 });
-      assert.equal(context.submitThread, true);
+      assert.equal(context.submitThreads, 1);
       const order: string[] = [];
       const bytes = Buffer.alloc(4);
       const first = context.read(r, bytes, 0).then(() => order.push('pipe'));
@@ -169,6 +169,33 @@ describe.skipIf(absent)(`with the addon${absent ? `, but: ${state.reason}` : ''}
         if (nr % 7 === 3) assert.equal(outcome.status === 'rejected' && outcome.reason.code, 'EBADF');
         else assert.deepEqual(outcome, { status: 'fulfilled', value: 8 });
       });
+      await context.close();
+      closeSync(fd);
+    });
+
+    it('may be several, which copy at the same time, with the right bytes in the end', async () => {
+      const blockBytes = 1 << 17;
+      const path = join(directory, 'bulk');
+      writeFileSync(path, Buffer.from(Uint8Array.from({ length: 64 * blockBytes }, (_, at) => at >> 17)));
+      const fd = openSync(path, 'r');
+      const context = new AioContext({ kernel: openNativeKernel(), submitThread: 3, queueDepth: 24 });
+      const reads = Array.from({ length: 640 }, async (_, nr) => {
+        const block = Buffer.alloc(blockBytes, 0xff);
+        // Some are given up while they wait.
+        const signal = AbortSignal.timeout(nr % 10 === 9 ? 1 : 60_000);
+        const place = nr % 64;
+        try {
+          assert.equal(await context.read(fd, block, place * blockBytes, { signal }), blockBytes);
+        } catch (error) {
+          assert.equal(nr % 10 === 9 && (error as Error).name, 'AbortError');
+          return;
+        }
+        assert.equal(block[0] === place && block.equals(Buffer.alloc(blockBytes, place)), true);
+      });
+      await Promise.all(reads);
+      assert.equal(context.submitThreads, 3);
+      assert.deepEqual([context.inFlight, context.queued], [0, 0]);
+      assert.ok(context.stats.threadBatches > 100, String(context.stats.threadBatches));
       await context.close();
       closeSync(fd);
     });

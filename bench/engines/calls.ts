@@ -1,6 +1,7 @@
 /** The waist in a tight loop: `io_submit`, then the ring in memory, then `io_getevents` where nothing is there yet. */
 import { closeSync, openSync } from 'node:fs';
 import { abi, errnoException } from '../../src/index.ts';
+import { Batch } from '../../src/common/batch.ts';
 import { IocbSlab } from '../../src/common/iocb-slab.ts';
 import { openNativeKernel } from '../../src/native/index.ts';
 import { isWrite } from '../job.ts';
@@ -27,6 +28,7 @@ export async function openCalls(work: Work): Promise<Session> {
   const ring = kernel.mapRing(ctx);
   if (ring === undefined) throw new Error('the ring of the context cannot be mapped here');
   const slab = new IocbSlab(memory, queueDepth);
+  const batch = new Batch(memory, slab);
   const addresses = blocks.map((block) => memory.addressOf(block));
   const events = new Int32Array(queueDepth * EVENT_WORDS);
   const eventsAt = memory.addressOf(events);
@@ -49,7 +51,7 @@ export async function openCalls(work: Work): Promise<Session> {
     idleCount = queueDepth;
     for (let lane = 0; lane < queueDepth; lane++) idle[lane] = lane;
     while (!over || inFlight > 0) {
-      let staged = 0;
+      batch.clear();
       while (!over && idleCount > 0) {
         const lane = idle[idleCount - 1]!;
         const position = phase.take(lane, blocks[lane]!);
@@ -59,10 +61,10 @@ export async function openCalls(work: Work): Promise<Session> {
         }
         idleCount--;
         slab.prepare(lane, opcode, fd, addresses[lane]!, blockSize, position, 0, 0, 0, lane);
-        slab.point(staged++, lane);
+        batch.add(lane, blockSize);
       }
-      for (let done = 0; done < staged; ) {
-        const accepted = kernel.io_submit(ctx, staged - done, slab.iocbpp + done * 8);
+      for (let done = 0; done < batch.length; ) {
+        const accepted = kernel.io_submit(ctx, batch.length - done, batch.iocbppAt(done));
         if (accepted < 0 && accepted !== -abi.ERRNO.EINTR) throw errnoException(accepted, 'io_submit');
         done += Math.max(0, accepted);
         inFlight += Math.max(0, accepted);

@@ -29,6 +29,7 @@ import {
 
 const DEFAULT_QUEUE_DEPTH = 128;
 const MAX_QUEUE_DEPTH = 1 << 20;
+const MAX_SUBMIT_THREADS = 64;
 const MAX_U16 = 0xffff;
 
 export interface AioContextOptions {
@@ -41,12 +42,16 @@ export interface AioContextOptions {
   /**
    * Calls `io_submit` on a thread of its own, because it may block: on buffered files, pipes, cold metadata, or with more
    * bytes than a device takes at once. Costs a hand-over of some microseconds for each batch. Without the addon, and on
-   * the emulation, whose `io_submit` does not block, it has no effect: {@link AioContext.submitThread} tells. Default false.
+   * the emulation, whose `io_submit` does not block, it has no effect: {@link AioContext.submitThreads} tells. Default false.
    *
-   * `'auto'` measures the calls: the thread is started when they hold the event loop up for more than half a millisecond on
-   * average, and used until they no longer do. `stats.threadBatches` counts what went to it.
+   * A number, at most 64, is that of the threads, each started when those before are busy: buffered files are copied by several CPUs
+   * then, and requests of a context overtake each other on their way into the kernel.
+   *
+   * `'auto'` measures the calls: threads, as many as there are CPUs and at most four, are started when the calls hold the event
+   * loop up for more than half a millisecond on average, and used until they no longer do. `stats.threadBatches` counts what went
+   * to them.
    */
-  readonly submitThread?: boolean | 'auto';
+  readonly submitThread?: boolean | number | 'auto';
   /**
    * Looks for completions at each turn of the event loop, instead of sleeping until one wakes it, while at most four requests are in
    * flight and completions come within some hundred turns: a read of a fast device then takes less time than sleeping and waking
@@ -120,9 +125,9 @@ export class AioContext {
 
   /**
    * @throws AioError `EAGAIN` where `aio-max-nr` is exhausted (the message has the numbers), `ENOMEM`, `EMFILE`.
-   * @throws RangeError `ERR_OUT_OF_RANGE` for a queue depth that is no positive integer.
-   * @throws TypeError `ERR_INVALID_ARG_TYPE` for a `submitThread` that is neither a boolean nor `'auto'`, or a `busyPoll`
-   * that is no boolean.
+   * @throws RangeError `ERR_OUT_OF_RANGE` for a queue depth or a number of threads that is no positive integer, or too large.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE` for a `submitThread` that is neither a boolean nor a number nor `'auto'`, or a
+   * `busyPoll` that is no boolean.
    */
   constructor({
     kernel,
@@ -132,8 +137,10 @@ export class AioContext {
     busyPoll = true,
   }: AioContextOptions) {
     validateInteger('options.queueDepth', queueDepth, 1, MAX_QUEUE_DEPTH);
-    if (typeof submitThread !== 'boolean' && submitThread !== 'auto')
-      throw invalidArgType('options.submitThread', "a boolean or 'auto'", submitThread);
+    if (typeof submitThread === 'number')
+      validateInteger('options.submitThread', submitThread, 1, MAX_SUBMIT_THREADS);
+    else if (typeof submitThread !== 'boolean' && submitThread !== 'auto')
+      throw invalidArgType('options.submitThread', "a boolean, a number, or 'auto'", submitThread);
     if (typeof busyPoll !== 'boolean') throw invalidArgType('options.busyPoll', 'a boolean', busyPoll);
     this.kernel = kernel;
     this.#queue = new SubmissionQueue(kernel, { queueDepth, latency, submitThread, busyPoll });
@@ -146,9 +153,9 @@ export class AioContext {
     return this.#queue.queueDepth;
   }
 
-  /** Whether there is a thread of its own for `io_submit`. With `'auto'` it is started when it is first wanted. */
-  get submitThread(): boolean {
-    return this.#queue.hasSubmitThread;
+  /** Threads of its own for `io_submit` that have been started; 0 where there are none. */
+  get submitThreads(): number {
+    return this.#queue.submitThreads;
   }
 
   /** Submitted and not yet reaped. */

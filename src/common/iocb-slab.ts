@@ -1,7 +1,6 @@
 /**
  * Iocbs in one stable piece of memory, written through typed arrays: the hot path of the upper half.
- *
- * The slab also holds the array of pointers that `io_submit` takes. Little-endian 64-bit layout.
+ * Little-endian 64-bit layout.
  */
 import { IOCB_BYTES } from './abi/layout.ts';
 import type { Address, Memory } from './kernel.ts';
@@ -25,24 +24,19 @@ const FLAGS = 14;
 const RESFD = 15;
 const HIGH = 0x1_0000_0000;
 
-/** A fixed number of iocbs and as many pointers, in memory that neither moves nor shrinks. */
+/** A fixed number of iocbs, in memory that neither moves nor shrinks. */
 export class IocbSlab {
   /** Number of iocbs. */
   readonly capacity: number;
-  /** Address of the pointer array: `iocbpp`. */
-  readonly iocbpp: Address;
   readonly #memory: ArrayBuffer;
   readonly #words: Uint32Array;
   readonly #firstIocb: Address;
-  readonly #pointersAt: number;
 
   constructor(memory: Memory, capacity: number) {
     this.capacity = capacity;
-    this.#memory = new ArrayBuffer(capacity * (IOCB_BYTES + 8));
+    this.#memory = new ArrayBuffer(capacity * IOCB_BYTES);
     this.#words = new Uint32Array(this.#memory);
     this.#firstIocb = memory.addressOf(this.#memory);
-    this.#pointersAt = capacity * IOCB_WORDS;
-    this.iocbpp = this.#firstIocb + capacity * IOCB_BYTES;
   }
 
   /** The address of iocb `index`. */
@@ -81,13 +75,5 @@ export class IocbSlab {
     words[at + RESERVED2_HIGH] = 0;
     words[at + FLAGS] = flags;
     words[at + RESFD] = resfd;
-  }
-
-  /** Lets entry `position` of the pointer array point at iocb `index`. */
-  point(position: number, index: number): void {
-    const at = this.#pointersAt + position * 2;
-    const address = this.addressOf(index);
-    this.#words[at] = address;
-    this.#words[at + 1] = Math.floor(address / HIGH);
   }
 }

@@ -7,18 +7,20 @@
 import { EFD_CLOEXEC, EFD_NONBLOCK, IOCB_FLAG_RESFD } from './abi/constants.ts';
 import { ERRNO } from './abi/errno.ts';
 import { AbortListeners } from './abort-listeners.ts';
+import { Batch } from './batch.ts';
 import { CalledRing } from './called-ring.ts';
 import { completeChannel, submitChannel } from './channels.ts';
 import { CompletionForecast } from './completion-forecast.ts';
 import { errnoException } from './errors.ts';
 import { IocbSlab } from './iocb-slab.ts';
-import type { AioContextId, AioKernel, EventfdWatcher, SubmitThread } from './kernel.ts';
+import type { AioContextId, AioKernel, EventfdWatcher } from './kernel.ts';
 import type { Operation } from './operation.ts';
 import { OperationQueue } from './operation-queue.ts';
 import { PollForecast } from './poll-forecast.ts';
 import type { AioRing } from './ring.ts';
 import { SilentWatch } from './silent-watch.ts';
 import { Counters } from './stats.ts';
+import type { SubmitCrew } from './submit-crew.ts';
 import { SubmitPlace, type SubmitThreadChoice } from './submit-place.ts';
 import { Turn } from './turn.ts';
 import { detachedView } from './validate.ts';
@@ -28,7 +30,6 @@ const { nextTick } = process;
 
 const GENERATIONS = 0x10_0000;
 const HIGH = 0x1_0000_0000;
-const POINTER_BYTES = 8;
 /** After a refusal for which nothing of ours accounts. */
 const RETRY_MS = 10;
 const NSEC_PER_MSEC = 1_000_000;
@@ -38,7 +39,7 @@ export interface SubmissionOptions {
   readonly queueDepth: number;
   /** Whether each request's time is measured. */
   readonly latency: boolean;
-  /** Whether `io_submit` is called on a thread of its own, where the kernel has one to give; `'auto'`: while that pays. */
+  /** Whether `io_submit` is called on threads of its own, where the kernel has any to give; `'auto'`: while that pays. */
   readonly submitThread: SubmitThreadChoice;
   /** Whether completions of few requests are looked for at each turn of the event loop, while they come soon. */
   readonly busyPoll: boolean;
@@ -58,9 +59,10 @@ export class SubmissionQueue {
   readonly #inFlight: (Operation | undefined)[];
   readonly #generations: Uint32Array;
   readonly #freeSlots: number[];
-  /** Slots of the batch being submitted, and how many they are. */
-  readonly #batch: Uint32Array;
-  #staged = 0;
+  /** What this thread submits; the threads of {@link SubmitPlace} have batches of their own. */
+  readonly #batch: Batch;
+  /** Calls of those threads that have not been answered. */
+  #calls = 0;
   readonly #queue = new OperationQueue();
   readonly #signals = new AbortListeners<Operation>((operation) => this.#abort(operation));
   readonly #forecast = new CompletionForecast();
@@ -104,16 +106,16 @@ export class SubmissionQueue {
     }
     this.#ctx = Number(ctxp[0]);
     this.#slab = new IocbSlab(kernel.memory, queueDepth);
+    this.#batch = new Batch(kernel.memory, this.#slab);
     this.#inFlight = Array<Operation | undefined>(queueDepth).fill(undefined);
     this.#generations = new Uint32Array(queueDepth);
-    this.#batch = new Uint32Array(queueDepth);
     this.#freeSlots = Array.from({ length: queueDepth }, (_, index) => queueDepth - 1 - index);
     const mapped = kernel.mapRing(this.#ctx);
     this.#ring = mapped ?? new CalledRing(kernel, this.#ctx, queueDepth);
     // A look must not cost a system call.
     if (busyPoll && kernel.completesAside === true && mapped !== undefined) this.#poll = new PollForecast();
     try {
-      this.#place = new SubmitPlace(kernel, this.#ctx, submitThread);
+      this.#place = new SubmitPlace(kernel, this.#ctx, this.#slab, submitThread);
     } catch (error) {
       kernel.close(this.#eventfd);
       void kernel.destroyInBackground(this.#ctx);
@@ -122,9 +124,9 @@ export class SubmissionQueue {
     this.#watcher = kernel.watch(this.#eventfd, () => this.#wake());
   }
 
-  /** Whether a thread of its own for `io_submit` has been started. */
-  get hasSubmitThread(): boolean {
-    return this.#place.hasThread;
+  /** Threads of its own for `io_submit` that have been started. */
+  get submitThreads(): number {
+    return this.#place.threads;
   }
 
   /** Submitted and not yet reaped. */
@@ -184,11 +186,11 @@ export class SubmissionQueue {
   }
 
   #isIdle(): boolean {
-    return this.inFlight === 0 && this.queued === 0 && !this.#flushing;
+    return this.inFlight === 0 && this.queued === 0 && this.#calls === 0 && !this.#flushing;
   }
 
   #scheduleFlush(): void {
-    if (this.#flushScheduled || this.#flushing) return;
+    if (this.#flushScheduled || this.#flushing || this.#place.isFull) return;
     this.#flushScheduled = true;
     if (this.#turn.takeBatch()) nextTick(this.#flushNow);
     else setImmediate(this.#flushNow);
@@ -198,19 +200,23 @@ export class SubmissionQueue {
 
   #flush(): void {
     this.#flushScheduled = false;
-    this.#flushing = true;
-    const thread = this.#place.threadForBatch();
-    if (thread !== undefined) {
-      void this.#flushElsewhere(thread);
+    this.#outOfSlots = false;
+    const crew = this.#place.crewForNext();
+    if (crew !== undefined) {
+      this.#flushElsewhere(crew);
       return;
     }
+    this.#flushing = true;
     try {
-      this.#stage(this.#mayKeepAlive && this.#isLookedFor(), this.#turn);
+      const batch = this.#batch;
+      batch.clear();
+      this.#stage(batch, this.#mayKeepAlive && this.#isLookedFor(), this.#turn.bytesLeft);
+      this.#turn.count(batch.length, batch.bytes);
       // Nothing, when all of it was given up: and then the context may be gone already.
-      if (this.#staged > 0) {
-        this.#submit();
+      if (batch.length > 0) {
+        this.#submit(batch);
         this.#reap();
-        this.#forecast.saw(this.#pinInFlight());
+        this.#forecast.saw(this.#pinInFlight(batch));
       }
     } finally {
       this.#flushing = false;
@@ -224,30 +230,49 @@ export class SubmissionQueue {
     return this.#forecast.isInline || this.#poll?.accepts(this.inFlight + this.queued) === true;
   }
 
-  /** As {@link #flush}, with the calls on the submit thread: iocbs and pointers are left alone until it has answered. */
-  async #flushElsewhere(thread: SubmitThread): Promise<void> {
+  /** As {@link #flush}, with the calls on threads of their own. */
+  #flushElsewhere(crew: SubmitCrew): void {
+    while (this.queued > 0 && this.#freeSlots.length > 0) {
+      const batch = crew.take();
+      if (batch === undefined) return;
+      this.#stage(batch, false, crew.batchBytes);
+      if (batch.length === 0) {
+        crew.give(batch);
+        // All of it was given up.
+        this.#afterSettling();
+        return;
+      }
+      this.#pinInFlight(batch);
+      void this.#submitElsewhere(crew, batch);
+    }
+  }
+
+  /**
+   * Iocbs and pointers are left alone until the call has answered; but the iocb of a request that has completed may be another
+   * one's by then: the kernel has copied it.
+   */
+  async #submitElsewhere(crew: SubmitCrew, batch: Batch): Promise<void> {
+    const total = batch.length;
+    this.#calls++;
     try {
-      this.#stage(false, undefined);
-      const total = this.#staged;
-      this.#pinInFlight();
-      this.#outOfSlots = false;
       for (let done = 0; done < total; ) {
-        const answer = await thread.io_submit(total - done, this.#slab.iocbpp + done * POINTER_BYTES);
+        const answer = await crew.io_submit(total - done, batch.iocbppAt(done));
         this.counters.threadBatches++;
         this.#reap();
-        done = this.#judge(answer, done);
+        done = this.#judge(batch, answer, done);
       }
-      this.#cancelAborted();
+      this.#cancelAborted(batch);
     } finally {
-      this.#flushing = false;
+      crew.give(batch);
+      this.#calls--;
     }
     this.#afterSettling();
   }
 
   /** What was aborted between its staging and the call could not be found by `io_cancel` then. */
-  #cancelAborted(): void {
-    for (const slot of this.#batch.subarray(0, this.#staged)) {
-      const operation = this.#inFlight[slot];
+  #cancelAborted(batch: Batch): void {
+    for (let index = 0; index < batch.length; index++) {
+      const operation = this.#inFlight[batch.slotAt(index)];
       if (operation?.isAborted === true && !operation.cancelled) this.#cancel(operation);
     }
   }
@@ -314,10 +339,10 @@ export class SubmissionQueue {
    *
    * @returns How many of the batch are in flight.
    */
-  #pinInFlight(): number {
+  #pinInFlight(batch: Batch): number {
     let left = 0;
-    for (let index = 0; index < this.#staged; index++) {
-      const operation = this.#inFlight[this.#batch[index]!];
+    for (let index = 0; index < batch.length; index++) {
+      const operation = this.#inFlight[batch.slotAt(index)];
       if (operation === undefined) continue;
       left++;
       if (operation.view !== undefined) this.#kernel.memory.pin(operation.view);
@@ -327,12 +352,13 @@ export class SubmissionQueue {
   }
 
   /**
+   * Fills a batch with what is queued.
+   *
    * @param silent - Transfers are to signal nothing when they complete.
-   * @param turn - What the batch is a part of, where it takes this thread's time.
+   * @param mostBytes - After which it is full.
    */
-  #stage(silent: boolean, turn: Turn | undefined): void {
-    this.#staged = 0;
-    while (this.#freeSlots.length > 0) {
+  #stage(batch: Batch, silent: boolean, mostBytes: number): void {
+    while (this.#freeSlots.length > 0 && batch.bytes < mostBytes) {
       const operation = this.#queue.shift();
       if (operation === undefined) return;
       // The buffer was good when it was handed over; it may have been transferred while it waited.
@@ -357,22 +383,18 @@ export class SubmissionQueue {
         this.#eventfd,
         generation * HIGH + slot,
       );
-      this.#slab.point(this.#staged, slot);
-      this.#batch[this.#staged++] = slot;
+      batch.add(slot, operation.byteLength);
       operation.slot = slot;
       operation.state = 'in-flight';
       this.#inFlight[slot] = operation;
-      if (turn !== undefined && !turn.takeRequest(operation.byteLength)) return;
     }
   }
 
-  #submit(): void {
-    const total = this.#staged;
-    this.#outOfSlots = false;
+  #submit(batch: Batch): void {
+    const total = batch.length;
     for (let done = 0; done < total; ) {
-      const iocbpp = this.#slab.iocbpp + done * POINTER_BYTES;
-      const answer = this.#place.io_submit(total - done, iocbpp);
-      done = this.#judge(answer, done);
+      const answer = this.#place.io_submit(total - done, batch.iocbppAt(done));
+      done = this.#judge(batch, answer, done);
     }
   }
 
@@ -382,8 +404,8 @@ export class SubmissionQueue {
    * @param done - Requests of the batch that were dealt with before the call.
    * @returns How many have been dealt with now.
    */
-  #judge(answer: number, done: number): number {
-    const total = this.#staged;
+  #judge(batch: Batch, answer: number, done: number): number {
+    const total = batch.length;
     this.counters.batches++;
     if (submitChannel.hasSubscribers)
       submitChannel.publish({ kernel: this.#kernel, requests: total - done, accepted: answer });
@@ -398,21 +420,22 @@ export class SubmissionQueue {
       if (this.#reap() > 0) return done;
       this.#outOfSlots = true;
       this.#retryLater();
-      this.#unstage(done);
+      this.#unstage(batch, done);
       return total;
     }
     // Only the head was refused; the rest goes on.
-    this.#take(this.#batch[done]!).fail(errnoException(answer === 0 ? -ERRNO.EAGAIN : answer, 'io_submit'));
+    this.#take(batch.slotAt(done)).fail(errnoException(answer === 0 ? -ERRNO.EAGAIN : answer, 'io_submit'));
     return done + 1;
   }
 
   /** Puts what the kernel had no room for back to the front of the queue, in order. */
-  #unstage(from: number): void {
-    const back = Array.from(this.#batch.subarray(from, this.#staged), (slot) => {
-      const operation = this.#take(slot);
+  #unstage(batch: Batch, from: number): void {
+    const back: Operation[] = [];
+    for (let index = from; index < batch.length; index++) {
+      const operation = this.#take(batch.slotAt(index));
       operation.state = 'queued';
-      return operation;
-    });
+      back.push(operation);
+    }
     this.#queue.unshift(back);
   }
 

@@ -1,37 +1,51 @@
-/** Where `io_submit` of one context is called: on this thread, or on one of its own. */
+/** Where `io_submit` of one context is called: on this thread, or on threads of its own. */
+import { availableParallelism } from 'node:os';
+import type { IocbSlab } from './iocb-slab.ts';
 import type { Address, AioContextId, AioKernel, SubmitThread } from './kernel.ts';
+import { SubmitCrew } from './submit-crew.ts';
 import { SubmitPolicy } from './submit-policy.ts';
 
-/** `'auto'`: on a thread of its own while that pays. */
-export type SubmitThreadChoice = boolean | 'auto';
+/** Number of threads; `true` is one. `'auto'`: several, while that pays. */
+export type SubmitThreadChoice = boolean | number | 'auto';
+
+/** With `'auto'`: as many as copy at the same time, and not all CPUs of a large machine. */
+const MOST_AUTOMATIC = 4;
 
 export class SubmitPlace {
   readonly #kernel: AioKernel;
   readonly #ctx: AioContextId;
-  #thread: SubmitThread | undefined;
+  readonly #slab: IocbSlab;
+  #crew: SubmitCrew | undefined;
   #policy: SubmitPolicy | undefined;
 
-  /** @throws Error if a thread is wanted and cannot be started. */
-  constructor(kernel: AioKernel, ctx: AioContextId, choice: SubmitThreadChoice) {
+  /** @throws Error if threads are wanted and none can be started. */
+  constructor(kernel: AioKernel, ctx: AioContextId, slab: IocbSlab, choice: SubmitThreadChoice) {
     this.#kernel = kernel;
     this.#ctx = ctx;
-    if (choice === true) this.#thread = kernel.submitThread?.(ctx);
-    else if (choice === 'auto' && kernel.submitThread !== undefined) this.#policy = new SubmitPolicy();
+    this.#slab = slab;
+    if (choice === 'auto') {
+      if (kernel.submitThread !== undefined) this.#policy = new SubmitPolicy();
+    } else if (choice !== false) this.#crew = this.#start(Number(choice));
   }
 
-  /** Whether a thread has been started. */
-  get hasThread(): boolean {
-    return this.#thread !== undefined;
+  /** Threads that have been started. */
+  get threads(): number {
+    return this.#crew?.threads ?? 0;
   }
 
-  /** The thread that makes the calls of the next batch, if it is not this one. */
-  threadForBatch(): SubmitThread | undefined {
-    if (this.#policy === undefined) return this.#thread;
+  /** Whether the threads have all that they can take: the next batch waits. */
+  get isFull(): boolean {
+    return this.#crew?.isFull === true && this.#policy?.isElsewhere !== false;
+  }
+
+  /** The threads that make the calls for what is queued, if it is not this one. */
+  crewForNext(): SubmitCrew | undefined {
+    if (this.#policy === undefined) return this.#crew;
     if (!this.#policy.goesElsewhere()) return undefined;
-    this.#thread ??= this.#start();
+    this.#crew ??= this.#startOrWarn();
     // Nobody to hand over to: no use in measuring any further.
-    if (this.#thread === undefined) this.#policy = undefined;
-    return this.#thread;
+    if (this.#crew === undefined) this.#policy = undefined;
+    return this.#crew;
   }
 
   /** The call on this thread. */
@@ -43,14 +57,20 @@ export class SubmitPlace {
     return answer;
   }
 
-  /** Resolves when the thread has ended. */
+  /** Resolves when the threads have ended. */
   async close(): Promise<void> {
-    await this.#thread?.close();
+    await this.#crew?.close();
   }
 
-  #start(): SubmitThread | undefined {
+  #start(threads: number): SubmitCrew | undefined {
+    const start = (): SubmitThread | undefined => this.#kernel.submitThread?.(this.#ctx);
+    const first = start();
+    return first && new SubmitCrew(first, start, threads, this.#kernel.memory, this.#slab);
+  }
+
+  #startOrWarn(): SubmitCrew | undefined {
     try {
-      return this.#kernel.submitThread?.(this.#ctx);
+      return this.#start(Math.min(MOST_AUTOMATIC, availableParallelism()));
     } catch (error) {
       process.emitWarning(error instanceof Error ? error : String(error));
       return undefined;

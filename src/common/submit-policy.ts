@@ -23,6 +23,11 @@ export class SubmitPolicy {
   #untilTrial = 0;
   #well = 0;
 
+  /** Whether the next batch goes to the thread. */
+  get isElsewhere(): boolean {
+    return this.#elsewhere && this.#untilTrial > 0;
+  }
+
   /** Decides for the next batch, and counts it. */
   goesElsewhere(): boolean {
     if (!this.#elsewhere) return false;

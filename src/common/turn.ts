@@ -34,11 +34,15 @@ export class Turn {
     return this.#batches++ < MOST_BATCHES && this.#requests < MOST_REQUESTS && this.#bytes < MOST_BYTES;
   }
 
-  /** Counts a request of a batch. @returns Whether there may be another one in it. */
-  takeRequest(bytes: number): boolean {
-    this.#requests++;
+  /** Bytes after which the next batch is full. */
+  get bytesLeft(): number {
+    return MOST_BYTES - this.#bytes;
+  }
+
+  /** Counts what was in a batch, when it is known. */
+  count(requests: number, bytes: number): void {
+    this.#requests += requests;
     this.#bytes += bytes;
-    return this.#bytes < MOST_BYTES;
   }
 
   /** Nobody is told of the end any more. */

@@ -396,15 +396,8 @@ describe('IocbSlab', () => {
     expect(hex(new DataView(buffer(), 2 * IOCB_BYTES, IOCB_BYTES))).toBe('ff'.repeat(IOCB_BYTES));
   });
 
-  it('points at its iocbs', () => {
-    const { memory: fake, buffer } = memory();
-    const slab = new IocbSlab(fake, 3);
-    expect(slab.addressOf(2)).toBe(BASE + 2 * IOCB_BYTES);
-    expect(slab.iocbpp).toBe(BASE + 3 * IOCB_BYTES);
-    slab.point(0, 2);
-    slab.point(1, 0);
-    const pointers = new BigUint64Array(buffer(), 3 * IOCB_BYTES, 3);
-    expect([...pointers]).toEqual([BigInt(BASE + 2 * IOCB_BYTES), BigInt(BASE), 0n]);
+  it('knows where its iocbs are', () => {
+    expect(new IocbSlab(memory().memory, 3).addressOf(2)).toBe(BASE + 2 * IOCB_BYTES);
   });
 });
 

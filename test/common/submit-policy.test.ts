@@ -97,11 +97,11 @@ describe('a context that may use a thread', () => {
   it('is handed over to while calls are long, and left again', async () => {
     const { state, context, once } = setUp();
     await once();
-    assert.equal(context.submitThread, false);
+    assert.equal(context.submitThreads, 0);
     state.callMs = 10;
     await once();
     await once();
-    assert.equal(context.submitThread, true);
+    assert.equal(context.submitThreads, 1);
     assert.equal(state.onThread, 1);
     state.callMs = 0;
     for (let batch = 0; batch < 200; batch++) await once();
@@ -118,7 +118,7 @@ describe('a context that may use a thread', () => {
     const { state, context, once } = setUp(() => undefined);
     state.callMs = 10;
     for (let batch = 0; batch < 5; batch++) await once();
-    assert.equal(context.submitThread, false);
+    assert.equal(context.submitThreads, 0);
     await context.close();
   });
 

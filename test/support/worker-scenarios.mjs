@@ -8,7 +8,7 @@ const { kernel, backend } = selectKernel({ backend: 'native' });
 const context = new AioContext({
   kernel,
   queueDepth: 16,
-  submitThread: scenario === 'blocked submit thread',
+  submitThread: scenario === 'blocked submit threads' && 3,
 });
 const eventfd = kernel.eventfd(0, abi.EFD_NONBLOCK);
 
@@ -16,8 +16,9 @@ const bytes = await context.read(openSync(process.execPath, 'r'), new Uint8Array
 parentPort.postMessage({ backend, bytes });
 // In flight for as long as nobody writes to the eventfd.
 void context.poll(eventfd, abi.POLLIN);
-// Holds io_submit itself: nobody ever writes to this pipe.
-if (scenario === 'blocked submit thread') void context.read(fd, new Uint8Array(16), 0);
+// Each fills a batch and holds io_submit itself, on a thread of its own: nobody ever writes to this pipe.
+if (scenario === 'blocked submit threads')
+  for (let thread = 0; thread < 3; thread++) void context.read(fd, new Uint8Array(1 << 20), 0);
 await new Promise((resolve) => setImmediate(resolve));
 parentPort.postMessage('in flight');
 if (scenario === 'exit') process.exit(0);
