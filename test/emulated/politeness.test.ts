@@ -7,7 +7,8 @@ import { emulatedKernel } from '../../src/emulated/index.ts';
 import { temporaryFile } from './user.ts';
 
 const READS = 1000;
-const BYTES = 1 << 18;
+/** A thousand of them are few enough for one io_submit. */
+const BYTES = 4000;
 
 describe('the thread pool executor is polite', () => {
   const file = temporaryFile(Buffer.alloc(BYTES, 1));
@@ -38,10 +39,10 @@ describe('the thread pool executor is polite', () => {
   }
 
   it('dns.lookup and crypto.pbkdf2 finish while a thousand reads are queued', async () => {
-    expect(await readsBefore(undefined)).toBeLessThan(READS / 2);
+    expect(await readsBefore(undefined)).toBeLessThan(READS / 4);
   });
 
   it('which they do not where the pool is given everything at once', async () => {
-    expect(await readsBefore(READS)).toBeGreaterThan(READS / 2);
+    expect(await readsBefore(READS)).toBeGreaterThan(READS / 4);
   });
 });
