@@ -7,7 +7,7 @@ import type { BenchReport, Row } from './report.ts';
 import { targetCases, TARGETS } from './targets.ts';
 
 /** Kaio's own: how others change is not ours to guard. */
-const GUARDED: readonly EngineName[] = ['calls', 'context', 'file', 'emulation'];
+const GUARDED: readonly EngineName[] = ['calls', 'context', 'context.threads', 'file', 'emulation'];
 /** More than this part less is a fall. */
 const MOST_LOST = 0.1;
 
@@ -77,5 +77,5 @@ export function comparisonLine(comparison: Comparison): string {
     now?.ratioToFloor == null
       ? '-'
       : `${now.ratioToFloor.toFixed(2)} (${now.ratioLow!.toFixed(2)}..${now.ratioHigh!.toFixed(2)})`;
-  return `${verdict.padEnd(12)}  ${engine.padEnd(9)}  ${caseTitle(comparison)}: ${ratioToFloor.toFixed(2)} before, ${found} now`;
+  return `${verdict.padEnd(12)}  ${engine.padEnd(15)}  ${caseTitle(comparison)}: ${ratioToFloor.toFixed(2)} before, ${found} now`;
 }

@@ -7,6 +7,7 @@ export const FLOOR = 'c';
 export const NODE_ENGINES = [
   'calls',
   'context',
+  'context.threads',
   'file',
   'emulation',
   'fs.promises',
@@ -31,6 +32,7 @@ export const ENGINE_TITLES: Readonly<Record<EngineName, string>> = {
   'fio-io_uring': 'fio, io_uring engine, batching',
   calls: "kaio's system calls in a tight loop",
   context: 'AioContext, native kernel',
+  'context.threads': 'AioContext, native kernel, io_submit on four threads',
   file: 'AioFile, native kernel',
   emulation: 'AioContext, emulated kernel',
   'fs.promises': 'fs.promises FileHandle',

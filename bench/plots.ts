@@ -24,13 +24,14 @@ const LINE_HEIGHT_PX = 320;
 const BAR_PX = 26;
 const BAR_FRAME_PX = 90;
 
-/** Okabe and Ito's colours, which most people can tell apart, and three more; each engine always has the same. */
+/** Okabe and Ito's colours, which most people can tell apart, and four more; each engine always has the same. */
 const COLOURS: Readonly<Record<EngineName, string>> = {
   c: '#555555',
   'fio-libaio': '#a6761d',
   'fio-io_uring': '#e69f00',
   calls: '#0072b2',
   context: '#009e73',
+  'context.threads': '#808000',
   file: '#56b4e9',
   emulation: '#cc79a7',
   'fs.promises': '#d55e00',

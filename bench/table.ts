@@ -19,7 +19,7 @@ export function ratioCell({ ratioToFloor, ratioLow, ratioHigh }: Row): string {
 }
 
 const COLUMNS: readonly Column[] = [
-  ['engine', -13, ({ engine }) => engine],
+  ['engine', -15, ({ engine }) => engine],
   ['iops', 10, ({ iops }) => count(iops)],
   ['MB/s', 7, ({ bytesPerSecond }) => (bytesPerSecond / 1e6).toFixed(0)],
   ['of the floor', 18, ratioCell],

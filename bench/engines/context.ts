@@ -1,4 +1,4 @@
-/** `AioContext` over either kernel. */
+/** `AioContext` over either kernel, with `io_submit` on this thread or on others. */
 import { closeSync, openSync } from 'node:fs';
 import { AioContext, selectKernel } from '../../src/index.ts';
 import { isWrite } from '../job.ts';
@@ -7,9 +7,21 @@ import { openFlags } from './flags.ts';
 import { runLanes } from './lanes.ts';
 
 /** @throws AioStateError where that kernel can't be had: no other is measured in its place. */
-export async function openContext(backend: 'native' | 'emulated', work: Work): Promise<Session> {
+export async function openContext(
+  backend: 'native' | 'emulated',
+  work: Work,
+  submitThreads?: number,
+): Promise<Session> {
   const { kernel } = selectKernel({ backend });
-  const context = new AioContext({ kernel, queueDepth: work.queueDepth });
+  const context = new AioContext({
+    kernel,
+    queueDepth: work.queueDepth,
+    submitThread: submitThreads ?? false,
+  });
+  if (submitThreads !== undefined && context.submitThreads === 0) {
+    await context.close();
+    throw new Error('there are no threads for io_submit without the addon: npm run build:addon');
+  }
   let fd: number;
   try {
     fd = openSync(work.path, openFlags(work));

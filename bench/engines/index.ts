@@ -9,6 +9,7 @@ import { openFsCallbacks, openFsPromises, openFsSync } from './node-fs.ts';
 export const OPEN_ENGINE: Readonly<Record<NodeEngine, OpenEngine>> = {
   calls: openCalls,
   context: (work) => openContext('native', work),
+  'context.threads': (work) => openContext('native', work, 4),
   file: openFile,
   emulation: (work) => openContext('emulated', work),
   'fs.promises': openFsPromises,
