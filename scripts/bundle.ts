@@ -6,8 +6,10 @@
  * under `dist/src/chunks`, because Node.js loads that at once and without waiting. Each thing exists once however it is imported.
  * `npm run compile` undoes it.
  */
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, posix, relative, sep } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { type OutputChunk, rolldown } from 'rolldown';
 import { importsOf } from './import-rules.ts';
 import { packageRoot } from './package-root.ts';
@@ -23,6 +25,13 @@ const CHUNKS = 'src/chunks/';
 const GROUPS = ['src/common/', 'src/native/', 'src/emulated/', 'src/'];
 /** What is only required when it is first used: who runs on the real kernel does not load the emulated one, the largest of all. */
 const ON_FIRST_USE = { chunk: 'emulated', by: 'index' };
+
+/**
+ * Where the native kernel looks for koffi and the addon. In an application that was merged into one ES module there is no `__filename`:
+ * from its program then.
+ */
+const MODULE_URL =
+  'const moduleUrl = require("node:url").pathToFileURL(typeof __filename === "string" ? __filename : process.argv[1] ?? "./kaio").href;';
 
 /** Modules of `dist`, by their paths with forward slashes. */
 function modulesIn(folder: string): string[] {
@@ -58,25 +67,24 @@ function chunkName(folder: string): string {
 /**
  * Makes a chunk's `const x = require('…')` of another one a function, called at each use.
  *
- * @throws Error if the chunk does not require the other, or uses it while it is itself being loaded.
+ * @throws Error if the chunk does not require the other, or uses it otherwise than by the names in it.
  */
 function requireOnFirstUse(code: string, chunk: string): string {
   const required = new RegExp(`^const (\\w+) = (require\\("\\./${chunk}\\.cjs"\\));$`, 'm').exec(code);
   if (required === null) throw new Error(`nothing requires the chunk ${chunk}`);
   const [declaration, name, call] = required;
-  // Functions are indented, as the merger prints them; what runs at once is not.
-  if (new RegExp(`^(?!const ${name} )\\S.*\\b${name}\\b`, 'm').test(code))
-    throw new Error(`the chunk ${chunk} is used outside of functions`);
-  return code
+  const lazy = code
     .replace(declaration, `const ${name} = () => ${call};`)
     .replace(new RegExp(`\\b${name}\\.`, 'g'), `${name}().`);
+  if (new RegExp(`\\b${name}\\b(?! = |\\(\\))`).test(lazy))
+    throw new Error(`the chunk ${chunk} is used as a whole`);
+  return lazy;
 }
 
-/** An ES module at the place of a merged one, with its names. */
+/** An ES module at the place of a merged one, with its names. By `import`, which the bundlers of applications follow. */
 function face(path: string, { exports, fileName }: OutputChunk): string {
   const chunk = posix.relative(posix.dirname(path), fileName);
-  return `import { createRequire } from 'node:module';
-const chunk = createRequire(import.meta.url)('${chunk.startsWith('.') ? chunk : `./${chunk}`}');
+  return `import chunk from '${chunk.startsWith('.') ? chunk : `./${chunk}`}';
 export const { ${exports.join(', ')} } = chunk;
 `;
 }
@@ -88,12 +96,14 @@ const bundle = await rolldown({
   platform: 'node',
   external: [/^node:/, 'koffi', 'node-gyp-build'],
   preserveEntrySignatures: 'allow-extension',
+  transform: { define: { 'import.meta.url': 'moduleUrl' } },
 });
 const { output } = await bundle.generate({
   format: 'cjs',
   entryFileNames: `${CHUNKS}[name].cjs`,
   chunkFileNames: `${CHUNKS}[name].cjs`,
   comments: false,
+  banner: ({ name }) => (name === 'native' ? MODULE_URL : ''),
   codeSplitting: {
     includeDependenciesRecursively: false,
     groups: GROUPS.map((folder, index) => ({
@@ -126,4 +136,18 @@ for (const chunk of output) {
   const path = faces.get(chunk.name)!;
   writeFileSync(join(dist, path), face(path, chunk));
 }
+
+/** Loading the package must load nothing that is for first use. */
+const loaded = execFileSync(
+  process.execPath,
+  [
+    ...['--input-type=module', '--eval'],
+    `import ${JSON.stringify(pathToFileURL(join(dist, EXPORTED[0]!)).href)};
+     import { createRequire } from 'node:module';
+     console.log(Object.keys(createRequire(import.meta.url).cache).join());`,
+  ],
+  { encoding: 'utf8' },
+);
+if (loaded.includes(`${ON_FIRST_USE.chunk}.cjs`) || !loaded.includes(`${ON_FIRST_USE.by}.cjs`))
+  throw new Error(`what is loaded at once is not what should be: ${loaded}`);
 console.log(`${before.length} modules are ${output.length} chunks behind ${faces.size} faces`);

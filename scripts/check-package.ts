@@ -1,6 +1,7 @@
 /**
  * The package as its users get it: packed, and installed into empty projects with npm, scripts disabled or not, with and without
- * koffi, with and without the prebuilt addon, on a machine without a compiler. `kaio doctor` must tell the truth in each.
+ * koffi, with and without the prebuilt addon, on a machine without a compiler, and merged into an application. `kaio doctor` must
+ * tell the truth in each.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -16,6 +17,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { rolldown } from 'rolldown';
 import { packageRoot } from './package-root.ts';
 
 interface Project {
@@ -65,7 +67,7 @@ function npm(directory: string, ...args: string[]): string {
   });
 }
 
-function check({ title, koffi, scripts, addon }: Project, tarball: string): void {
+async function check({ title, koffi, scripts, addon }: Project, tarball: string): Promise<void> {
   const directory = join(home, title.replaceAll(' ', '-'));
   mkdirSync(directory);
   writeFileSync(join(directory, 'package.json'), '{ "type": "module", "private": true }');
@@ -115,6 +117,15 @@ function check({ title, koffi, scripts, addon }: Project, tarball: string): void
     `import { Worker } from 'node:worker_threads'; new Worker(new URL('use.mjs', import.meta.url));`,
   );
   assert.equal(node(['worker.mjs']), `${koffi && addon ? 'native' : 'emulated'} 100\n`);
+  // In an application that is merged into one file itself.
+  const bundle = await rolldown({
+    input: join(directory, 'use.mjs'),
+    platform: 'node',
+    external: ['koffi', 'node-gyp-build'],
+  });
+  await bundle.write({ file: join(directory, 'merged.mjs'), codeSplitting: false });
+  await bundle.close();
+  assert.equal(node(['merged.mjs']), `${report.backend} 100\n`);
   // With the library of the plots, which is no dependency, in the package.
   const page = join(directory, 'page.html');
   const short = ['--rounds', '1', '--seconds', '0.02', '--size', '2m', '--mode', 'cached', '--html', page];
@@ -129,7 +140,7 @@ try {
   prepareBin();
   npm(root, 'pack', '--pack-destination', home);
   const tarball = join(home, readdirSync(home).find((name) => name.endsWith('.tgz'))!);
-  for (const project of PROJECTS) check(project, tarball);
+  for (const project of PROJECTS) await check(project, tarball);
 } finally {
   rmSync(home, { recursive: true, force: true });
 }

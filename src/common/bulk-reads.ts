@@ -2,7 +2,7 @@
 
 /** A read of fewer is made where it is asked for. */
 export const BULK_BYTES = 1 << 17;
-/** Bytes of such reads under way at once that this thread copies: with more, a pool of four threads on two CPUs is faster (Linux 6.18). */
+/** Bytes of such reads at once that this thread copies: with more, a pool of four threads on two CPUs is faster (Linux 6.18). */
 const OWN_BYTES = 1 << 20;
 
 /**
@@ -10,21 +10,24 @@ const OWN_BYTES = 1 << 20;
  *
  * One after the other, they are fastest on this thread. Several at once are faster on the threads of the pool, which copy at the same
  * time, and the event loop is free meanwhile: 32 reads of 256 KiB would hold it for 2 ms.
+ *
+ * Those in the pool count too, else each that ends there would be followed by one here, until all are here. What turns out not to
+ * be in the page cache does not: it copies nothing while it waits for the disk.
  */
 export class BulkReads {
-  #underWay = 0;
+  #bytes = 0;
 
   /**
-   * Makes one of `bytes`, which are at least {@link BULK_BYTES}, and counts it until it has ended.
+   * Counts one of `bytes`, which are at least {@link BULK_BYTES}, until {@link end}.
    *
-   * @param read - Begins it: on the thread pool, if that is better.
+   * @returns Whether it is for the thread pool.
    */
-  async during<T>(bytes: number, read: (isForPool: boolean) => Promise<T>): Promise<T> {
-    this.#underWay += bytes;
-    try {
-      return await read(this.#underWay > OWN_BYTES);
-    } finally {
-      this.#underWay -= bytes;
-    }
+  begin(bytes: number): boolean {
+    this.#bytes += bytes;
+    return this.#bytes > OWN_BYTES;
+  }
+
+  end(bytes: number): void {
+    this.#bytes -= bytes;
   }
 }

@@ -48,8 +48,8 @@ export interface AioContextOptions {
    * then, and requests of a context overtake each other on their way into the kernel.
    *
    * `'auto'` measures the calls: threads, as many as there are CPUs and at most four, are started when the calls hold the event
-   * loop up for more than half a millisecond on average, and used until they no longer do. `stats.threadBatches` counts what went
-   * to them.
+   * loop up for more than half a millisecond on average, and used until they no longer do. Requests overtake each other then, too.
+   * `stats.threadBatches` counts what went to them.
    */
   readonly submitThread?: boolean | number | 'auto';
   /**
@@ -105,7 +105,8 @@ const dropped = new FinalizationRegistry<SubmissionQueue>((queue) => {
  *
  * @remarks
  * *Blocking*: everything asked for in one tick goes to the kernel in one `io_submit`. On Linux that call runs requests on
- * buffered files to their end; open files with O_DIRECT to keep the event loop free.
+ * buffered files to their end, and so it is given 4 MiB of them in a turn of the event loop, or one request of more; open files
+ * with O_DIRECT to keep the event loop free.
  *
  * *Ownership*: a buffer belongs to the kernel from the call until the promise settles, also after an abort. Do not
  * transfer or detach it meanwhile. The descriptor must stay open until then.

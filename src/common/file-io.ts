@@ -22,6 +22,8 @@ import { refuseUnstable, validateView } from './validate.ts';
  */
 export type Unaligned = 'error' | 'copy' | 'read-modify-write';
 
+const AT_ONCE: ThreadPoolReason = 'many bytes at once';
+const NOT_CACHED: ThreadPoolReason = 'probably not in the page cache';
 const BOUNCE_BYTES = 1 << 16;
 const bounces = new AlignedBufferPool(BOUNCE_BYTES, 64);
 
@@ -162,13 +164,14 @@ export class FileIo {
       return this.#named('read', this.#context.readv(this.#file.fd, views, position));
     }
     const total = views.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    return total < BULK_BYTES
-      ? this.#readvNowait(views, total, position)
-      : this.#bulk.during(total, (isForPool) =>
-          isForPool
-            ? this.#readvFromPool(views, position, 'many bytes at once')
-            : this.#readvNowait(views, total, position),
-        );
+    if (total < BULK_BYTES) return this.#readvNowait(views, total, position);
+    try {
+      return this.#bulk.begin(total)
+        ? await this.#readvFromPool(views, position, AT_ONCE)
+        : await this.#readvNowait(views, total, position);
+    } finally {
+      this.#bulk.end(total);
+    }
   }
 
   async #readvNowait(
@@ -183,10 +186,12 @@ export class FileIo {
           ),
         )
       : undefined;
-    if (nowait === undefined) return this.#readvFromPool(views, position, 'probably not in the page cache');
+    if (nowait === undefined) return this.#readvFromPool(views, position, NOT_CACHED);
     if (nowait === total || nowait === 0) return nowait;
     // Part of it was cached: the rest as one read after the other.
-    return this.#inTurn(views, position, (bytes, at) => this.read(bytes, at));
+    return this.#inTurn(views, position, (bytes, at) =>
+      this.#readNowait(bytes, bytes.buffer, at, undefined, countAlone, bytes),
+    );
   }
 
   async writev(views: readonly NodeJS.ArrayBufferView[], position: number | null): Promise<number> {
@@ -261,22 +266,30 @@ export class FileIo {
     answer: Answer<T>,
     buffer: unknown,
   ): Promise<T> {
-    if (!this.#routing.tryNowait()) {
-      return this.#answered(
-        this.#readFromPool(bytes, position, 'probably not in the page cache'),
-        answer,
-        buffer,
-      );
-    }
+    return this.#routing.tryNowait()
+      ? this.#askNowait(bytes, memory, position, signal, answer, buffer, this.#nowaitReads)
+      : this.#answered(this.#readFromPool(bytes, position, NOT_CACHED), answer, buffer);
+  }
+
+  /** Preconditions: the routing has agreed. */
+  #askNowait<T>(
+    bytes: Uint8Array,
+    memory: ArrayBufferLike,
+    position: number,
+    signal: AbortSignal | undefined,
+    answer: Answer<T>,
+    buffer: unknown,
+    nowait: NowaitReads,
+  ): Promise<T> {
     try {
-      return this.#transfer('read', bytes, memory, position, signal, answer, buffer, this.#nowaitReads);
+      return this.#transfer('read', bytes, memory, position, signal, answer, buffer, nowait);
     } catch (error) {
       this.#routing.missed();
       throw error;
     }
   }
 
-  #readBulk<T>(
+  async #readBulk<T>(
     bytes: Uint8Array,
     memory: ArrayBufferLike,
     position: number,
@@ -284,12 +297,28 @@ export class FileIo {
     answer: Answer<T>,
     buffer: unknown,
   ): Promise<T> {
-    const { byteLength } = bytes;
-    return this.#bulk.during(byteLength, (isForPool) =>
-      isForPool
-        ? this.#answered(this.#readFromPool(bytes, position, 'many bytes at once'), answer, buffer)
-        : this.#readNowait(bytes, memory, position, signal, answer, buffer),
-    );
+    let counted = bytes.byteLength;
+    const uncount = (): void => {
+      this.#bulk.end(counted);
+      counted = 0;
+    };
+    try {
+      if (this.#bulk.begin(counted))
+        return await this.#answered(this.#readFromPool(bytes, position, AT_ONCE), answer, buffer);
+      if (!this.#routing.tryNowait()) {
+        uncount();
+        return await this.#answered(this.#readFromPool(bytes, position, NOT_CACHED), answer, buffer);
+      }
+      return await this.#askNowait(bytes, memory, position, signal, answer, buffer, {
+        ...this.#nowaitReads,
+        missed: () => {
+          uncount();
+          this.#nowaitReads.missed();
+        },
+      });
+    } finally {
+      uncount();
+    }
   }
 
   /** Short, or not cached: the end of the file, or of what was cached. FileHandle would have gone on. */

@@ -88,12 +88,13 @@ type Refusal = (...args: never[]) => Promise<unknown>;
  * The table in docs/filehandle.md has every difference.
  *
  * *Blocking*: never the event loop. Direct transfers go to the kernel; buffered reads go there with RWF_NOWAIT and, when the
- * page cache has not got them, to the thread pool; buffered writes go to the thread pool. {@link routes} tells.
+ * page cache has not got them or they are more than a mebibyte at once, to the thread pool; buffered writes go to the thread
+ * pool. {@link routes} tells.
  *
  * *Ownership*: a buffer belongs to the file until the promise settles, also after an abort.
  *
  * *Abort*: `signal` gives up an operation that has not begun at once, with an AbortError. One that has begun settles with its
- * real outcome: Linux gives up neither reads nor writes.
+ * real outcome: Linux gives up neither reads nor writes, and what the thread pool has been given has begun.
  */
 export class AioFile extends EventEmitter {
   /** Which kernel serves it. */

@@ -97,8 +97,8 @@ export interface SubmitThread {
    * `io_submit` on that thread, after those asked for before.
    *
    * @remarks
-   * *Ownership*: iocbs, iovecs and the array at `iocbpp` must stay as they are until the promise settles. Events may be reaped
-   * before that.
+   * *Ownership*: the array at `iocbpp` must stay as it is until the promise settles, and so must each iocb, with its iovecs, unless its
+   * event has been reaped before: Linux has copied them by then (`fs/aio.c`).
    *
    * @returns What the call answers.
    */

@@ -20,7 +20,7 @@ import { PollForecast } from './poll-forecast.ts';
 import type { AioRing } from './ring.ts';
 import { SilentWatch } from './silent-watch.ts';
 import { Counters } from './stats.ts';
-import type { SubmitCrew } from './submit-crew.ts';
+import type { SubmitCrew, Submitter } from './submit-crew.ts';
 import { SubmitPlace, type SubmitThreadChoice } from './submit-place.ts';
 import { Turn } from './turn.ts';
 import { detachedView } from './validate.ts';
@@ -66,6 +66,8 @@ export class SubmissionQueue {
   readonly #queue = new OperationQueue();
   readonly #signals = new AbortListeners<Operation>((operation) => this.#abort(operation));
   readonly #forecast = new CompletionForecast();
+  /** Whether `io_submit` is taken to copy bytes, by what the last one did: some of its requests had completed. */
+  #copies = true;
   #flushScheduled = false;
   #flushing = false;
   readonly #turn = new Turn(() => this.#keepAlive());
@@ -139,7 +141,7 @@ export class SubmissionQueue {
     return this.#queue.length;
   }
 
-  /** Queues an operation; everything queued in one tick goes to the kernel in one call. */
+  /** Queues an operation: what is queued in one tick goes to the kernel in one call, as far as it fits. */
   push(operation: Operation, signal: AbortSignal | undefined): void {
     if (signal !== undefined) operation.listen(signal, this.#signals);
     if (this.counters.latency !== undefined) operation.measure(this.counters.latency);
@@ -210,13 +212,16 @@ export class SubmissionQueue {
     try {
       const batch = this.#batch;
       batch.clear();
-      this.#stage(batch, this.#mayKeepAlive && this.#isLookedFor(), this.#turn.bytesLeft);
-      this.#turn.count(batch.length, batch.bytes);
+      const silent = this.#mayKeepAlive && this.#isLookedFor();
+      this.#stage(batch, silent, this.#copies ? this.#turn.bytesLeft : Number.POSITIVE_INFINITY);
       // Nothing, when all of it was given up: and then the context may be gone already.
       if (batch.length > 0) {
+        this.#turn.count(batch.length, this.#copies ? batch.bytes : 0);
         this.#submit(batch);
         this.#reap();
-        this.#forecast.saw(this.#pinInFlight(batch));
+        const left = this.#pinInFlight(batch);
+        this.#copies = left < batch.length;
+        this.#forecast.saw(left);
       }
     } finally {
       this.#flushing = false;
@@ -233,37 +238,35 @@ export class SubmissionQueue {
   /** As {@link #flush}, with the calls on threads of their own. */
   #flushElsewhere(crew: SubmitCrew): void {
     while (this.queued > 0 && this.#freeSlots.length > 0) {
-      const batch = crew.take();
-      if (batch === undefined) return;
-      this.#stage(batch, false, crew.batchBytes);
+      const submitter = crew.take();
+      if (submitter === undefined) return;
+      const { batch } = submitter;
+      this.#stage(batch, false, crew.fullAtBytes);
       if (batch.length === 0) {
-        crew.give(batch);
+        crew.give(submitter);
         // All of it was given up.
         this.#afterSettling();
         return;
       }
       this.#pinInFlight(batch);
-      void this.#submitElsewhere(crew, batch);
+      void this.#submitElsewhere(crew, submitter);
     }
   }
 
-  /**
-   * Iocbs and pointers are left alone until the call has answered; but the iocb of a request that has completed may be another
-   * one's by then: the kernel has copied it.
-   */
-  async #submitElsewhere(crew: SubmitCrew, batch: Batch): Promise<void> {
+  async #submitElsewhere(crew: SubmitCrew, submitter: Submitter): Promise<void> {
+    const { batch } = submitter;
     const total = batch.length;
     this.#calls++;
     try {
       for (let done = 0; done < total; ) {
-        const answer = await crew.io_submit(total - done, batch.iocbppAt(done));
+        const answer = await submitter.io_submit(total - done, batch.iocbppAt(done));
         this.counters.threadBatches++;
         this.#reap();
         done = this.#judge(batch, answer, done);
       }
       this.#cancelAborted(batch);
     } finally {
-      crew.give(batch);
+      crew.give(submitter);
       this.#calls--;
     }
     this.#afterSettling();
@@ -355,10 +358,10 @@ export class SubmissionQueue {
    * Fills a batch with what is queued.
    *
    * @param silent - Transfers are to signal nothing when they complete.
-   * @param mostBytes - After which it is full.
+   * @param fullAtBytes - After which it takes no more.
    */
-  #stage(batch: Batch, silent: boolean, mostBytes: number): void {
-    while (this.#freeSlots.length > 0 && batch.bytes < mostBytes) {
+  #stage(batch: Batch, silent: boolean, fullAtBytes: number): void {
+    while (this.#freeSlots.length > 0 && batch.bytes < fullAtBytes) {
       const operation = this.#queue.shift();
       if (operation === undefined) return;
       // The buffer was good when it was handed over; it may have been transferred while it waited.
@@ -434,7 +437,9 @@ export class SubmissionQueue {
     for (let index = from; index < batch.length; index++) {
       const operation = this.#take(batch.slotAt(index));
       operation.state = 'queued';
-      back.push(operation);
+      // Its signal has fired since it was staged, and does so once.
+      if (operation.isAborted) operation.abort();
+      else back.push(operation);
     }
     this.#queue.unshift(back);
   }

@@ -1,45 +1,57 @@
-/** Threads that call `io_submit` for one context, each of them one call after the other. */
+/** Threads that call `io_submit` for one context, each of them one call at a time. */
 import { Batch } from './batch.ts';
 import type { IocbSlab } from './iocb-slab.ts';
 import type { Address, Memory, SubmitThread } from './kernel.ts';
 
-/** Batches for each thread, where there are several: the next one waits for it, so that it need not go to sleep in between. */
-const BATCHES_EACH = 2;
-/** Bytes of a batch, where there are several threads: as much as one copies in a fraction of a millisecond. */
-const BATCH_BYTES = 1 << 19;
+/** After which a batch is full where there are several threads: as much as one copies in a fraction of a millisecond. */
+const FULL_AT_BYTES = 1 << 19;
 
-interface Member {
-  readonly thread: SubmitThread;
-  calls: number;
+/** A thread, and the batch that it submits. */
+export class Submitter {
+  readonly batch: Batch;
+  readonly #thread: SubmitThread;
+
+  constructor(thread: SubmitThread, batch: Batch) {
+    this.batch = batch;
+    this.#thread = thread;
+  }
+
+  /** The call, on the thread. */
+  io_submit(nr: number, iocbpp: Address): Promise<number> {
+    return this.#thread.io_submit(nr, iocbpp);
+  }
+
+  /** Resolves when the thread has ended. */
+  close(): Promise<void> {
+    return this.#thread.close();
+  }
 }
 
 /**
- * One thread takes everything that is queued as one batch, and is asked for the next when it has answered: requests enter the
- * kernel in their order. Several take smaller ones, which overtake each other.
+ * One thread takes everything that is queued as one batch, and the next when it has answered: requests enter the kernel in their order.
+ * Several take smaller ones, which overtake each other. No batch waits for a thread that is in a call: that may be one that
+ * waits for a pipe.
  */
 export class SubmitCrew {
   /** Bytes after which a batch is full. */
-  readonly batchBytes: number;
-  readonly #another: () => SubmitThread | undefined;
+  readonly fullAtBytes: number;
+  readonly #start: () => SubmitThread | undefined;
+  readonly #newBatch: () => Batch;
+  readonly #members: Submitter[] = [];
+  readonly #idle: Submitter[] = [];
   #most: number;
-  readonly #members: Member[] = [];
-  readonly #free: Batch[];
 
   /**
-   * @param another - Starts one more thread, when those that there are are busy and fewer than `most`.
+   * @param start - Starts a thread: the first at once, each other one when those before are busy.
+   * @param most - Threads.
+   * @throws What `start` throws for the first one.
    */
-  constructor(
-    first: SubmitThread,
-    another: () => SubmitThread | undefined,
-    most: number,
-    memory: Memory,
-    slab: IocbSlab,
-  ) {
-    this.#another = another;
+  constructor(start: () => SubmitThread | undefined, most: number, memory: Memory, slab: IocbSlab) {
+    this.#start = start;
+    this.#newBatch = () => new Batch(memory, slab);
     this.#most = most;
-    this.#members.push({ thread: first, calls: 0 });
-    this.batchBytes = most === 1 ? Number.POSITIVE_INFINITY : BATCH_BYTES;
-    this.#free = Array.from({ length: most === 1 ? 1 : most * BATCHES_EACH }, () => new Batch(memory, slab));
+    this.fullAtBytes = most === 1 ? Number.POSITIVE_INFINITY : FULL_AT_BYTES;
+    this.#addMember();
   }
 
   /** Threads that have been started. */
@@ -47,52 +59,48 @@ export class SubmitCrew {
     return this.#members.length;
   }
 
-  /** Whether as many calls are under way as there may be. */
+  /** Whether all threads that there may be are in a call. */
   get isFull(): boolean {
-    return this.#free.length === 0;
+    return this.#idle.length === 0 && this.#members.length >= this.#most;
   }
 
-  /** An empty batch, which {@link give} takes back. */
-  take(): Batch | undefined {
-    const batch = this.#free.pop();
-    batch?.clear();
-    return batch;
+  /** A thread that is in no call, its batch empty; {@link give} takes it back. */
+  take(): Submitter | undefined {
+    if (this.#idle.length === 0 && this.#members.length < this.#most) this.#tryToAddMember();
+    const submitter = this.#idle.pop();
+    submitter?.batch.clear();
+    return submitter;
   }
 
-  give(batch: Batch): void {
-    this.#free.push(batch);
-  }
-
-  /** The call on the thread that has the least to do. */
-  async io_submit(nr: number, iocbpp: Address): Promise<number> {
-    const member = this.#chosen();
-    member.calls++;
-    try {
-      return await member.thread.io_submit(nr, iocbpp);
-    } finally {
-      member.calls--;
-    }
+  give(submitter: Submitter): void {
+    this.#idle.push(submitter);
   }
 
   /** Resolves when the threads have ended. */
   async close(): Promise<void> {
-    await Promise.all(this.#members.map(({ thread }) => thread.close()));
+    await Promise.all(this.#members.map((submitter) => submitter.close()));
   }
 
-  #chosen(): Member {
-    const idlest = this.#members.reduce((least, member) => (member.calls < least.calls ? member : least));
-    if (idlest.calls === 0 || this.#members.length === this.#most) return idlest;
+  #tryToAddMember(): void {
     try {
-      const thread = this.#another();
-      if (thread === undefined) return idlest;
-      const member = { thread, calls: 0 };
-      this.#members.push(member);
-      return member;
+      this.#addMember();
     } catch (error) {
       process.emitWarning(error instanceof Error ? error : String(error));
       // Those that there are do.
       this.#most = this.#members.length;
-      return idlest;
     }
+  }
+
+  #addMember(): void {
+    // Its memory first: a thread that nobody knows would stay for ever.
+    const batch = this.#newBatch();
+    const thread = this.#start();
+    if (thread === undefined) {
+      this.#most = this.#members.length;
+      return;
+    }
+    const submitter = new Submitter(thread, batch);
+    this.#members.push(submitter);
+    this.#idle.push(submitter);
   }
 }

@@ -1,7 +1,7 @@
 /** Where `io_submit` of one context is called: on this thread, or on threads of its own. */
 import { availableParallelism } from 'node:os';
 import type { IocbSlab } from './iocb-slab.ts';
-import type { Address, AioContextId, AioKernel, SubmitThread } from './kernel.ts';
+import type { Address, AioContextId, AioKernel } from './kernel.ts';
 import { SubmitCrew } from './submit-crew.ts';
 import { SubmitPolicy } from './submit-policy.ts';
 
@@ -63,9 +63,9 @@ export class SubmitPlace {
   }
 
   #start(threads: number): SubmitCrew | undefined {
-    const start = (): SubmitThread | undefined => this.#kernel.submitThread?.(this.#ctx);
-    const first = start();
-    return first && new SubmitCrew(first, start, threads, this.#kernel.memory, this.#slab);
+    const { memory } = this.#kernel;
+    const crew = new SubmitCrew(() => this.#kernel.submitThread?.(this.#ctx), threads, memory, this.#slab);
+    return crew.threads === 0 ? undefined : crew;
   }
 
   #startOrWarn(): SubmitCrew | undefined {

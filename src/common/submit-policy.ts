@@ -4,7 +4,7 @@
 const HELD_UP_MS = 0.5;
 /** Weight of the latest call in the average: one call of some milliseconds decides, and so do several of one. */
 const WEIGHT = 1 / 8;
-/** Batches on the thread before one is tried here again; twice as many each time that it comes out badly. */
+/** Times that the queue goes to threads before a batch is tried here again; twice as many each time that it comes out badly. */
 const FIRST_TRIAL = 64;
 const LAST_TRIAL = 4096;
 /** Batches in a row that went well here, after which earlier trouble is forgotten. */
@@ -23,12 +23,12 @@ export class SubmitPolicy {
   #untilTrial = 0;
   #well = 0;
 
-  /** Whether the next batch goes to the thread. */
+  /** Whether what is queued goes to threads. */
   get isElsewhere(): boolean {
     return this.#elsewhere && this.#untilTrial > 0;
   }
 
-  /** Decides for the next batch, and counts it. */
+  /** Decides for what is queued, and counts that. */
   goesElsewhere(): boolean {
     if (!this.#elsewhere) return false;
     return this.#untilTrial-- > 0;

@@ -41,6 +41,8 @@ export class Turn {
 
   /** Counts what was in a batch, when it is known. */
   count(requests: number, bytes: number): void {
+    // What is submitted after this turn's end belongs to the next one.
+    this.#end ??= setImmediate(this.#finish);
     this.#requests += requests;
     this.#bytes += bytes;
   }

@@ -199,7 +199,7 @@ function isWhole(bytes: Buffer): boolean {
 }
 
 /**
- * As `addon/seal.cjs` makes it: FNV-1a, by words of 32 bits instead of bytes.
+ * As `addon/seal.cjs` makes it: FNV-1a, by words of 32 bits instead of bytes, with a shift between them.
  *
  * Against damage, not against anybody: a cryptographic digest would cost each start 3 ms for loading node:crypto.
  */
@@ -207,7 +207,10 @@ function checksum(bytes: Buffer): string {
   const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const whole = bytes.byteLength & ~3;
   let hash = 0x811c9dc5;
-  for (let at = 0; at < whole; at += 4) hash = Math.imul(hash ^ words.getUint32(at, true), 0x01000193);
+  for (let at = 0; at < whole; at += 4) {
+    hash = Math.imul(hash ^ words.getUint32(at, true), 0x01000193);
+    hash ^= hash >>> 15;
+  }
   for (let at = whole; at < bytes.byteLength; at++) hash = Math.imul(hash ^ words.getUint8(at), 0x01000193);
   return (hash >>> 0).toString(16).padStart(8, '0');
 }

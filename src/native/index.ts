@@ -21,7 +21,7 @@ import { type Libc, loadLibc } from './libc.ts';
 import { ProcessMemory } from './memory.ts';
 import { ProbeContext } from './probe-context.ts';
 import { AddonSubmitThread } from './submit-thread.ts';
-import { NativeSupports } from './supports.ts';
+import { nativeSupports } from './supports.ts';
 import { type AioSysno, SYSNO } from './sysno.ts';
 import { watchEventfd } from './watcher.ts';
 
@@ -51,7 +51,7 @@ export class NativeKernel implements AioKernel {
   readonly libc: Libc;
   /** What FFI cannot do, where it was built. Without it this kernel must stay on the main thread. */
   readonly addon: Addon | undefined;
-  readonly supports: Supports = new NativeSupports(this);
+  readonly supports: Supports = nativeSupports(this);
   readonly #sysno: AioSysno;
   readonly #rings = new Map<AioContextId, AioRing>();
   readonly #destroying = new Set<Promise<number>>();

@@ -11,24 +11,32 @@ const BATCHED_WAIT = [6, 8] as const;
 
 /**
  * Found out by asking the kernel, each thing when it is first asked for: who opens a file does not wait for what only a test wants to
- * know.
+ * know. A copy of it asks for everything.
  *
- * Each may throw AioError: EAGAIN where aio-max-nr has no room for one more request.
+ * Each question may throw AioError: EAGAIN where aio-max-nr has no room for one more request.
  */
-export class NativeSupports implements Supports {
-  readonly aio_flags = IOCB_FLAG_RESFD | IOCB_FLAG_IOPRIO;
-  readonly features: Supports['features'];
-  readonly #kernel: NativeKernel;
-  readonly #askOpcodes = this.#once((probe) => probe.opcodes());
-  readonly #askRwFlags = this.#once((probe) => probe.rwFlags());
-  #possibleCpus: number | undefined;
-
-  constructor(kernel: NativeKernel) {
-    this.#kernel = kernel;
-    const mapsRing = this.#once((probe) => probe.mapsRing());
-    const obeysProtection = this.#once((probe) => probe.obeysProtection());
-    const cutsOneSegment = this.#once((probe) => probe.cutsOneSegment());
-    this.features = {
+export function nativeSupports(kernel: NativeKernel): Supports {
+  const once = <T>(question: (probe: ProbeContext) => T): (() => T) => {
+    let answer: T | undefined;
+    return () => {
+      answer ??= ask(kernel, question);
+      return answer;
+    };
+  };
+  const opcodes = once((probe) => probe.opcodes());
+  const rwFlags = once((probe) => probe.rwFlags());
+  const mapsRing = once((probe) => probe.mapsRing());
+  const obeysProtection = once((probe) => probe.obeysProtection());
+  const cutsOneSegment = once((probe) => probe.cutsOneSegment());
+  return {
+    get opcodes() {
+      return opcodes();
+    },
+    aio_flags: IOCB_FLAG_RESFD | IOCB_FLAG_IOPRIO,
+    get rw_flags() {
+      return rwFlags();
+    },
+    features: {
       ...allFeatures(),
       get 'mapped-ring'() {
         return mapsRing() || 'this runtime does not let JavaScript see the ring';
@@ -42,37 +50,19 @@ export class NativeSupports implements Supports {
       // No single thread can ask.
       'batched-wait':
         isRelease(BATCHED_WAIT) || `waiters wake at each event before Linux ${BATCHED_WAIT.join('.')}`,
-    };
-  }
+    },
+    get possibleCpus() {
+      return possibleCpus();
+    },
+  };
+}
 
-  get opcodes(): readonly number[] {
-    return this.#askOpcodes();
-  }
-
-  get rw_flags(): number {
-    return this.#askRwFlags();
-  }
-
-  get possibleCpus(): number {
-    this.#possibleCpus ??= possibleCpus();
-    return this.#possibleCpus;
-  }
-
-  #once<T>(question: (probe: ProbeContext) => T): () => T {
-    let answer: T | undefined;
-    return () => {
-      answer ??= this.#ask(question);
-      return answer;
-    };
-  }
-
-  #ask<T>(question: (probe: ProbeContext) => T): T {
-    const probe = new ProbeContext(this.#kernel);
-    try {
-      return question(probe);
-    } finally {
-      probe.dispose();
-    }
+function ask<T>(kernel: NativeKernel, question: (probe: ProbeContext) => T): T {
+  const probe = new ProbeContext(kernel);
+  try {
+    return question(probe);
+  } finally {
+    probe.dispose();
   }
 }
 

@@ -131,7 +131,9 @@ for (const { name, open, missing } of KERNELS) {
             : context.readv(fd, [buffer.subarray(0, 5), buffer.subarray(5)], 0),
         );
         assert.deepEqual(await Promise.all(reads), Array<number>(10).fill(content.length));
-        assert.deepEqual(batches, [4, 4, 2]);
+        // What io_submit does not copy itself is held up by nothing, once that is known.
+        const copies = kernel.supports.features['runs-in-submit'] === true;
+        assert.deepEqual(batches, copies ? [4, 4, 2] : [4, 6]);
         for (const buffer of buffers) assert.equal(buffer.equals(content), true);
         closeSync(fd);
       });

@@ -14,7 +14,7 @@ import { Workers } from './workers.ts';
  * Where the operations of an emulated kernel run.
  *
  * - `threadpool`: on libuv's thread pool. A thread that blocks in `io_getevents` cannot see the end of what has begun.
- * - `inline`: on the thread that made the kernel, a few at each turn of the event loop, or inside `io_getevents`. Nothing
+ * - `inline`: on the thread that made the kernel, a few at the end of each tick, or inside `io_getevents`. Nothing
  *   goes on in the background, and a read of an empty pipe holds the thread.
  * - `submit`: inside `io_submit`, one after the other, as Linux does it with buffered files: the event is in the ring on return,
  *   and a request may bring the iocb of the next. It holds the thread as long as they take.

@@ -12,7 +12,11 @@ const SEAL_BYTES = LABEL.length + 8;
 function checksum(bytes) {
   const whole = bytes.byteLength & ~3;
   let hash = 0x811c9dc5;
-  for (let at = 0; at < whole; at += 4) hash = Math.imul(hash ^ bytes.readUInt32LE(at), 0x01000193);
+  for (let at = 0; at < whole; at += 4) {
+    hash = Math.imul(hash ^ bytes.readUInt32LE(at), 0x01000193);
+    // Else the topmost bit of a word would never reach the others.
+    hash ^= hash >>> 15;
+  }
   for (let at = whole; at < bytes.byteLength; at++) hash = Math.imul(hash ^ bytes[at], 0x01000193);
   return (hash >>> 0).toString(16).padStart(8, '0');
 }

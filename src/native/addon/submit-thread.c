@@ -1,7 +1,7 @@
 /*
  * A thread that calls io_submit, where the call may block: bulk reads, buffered files, cold metadata.
  *
- * One thread for a context, and one call at a time, in the order they were asked for: so requests enter the kernel as they
+ * One call at a time, in the order they were asked for: requests of a context that has one such thread enter the kernel as they
  * would from the event loop.
  */
 #include "addon.h"
