@@ -247,6 +247,7 @@ describe.skipIf(absent)(`with the addon${absent ? `, but: ${state.reason}` : ''}
       ['cut', () => good.subarray(0, good.length / 2), /damaged/],
       ['cut within its header', () => good.subarray(0, 40), /not a shared library/],
       ['one bit flipped', () => flipped(good), /damaged/],
+      ['the topmost bits of two words flipped', () => topmostFlipped(good), /damaged/],
       ['not sealed', () => unsealed, /seal/],
       [
         'another CPU',
@@ -283,6 +284,16 @@ describe.skipIf(absent)(`with the addon${absent ? `, but: ${state.reason}` : ''}
     });
   });
 });
+
+/** Which a checksum by words must not take for each other. */
+function topmostFlipped(bytes: Buffer): Buffer {
+  const damaged = Buffer.from(bytes);
+  for (const word of [-16, -12]) {
+    const at = (damaged.length & ~3) + 4 * word + 3;
+    damaged[at] = damaged[at]! ^ 0x80;
+  }
+  return damaged;
+}
 
 function flipped(bytes: Buffer): Buffer {
   const copy = Buffer.from(bytes);

@@ -36,6 +36,15 @@ describe('selectKernel', () => {
     assert.match(reason, /KAIO_BACKEND/);
   });
 
+  it.skipIf(nativeMissing !== undefined)('gives a kernel whose abilities can be copied and printed', () => {
+    const { supports } = selectKernel({ backend: 'native' }).kernel;
+    const { opcodes, aio_flags, rw_flags, features, possibleCpus } = supports;
+    const known = { opcodes, aio_flags, rw_flags, features: { ...features }, possibleCpus };
+    assert.deepEqual({ ...supports, features: { ...features } }, known);
+    assert.deepEqual(JSON.parse(JSON.stringify(supports)), known);
+    assert.ok(opcodes.length >= 6 && possibleCpus >= 1);
+  });
+
   it.skipIf(nativeMissing !== undefined)('gives the native kernel where it works', () => {
     setEnvironment(undefined);
     assert.equal(selectKernel().backend, 'native');
