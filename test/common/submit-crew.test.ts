@@ -15,9 +15,11 @@ const BYTES = 1 << 18;
 interface Call {
   readonly thread: number;
   readonly nr: number;
-  /** Makes it. */
+  /** Makes it, and keeps the answer from who waits for it. */
+  readonly make: () => number;
+  /** Makes it, and answers. */
   readonly go: () => void;
-  /** Answers it without. */
+  /** Answers only. */
   readonly answer: (answer: number) => void;
 }
 
@@ -37,6 +39,7 @@ function setUp(submitThread: number, mostThreads = Number.POSITIVE_INFINITY) {
             pending.push({
               thread,
               nr,
+              make: () => emulated.io_submit(ctx, nr, iocbpp),
               go: () => resolve(emulated.io_submit(ctx, nr, iocbpp)),
               answer: resolve,
             });
@@ -168,6 +171,23 @@ describe('a crew of submit threads', () => {
     }
     assert.deepEqual(await Promise.all([...transfers, kept]), [8, 8, 8]);
     await context.close();
+  });
+
+  it('waits at close for the answer, too, of a call whose requests have ended', async () => {
+    const { context, state, pending, transfer, tick } = setUp(2);
+    const one = transfer();
+    await tick();
+    const call = pending.pop()!;
+    const answer = call.make();
+    assert.equal(await one, 8);
+    assert.equal(context.inFlight, 0);
+    let closed = false;
+    const closing = context.close().then(() => (closed = true));
+    for (let turn = 0; turn < 5; turn++) await tick();
+    assert.deepEqual([closed, state.closed], [false, 0]);
+    call.answer(answer);
+    await closing;
+    assert.equal(state.closed, 1);
   });
 
   it.each([0, -1, 1.5, 65])('of %s is refused', (submitThread) => {
