@@ -1,4 +1,4 @@
-/** Files that are no modules. Building copies them beside the modules: scripts/copy-assets.ts. */
+/** Files that are no modules. Building copies them beside the modules: scripts/build/copy-assets.ts. */
 import { fileURLToPath } from 'node:url';
 
 export type Asset = 'floor.c' | 'chart.umd.js';

@@ -1,10 +1,9 @@
 /** Ratios to the floor of an earlier run, and what has become of them. */
-import { type Case, caseTitle, type EngineName } from './job.ts';
+import { type Case, caseTitle, type EngineName, FLOOR } from './job.ts';
 import type { Machine } from './machine.ts';
-import { FLOOR } from './job.ts';
 import type { PlannedCase } from './plan.ts';
 import type { BenchReport, Row } from './report.ts';
-import { targetCases, TARGETS } from './targets.ts';
+import { TARGETS, targetCases } from './targets.ts';
 
 /** Kaio's own: how others change is not ours to guard. */
 const GUARDED: readonly EngineName[] = ['calls', 'context', 'context.threads', 'file', 'emulation'];

@@ -1,7 +1,8 @@
 /** What a run measures. */
+
+import { UNIT_BYTES } from './blocks.ts';
 import type { Case, EngineName, Mode, Transfer } from './job.ts';
 import { bytesTitle, ENGINES, isWrite, MODES, TRANSFERS } from './job.ts';
-import { UNIT_BYTES } from './blocks.ts';
 
 /** A case and who takes turns in it. */
 export interface PlannedCase extends Case {

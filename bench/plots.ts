@@ -1,5 +1,5 @@
 /** Rows as configurations for Chart.js: data alone, so that a page can carry them as JSON. */
-import { bytesTitle, type Case, caseTitle, type EngineName, ENGINES } from './job.ts';
+import { bytesTitle, type Case, caseTitle, ENGINES, type EngineName } from './job.ts';
 import type { BenchReport, Row } from './report.ts';
 
 export interface Plot {

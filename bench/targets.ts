@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { messageOf } from './errors.ts';
 import { type Case, caseTitle, type EngineName } from './job.ts';
 import type { Choice, Plan, PlannedCase } from './plan.ts';
-import { type BenchReport, ratios, type Row } from './report.ts';
+import { type BenchReport, type Row, ratios } from './report.ts';
 import { startUpDifferences } from './start-up.ts';
 import { type Spread, spread } from './statistics.ts';
 import { systemCallsPerOperation } from './system-calls.ts';

@@ -1,13 +1,13 @@
 /** kaio: Linux kernel AIO for Node.js. */
 export * as abi from './common/abi/index.ts';
-export { AlignedBufferPool, type Alignment, alignedBuffer } from './common/aligned.ts';
 export {
   AioContext,
   type AioContextOptions,
   type AioRequest,
   type OperationOptions,
   type TransferOptions,
-} from './common/context.ts';
+} from './common/context/aio-context.ts';
+export type { AioStats } from './common/context/stats.ts';
 export {
   AbortError,
   AioError,
@@ -16,9 +16,10 @@ export {
   AioStateError,
   errnoException,
 } from './common/errors.ts';
-export { AioFile, type AioTransferOptions } from './common/file.ts';
-export type { AioWriteResult } from './common/file-results.ts';
-export type { Unaligned } from './common/file-io.ts';
+export { AioFile, type AioTransferOptions } from './common/file/aio-file.ts';
+export type { Unaligned } from './common/file/file-io.ts';
+export type { AioWriteResult } from './common/file/file-results.ts';
+export type { Route } from './common/file/routing.ts';
 export type {
   Address,
   AioContextId,
@@ -30,13 +31,12 @@ export type {
   Protection,
   SubmitThread,
   Word,
-} from './common/kernel.ts';
-export type { DescriptorCalls, KernelFiles } from './common/kernel-files.ts';
-export { pageAlignedBuffer } from './common/page-aligned.ts';
-export type { AioRing, EventSink } from './common/ring.ts';
-export type { Route } from './common/routing.ts';
-export type { AioStats } from './common/stats.ts';
-export { FEATURES, type Feature, type Supports } from './common/supports.ts';
+} from './common/kernel/aio-kernel.ts';
+export type { DescriptorCalls, KernelFiles } from './common/kernel/kernel-files.ts';
+export type { AioRing, EventSink } from './common/kernel/mapped-ring.ts';
+export { FEATURES, type Feature, type Supports } from './common/kernel/supports.ts';
+export { AlignedBufferPool, type Alignment, alignedBuffer } from './common/memory/aligned.ts';
+export { pageAlignedBuffer } from './common/memory/page-aligned.ts';
 export type { Descriptor } from './common/validate.ts';
 export { type DescriptorOptions, fromDescriptor, type OpenOptions, open } from './open.ts';
 export { type BackendPreference, type Selection, type SelectOptions, selectKernel } from './select.ts';

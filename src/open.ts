@@ -1,16 +1,16 @@
 /** Opening files whose transfers go through kernel AIO. */
 import { constants } from 'node:fs';
 import { type FileHandle, open as openHandle, rm } from 'node:fs/promises';
-import { UNALIGNED } from './common/aligned.ts';
-import { directAlignment, SAFE_ALIGNMENT } from './common/alignment.ts';
-import type { AioContext } from './common/context.ts';
-import { descriptorHandle, type HostHandle } from './common/descriptor-handle.ts';
+import type { AioContext } from './common/context/aio-context.ts';
 import { codeOf } from './common/errors.ts';
-import { AioFile } from './common/file.ts';
-import type { Unaligned } from './common/file-io.ts';
-import type { KernelFiles } from './common/kernel-files.ts';
-import { flagsNumber } from './common/open-flags.ts';
-import { Routing } from './common/routing.ts';
+import { AioFile } from './common/file/aio-file.ts';
+import { descriptorHandle, type HostHandle } from './common/file/descriptor-handle.ts';
+import { directAlignment, SAFE_ALIGNMENT } from './common/file/direct-alignment.ts';
+import type { Unaligned } from './common/file/file-io.ts';
+import { flagsNumber } from './common/file/open-flags.ts';
+import { Routing } from './common/file/routing.ts';
+import type { KernelFiles } from './common/kernel/kernel-files.ts';
+import { UNALIGNED } from './common/memory/aligned.ts';
 import { invalidArgType, invalidArgValue, validateDescriptor } from './common/validate.ts';
 import type { BackendPreference } from './select.ts';
 import { leaseSharedContext } from './shared-context.ts';

@@ -1,7 +1,7 @@
 /** Which kernel to use: the only file that knows both. */
 import { readlinkSync } from 'node:fs';
 import { AioStateError, codeOf } from './common/errors.ts';
-import type { AioKernel } from './common/kernel.ts';
+import type { AioKernel } from './common/kernel/aio-kernel.ts';
 import { workerThreads } from './common/lazy-builtins.ts';
 // Not all of the emulation: the simulated disk is for who asks for it.
 import { emulatedKernel } from './emulated/emulated-kernel.ts';

@@ -4,7 +4,7 @@
  * `aio-max-nr` is a budget of the whole system, and destroying a context takes Linux 30 to 40 ms (observed on 6.18): a
  * context per file would cost both.
  */
-import { AioContext } from './common/context.ts';
+import { AioContext } from './common/context/aio-context.ts';
 import { AioStateError, codeOf } from './common/errors.ts';
 import { type BackendPreference, preferenceOf, type Selection, selectKernel } from './select.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout } from 'node:timers/promises';
 import { describe, it } from 'vitest';
-import type { AioKernel } from '../src/common/kernel.ts';
+import type { AioKernel } from '../src/common/kernel/aio-kernel.ts';
 import { open } from '../src/open.ts';
 import { leaseSharedContext } from '../src/shared-context.ts';
 import { KERNELS } from './support/kernels.ts';

@@ -1,8 +1,8 @@
 /** The waist in a tight loop: `io_submit`, then the ring in memory, then `io_getevents` where nothing is there yet. */
 import { closeSync, openSync } from 'node:fs';
+import { Batch } from '../../src/common/context/batch.ts';
+import { IocbSlab } from '../../src/common/context/iocb-slab.ts';
 import { abi, errnoException } from '../../src/index.ts';
-import { Batch } from '../../src/common/batch.ts';
-import { IocbSlab } from '../../src/common/iocb-slab.ts';
 import { openNativeKernel } from '../../src/native/index.ts';
 import { isWrite } from '../job.ts';
 import type { Phase } from '../phase.ts';

@@ -1,6 +1,6 @@
 /** Makes the kernel that `kaio conformance` asks, in the child process that runs the cases. */
 import { hostOf } from '../../test/conformance/index.ts';
-import type { AioKernel } from '../common/kernel.ts';
+import type { AioKernel } from '../common/kernel/aio-kernel.ts';
 import { type ExecutorName, emulatedKernel, type ProfileName } from '../emulated/index.ts';
 import { type BackendPreference, selectKernel } from '../select.ts';
 

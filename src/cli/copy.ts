@@ -2,9 +2,9 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, realpath, rename, rm, stat as statPath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { AioContext } from '../common/context.ts';
+import type { AioContext } from '../common/context/aio-context.ts';
 import { AioError, codeOf } from '../common/errors.ts';
-import { pageAlignedBuffer } from '../common/page-aligned.ts';
+import { pageAlignedBuffer } from '../common/memory/page-aligned.ts';
 
 /** Alignment that every device with O_DIRECT is content with. */
 const DIRECT_BYTES = 4096;

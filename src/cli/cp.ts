@@ -1,7 +1,7 @@
 /** `kaio cp`: the main job of the library on a real file. */
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
-import { AioContext } from '../common/context.ts';
+import { AioContext } from '../common/context/aio-context.ts';
 import { selectKernel } from '../select.ts';
 import { copyFile } from './copy.ts';
 import { backendOption, blockSizeArgument, countArgument, type WithBackend } from './options.ts';

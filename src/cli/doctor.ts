@@ -13,7 +13,7 @@ import { arch, platform, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { AioStateError } from '../common/errors.ts';
-import { pageAlignedBuffer } from '../common/page-aligned.ts';
+import { pageAlignedBuffer } from '../common/memory/page-aligned.ts';
 import { koffiVersion, loadAddon, openNativeKernel } from '../native/index.ts';
 import { selectKernel } from '../select.ts';
 

@@ -17,34 +17,34 @@ import type {
   EventfdWatcher,
   Memory,
   Word,
-} from '../common/kernel.ts';
-import { type AioRing, MappedRing } from '../common/ring.ts';
-import type { Supports } from '../common/supports.ts';
+} from '../common/kernel/aio-kernel.ts';
+import { type AioRing, MappedRing } from '../common/kernel/mapped-ring.ts';
+import type { Supports } from '../common/kernel/supports.ts';
 import { invalidArgType, outOfRange, validateInteger, validatePosition } from '../common/validate.ts';
-import { io_cancel } from './cancel.ts';
+import { io_cancel } from './aio/io-cancel.ts';
+import { destroyInBackground, exit_aio, io_destroy } from './aio/io-destroy.ts';
+import { io_getevents, io_pgetevents } from './aio/io-getevents.ts';
+import { io_setup } from './aio/io-setup.ts';
+import { io_submit } from './aio/io-submit.ts';
+import { IoctxTable } from './aio/ioctx-table.ts';
+import type { KernelState } from './aio/kernel-state.ts';
+import { hold_on_sync_kiocb, init_sync_kiocb, type SyncCall, wait_on_sync_kiocb } from './aio/sync-kiocb.ts';
+import { DEFAULT_AIO_MAX_NR, Sysctl } from './aio/sysctl.ts';
 import { type Clock, hostClock } from './clock.ts';
-import { destroyInBackground, exit_aio, io_destroy } from './destroy.ts';
-import { EFD_FLAGS, EventFd } from './eventfd.ts';
-import type { FileOperations } from './file-operations.ts';
-import { FIRST_OWN_FD, FileTable } from './files.ts';
-import { io_getevents, io_pgetevents } from './getevents.ts';
-import { IoctxTable } from './ioctx-table.ts';
-import type { KernelState } from './kernel-state.ts';
-import { AddressSpace } from './mm.ts';
-import { pipe } from './pipe.ts';
+import { chooseExecutor, type ExecutorName } from './executors.ts';
+import { EFD_FLAGS, EventFd } from './files/eventfd.ts';
+import type { FileOperations } from './files/file-operations.ts';
+import { FIRST_OWN_FD, FileTable } from './files/file-table.ts';
+import { pipe } from './files/pipe.ts';
+import { SocketEnd, socketpair } from './files/socket-pair.ts';
+import { UserFile } from './files/user-file.ts';
+import { Watcher } from './files/watcher.ts';
+import { AddressSpace } from './memory/mm.ts';
 import { PROFILES, type ProfileName } from './profiles.ts';
-import { io_setup } from './setup.ts';
 import type { Seed } from './simulated/random.ts';
-import { SocketEnd, socketpair } from './socket-pair.ts';
-import { io_submit } from './submit.ts';
 import { supports } from './supports.ts';
-import { hold_on_sync_kiocb, init_sync_kiocb, type SyncCall, wait_on_sync_kiocb } from './sync-kiocb.ts';
-import { DEFAULT_AIO_MAX_NR, Sysctl } from './sysctl.ts';
-import { UserFile } from './user-file.ts';
-import { Watcher } from './watcher.ts';
+import { WorkQueue } from './workqueue/aio-wq.ts';
 import type { Executor } from './workqueue/executor.ts';
-import { chooseExecutor, type ExecutorName } from './workqueue/executors.ts';
-import { WorkQueue } from './workqueue/workqueue.ts';
 
 /** What an emulated kernel is made with. */
 export interface EmulatedKernelOptions {

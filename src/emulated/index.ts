@@ -5,20 +5,20 @@ export {
   emulatedKernel,
   type Machine,
 } from './emulated-kernel.ts';
-export type { FileAnswer, FileOperations, FileRequest } from './file-operations.ts';
+export { EXECUTORS, type ExecutorName } from './executors.ts';
+export type { FileAnswer, FileOperations, FileRequest } from './files/file-operations.ts';
 export { PROFILES, type ProfileName } from './profiles.ts';
-export { check, type Explored, type ExploreOptions, explore } from './simulated/explore.ts';
 export type { Faults } from './simulated/faults.ts';
 export type { SimulatedEntry, SimulatedFileSystem } from './simulated/file-system.ts';
 export type { Latencies, Latency, Tail } from './simulated/latency.ts';
 export { Random, type Seed } from './simulated/random.ts';
-export type { SimulatedKernel, SimulatedKernelOptions } from './simulated/simulated-kernel.ts';
+export type { Trace } from './simulated/trace.ts';
+export { check, type Explored, type ExploreOptions, explore } from './simulation/explore.ts';
 export {
   type CrashOptions,
   type SimulateOptions,
   type Simulation,
   simulate,
-} from './simulated/simulation.ts';
-export { SimulationError } from './simulated/simulation-error.ts';
-export type { Trace } from './simulated/trace.ts';
-export { EXECUTORS, type ExecutorName } from './workqueue/executors.ts';
+} from './simulation/simulate.ts';
+export type { SimulatedKernel, SimulatedKernelOptions } from './simulation/simulated-kernel.ts';
+export { SimulationError } from './simulation/simulation-error.ts';

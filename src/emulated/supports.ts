@@ -1,6 +1,6 @@
 /** What the emulated kernel can do, and why not the rest. */
 import { IOCB_CMD_POLL } from '../common/abi/constants.ts';
-import { allFeatures, type Feature, type Supports } from '../common/supports.ts';
+import { allFeatures, type Feature, type Supports } from '../common/kernel/supports.ts';
 import type { Clock } from './clock.ts';
 import type { Profile } from './profiles.ts';
 import type { Executor } from './workqueue/executor.ts';

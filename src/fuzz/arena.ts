@@ -13,8 +13,8 @@
  *   kernel reads pointers, and what lies beyond the end of an array is zeros or whole elements of another array: the kernel
  *   never sees an address that was not put there as one.
  */
-import type { AioKernel } from '../common/kernel.ts';
-import { pageAlignedBuffer } from '../common/page-aligned.ts';
+import type { AioKernel } from '../common/kernel/aio-kernel.ts';
+import { pageAlignedBuffer } from '../common/memory/page-aligned.ts';
 import { NativeKernel } from '../native/index.ts';
 import { EnvironmentBroken } from './environment.ts';
 

@@ -1,5 +1,5 @@
 /** The operations of a program, done on both sides. */
-import type { AioLimits } from '../common/kernel.ts';
+import type { AioLimits } from '../common/kernel/aio-kernel.ts';
 import type { Contexts } from './contexts.ts';
 import { EnvironmentBroken, messageOf } from './environment.ts';
 import { type Events, UNSEEN } from './events.ts';

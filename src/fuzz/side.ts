@@ -1,10 +1,10 @@
 /** One of the two kernels, with its memory, files and contexts: turns the names in a program into addresses and numbers. */
 import { EFD_NONBLOCK, EFD_SEMAPHORE } from '../common/abi/constants.ts';
 import { AIO_RING_HEADER_BYTES, IO_EVENT_BYTES } from '../common/abi/layout.ts';
-import type { AioKernel } from '../common/kernel.ts';
-import { type AioRing, MappedRing, resultFromHalves } from '../common/ring.ts';
+import type { AioKernel } from '../common/kernel/aio-kernel.ts';
+import { type AioRing, MappedRing, resultFromHalves } from '../common/kernel/mapped-ring.ts';
 import { EmulatedKernel } from '../emulated/index.ts';
-import { AddressSpace } from '../emulated/mm.ts';
+import { AddressSpace } from '../emulated/memory/mm.ts';
 import { NativeKernel } from '../native/index.ts';
 import { Arena } from './arena.ts';
 import { EnvironmentBroken } from './environment.ts';

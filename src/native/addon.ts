@@ -9,7 +9,7 @@ import { createRequire } from 'node:module';
 import { arch } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Word } from '../common/kernel.ts';
+import type { Word } from '../common/kernel/aio-kernel.ts';
 import { type Elf, readElf } from './elf.ts';
 
 /** An open watcher of the addon's. */

@@ -13,9 +13,9 @@ import type {
   EventfdWatcher,
   SubmitThread,
   Word,
-} from '../common/kernel.ts';
-import { type AioRing, MappedRing } from '../common/ring.ts';
-import type { Supports } from '../common/supports.ts';
+} from '../common/kernel/aio-kernel.ts';
+import { type AioRing, MappedRing } from '../common/kernel/mapped-ring.ts';
+import type { Supports } from '../common/kernel/supports.ts';
 import { type Addon, loadAddon } from './addon.ts';
 import { type Libc, loadLibc } from './libc.ts';
 import { ProcessMemory } from './memory.ts';

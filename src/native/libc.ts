@@ -4,7 +4,7 @@
  * Everything that leaves this file is typed; koffi's own types are loose, and stay in here.
  */
 import { createRequire } from 'node:module';
-import type { Word } from '../common/kernel.ts';
+import type { Word } from '../common/kernel/aio-kernel.ts';
 
 /** What this file uses of koffi. */
 interface Koffi {

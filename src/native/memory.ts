@@ -1,7 +1,7 @@
 /** The process's own memory, as the native kernel sees it. */
 import { ERRNO } from '../common/abi/errno.ts';
 import { encodeIovec } from '../common/abi/structs.ts';
-import type { Address, Memory, Protection } from '../common/kernel.ts';
+import type { Address, Memory, Protection } from '../common/kernel/aio-kernel.ts';
 import { workerThreads } from '../common/lazy-builtins.ts';
 import type { Libc } from './libc.ts';
 

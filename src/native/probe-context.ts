@@ -14,7 +14,7 @@ import { ERRNO } from '../common/abi/errno.ts';
 import { IO_EVENT_BYTES, IOCB_BYTES } from '../common/abi/layout.ts';
 import { decodeIoEvent, encodeIocb, encodeTimespec } from '../common/abi/structs.ts';
 import { AioError, errnoException } from '../common/errors.ts';
-import type { AioContextId } from '../common/kernel.ts';
+import type { AioContextId } from '../common/kernel/aio-kernel.ts';
 import type { NativeKernel } from './index.ts';
 
 const RWF_BITS = 16;

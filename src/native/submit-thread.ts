@@ -1,5 +1,5 @@
 /** `io_submit` on a thread of its own, by the addon. */
-import type { Address, AioContextId, SubmitThread } from '../common/kernel.ts';
+import type { Address, AioContextId, SubmitThread } from '../common/kernel/aio-kernel.ts';
 import type { Addon, SubmitThreadHandle } from './addon.ts';
 
 /** @see SubmitThread */

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { IOCB_FLAG_IOPRIO, IOCB_FLAG_RESFD } from '../common/abi/constants.ts';
-import { allFeatures, type Supports } from '../common/supports.ts';
+import { allFeatures, type Supports } from '../common/kernel/supports.ts';
 import type { NativeKernel } from './index.ts';
 import { ProbeContext } from './probe-context.ts';
 

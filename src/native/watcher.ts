@@ -1,5 +1,5 @@
 /** Being called on the event loop while an eventfd is readable. */
-import type { EventfdWatcher } from '../common/kernel.ts';
+import type { EventfdWatcher } from '../common/kernel/aio-kernel.ts';
 import type { Addon } from './addon.ts';
 import type { Libc } from './libc.ts';
 

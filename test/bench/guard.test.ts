@@ -28,7 +28,12 @@ function reportWith(engine: EngineName, factor: number): string {
 }
 
 function guard(...args: readonly string[]): Ended {
-  return run(process.execPath, [join(root, 'dist/scripts/bench-guard.js'), '--baseline', baseline, ...args]);
+  return run(process.execPath, [
+    join(root, 'dist/scripts/checks/bench-guard.js'),
+    '--baseline',
+    baseline,
+    ...args,
+  ]);
 }
 
 describe('the regression guard', () => {

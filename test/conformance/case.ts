@@ -1,5 +1,5 @@
 /** What a conformance case is, and how one ends. */
-import type { Feature } from '../../src/common/supports.ts';
+import type { Feature } from '../../src/common/kernel/supports.ts';
 import type { Fixture } from './fixture.ts';
 
 /** One case: a rule of the interface, arranged and observed. */

@@ -30,7 +30,7 @@ export const DIVERGENCES: readonly Divergence[] = [
     id: 'transfer/write-then-read',
     backend: 'emulated',
     host: 'wine',
-    // scripts/wine-proofs.ts shows it without kaio.
+    // scripts/kernels/wine-proofs.ts shows it without kaio.
     reason:
       'Wine keeps no time of birth: that of a file moves when it is written, so a descriptor seems to mean another file',
     expected: /8,\n\+ {3}-9\n/,

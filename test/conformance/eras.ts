@@ -4,7 +4,7 @@
  * A feature stands here rather than in each case, so that one sees what the older kernel does otherwise; the cases in
  * `seed-*.ts` ask the same questions of it.
  */
-import type { Feature } from '../../src/common/supports.ts';
+import type { Feature } from '../../src/common/kernel/supports.ts';
 import type { Case } from './case.ts';
 
 /** Ids of cases; one that ends in `*` means all that begin so. */

@@ -38,8 +38,8 @@ import {
   type Iocb,
   type IoEvent,
 } from '../../src/common/abi/structs.ts';
-import type { Address, AioContextId, AioKernel, Word } from '../../src/common/kernel.ts';
-import type { Feature } from '../../src/common/supports.ts';
+import type { Address, AioContextId, AioKernel, Word } from '../../src/common/kernel/aio-kernel.ts';
+import type { Feature } from '../../src/common/kernel/supports.ts';
 import { EnvironmentBroken, Unsupported } from './case.ts';
 import { insistOnMeans } from './environment.ts';
 import type { Host } from './host.ts';

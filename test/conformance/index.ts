@@ -1,5 +1,5 @@
 /** The conformance suite of the Linux AIO interface. */
-export type { AioKernel } from '../../src/common/kernel.ts';
+export type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
 export {
   type Case,
   type CaseReport,

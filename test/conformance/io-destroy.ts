@@ -1,7 +1,7 @@
 /** io_destroy: what it refuses, what it ends, and what it gives back. */
 import assert from 'node:assert/strict';
 import { IOCB_CMD_POLL, IOCB_FLAG_RESFD, POLLIN } from '../../src/common/abi/constants.ts';
-import type { Word } from '../../src/common/kernel.ts';
+import type { Word } from '../../src/common/kernel/aio-kernel.ts';
 import type { Case } from './case.ts';
 import { type Fixture, type Held, KERNEL_ADDRESS } from './fixture.ts';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { IOCB_CMD_POLL, POLLIN } from '../../src/common/abi/constants.ts';
 import { IO_EVENT_BYTES } from '../../src/common/abi/layout.ts';
 import { dataView, decodeIoEvent, encodeTimespec } from '../../src/common/abi/structs.ts';
-import type { Address, AioContextId, Word } from '../../src/common/kernel.ts';
+import type { Address, AioContextId, Word } from '../../src/common/kernel/aio-kernel.ts';
 import type { Case } from './case.ts';
 import type { Fixture, IocbFields } from './fixture.ts';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { ErrnoName } from '../../src/common/abi/errno.ts';
 import { IO_EVENT_BYTES } from '../../src/common/abi/layout.ts';
 import { dataView, decodeIoEvent } from '../../src/common/abi/structs.ts';
-import type { Word } from '../../src/common/kernel.ts';
+import type { Word } from '../../src/common/kernel/aio-kernel.ts';
 import type { Case } from './case.ts';
 import { type Fixture, KERNEL_ADDRESS, UNMAPPED } from './fixture.ts';
 

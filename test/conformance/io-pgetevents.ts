@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { IOCB_CMD_POLL, POLLIN } from '../../src/common/abi/constants.ts';
 import { IO_EVENT_BYTES } from '../../src/common/abi/layout.ts';
-import type { AioContextId, Word } from '../../src/common/kernel.ts';
+import type { AioContextId, Word } from '../../src/common/kernel/aio-kernel.ts';
 import type { Case } from './case.ts';
 import { type Fixture, KERNEL_ADDRESS, UNMAPPED } from './fixture.ts';
 

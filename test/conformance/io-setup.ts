@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { AIO_RING_MAGIC, IOCB_CMD_POLL, POLLIN } from '../../src/common/abi/constants.ts';
 import type { ErrnoName } from '../../src/common/abi/errno.ts';
 import { IO_EVENT_BYTES } from '../../src/common/abi/layout.ts';
-import type { Word } from '../../src/common/kernel.ts';
+import type { Word } from '../../src/common/kernel/aio-kernel.ts';
 import { type Case, Unsupported } from './case.ts';
 import { describe, type Fixture, KERNEL_ADDRESS, UNMAPPED } from './fixture.ts';
 

@@ -1,6 +1,6 @@
 /** The {@link Host} of the native kernel: the C library. */
 
-import type { AioKernel } from '../../src/common/kernel.ts';
+import type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
 import { EmulatedKernel } from '../../src/emulated/index.ts';
 import { NativeKernel } from '../../src/native/index.ts';
 import { EnvironmentBroken } from './case.ts';

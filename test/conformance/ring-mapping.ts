@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { IOCB_CMD_POLL, POLLIN } from '../../src/common/abi/constants.ts';
-import type { Word } from '../../src/common/kernel.ts';
+import type { Word } from '../../src/common/kernel/aio-kernel.ts';
 import type { Case } from './case.ts';
 import type { Fixture, IocbFields } from './fixture.ts';
 

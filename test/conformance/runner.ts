@@ -2,7 +2,7 @@
 import { AssertionError } from 'node:assert/strict';
 import { basename } from 'node:path';
 import { inspect } from 'node:util';
-import type { AioKernel } from '../../src/common/kernel.ts';
+import type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
 import { type Case, type CaseReport, EnvironmentBroken, type Outcome, Unsupported } from './case.ts';
 import { ALL_CASES } from './cases.ts';
 import { DIVERGENCES, type Divergence, hostSystem } from './divergences.ts';

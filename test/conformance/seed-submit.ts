@@ -9,7 +9,7 @@ import {
   IOCB_CMD_PREADV,
   POLLIN,
 } from '../../src/common/abi/constants.ts';
-import type { Address } from '../../src/common/kernel.ts';
+import type { Address } from '../../src/common/kernel/aio-kernel.ts';
 import { type Case, Unsupported } from './case.ts';
 import { type IocbFields, KERNEL_ADDRESS, UNMAPPED } from './fixture.ts';
 

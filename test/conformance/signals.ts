@@ -1,7 +1,7 @@
 /** What signals do to calls that wait. Each case is a process of its own. */
 import assert from 'node:assert/strict';
 import { ERRNO } from '../../src/common/abi/errno.ts';
-import type { Feature } from '../../src/common/supports.ts';
+import type { Feature } from '../../src/common/kernel/supports.ts';
 import { SYSNO } from '../../src/native/sysno.ts';
 import type { Case } from './case.ts';
 import { answerOf, start } from './child.ts';

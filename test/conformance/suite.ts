@@ -1,5 +1,5 @@
 /** The suite under a test framework of the caller's. */
-import type { AioKernel } from '../../src/common/kernel.ts';
+import type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
 import type { Case, CaseReport } from './case.ts';
 import { ALL_CASES } from './cases.ts';
 import { type RunOptions, runCase } from './runner.ts';

@@ -16,8 +16,8 @@ import {
   RWF_SYNC,
 } from '../../src/common/abi/constants.ts';
 import type { ErrnoName } from '../../src/common/abi/errno.ts';
-import type { Word } from '../../src/common/kernel.ts';
-import type { Feature } from '../../src/common/supports.ts';
+import type { Word } from '../../src/common/kernel/aio-kernel.ts';
+import type { Feature } from '../../src/common/kernel/supports.ts';
 import { type Case, Unsupported } from './case.ts';
 import { type Fixture, type IocbFields, KERNEL_ADDRESS, UNMAPPED } from './fixture.ts';
 

@@ -1,5 +1,5 @@
 /** The child process of a {@link ConformanceSession}: runs the cases that it is told to, and reports. */
-import type { AioKernel } from '../../src/common/kernel.ts';
+import type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
 import type { CaseReport } from './case.ts';
 import { ALL_CASES } from './cases.ts';
 import type { Divergence } from './divergences.ts';

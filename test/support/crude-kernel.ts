@@ -1,7 +1,7 @@
 /** Kernels of which one call does nothing but answer: a module for a `ConformanceSession`. */
 
 import { ERRNO } from '../../src/common/abi/errno.ts';
-import type { AioKernel } from '../../src/common/kernel.ts';
+import type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
 import { emulatedKernel } from '../../src/emulated/index.ts';
 import { replacing } from './kernels.ts';
 

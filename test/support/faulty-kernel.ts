@@ -3,7 +3,7 @@ import { IOCB_CMD_PREAD, IOCB_CMD_PWRITE } from '../../src/common/abi/constants.
 import { ERRNO } from '../../src/common/abi/errno.ts';
 import { IO_EVENT_BYTES, IOCB_BYTES } from '../../src/common/abi/layout.ts';
 import { dataView, decodeIocb } from '../../src/common/abi/structs.ts';
-import type { AioKernel } from '../../src/common/kernel.ts';
+import type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
 import { replacing } from './kernels.ts';
 
 const NBYTES = 32;

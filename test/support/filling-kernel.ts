@@ -1,6 +1,6 @@
 /** A kernel under which the disk fills up, or descriptors run out: a module for `kaio conformance --kernel`. */
 import { openSync, writeSync } from 'node:fs';
-import type { AioKernel } from '../../src/common/kernel.ts';
+import type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
 import { emulatedKernel } from '../../src/emulated/index.ts';
 
 const CASES_BEFORE = 40;

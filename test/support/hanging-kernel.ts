@@ -1,6 +1,6 @@
 /** Kernels whose calls do not come back, or that take the process with them: modules for a `ConformanceSession`. */
 
-import type { AioKernel } from '../../src/common/kernel.ts';
+import type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
 import { emulatedKernel } from '../../src/emulated/index.ts';
 import { replacing } from './kernels.ts';
 

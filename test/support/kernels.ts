@@ -1,5 +1,5 @@
 /** The kernels of this machine, for tests that run on each. */
-import type { AioKernel } from '../../src/common/kernel.ts';
+import type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
 import { emulatedKernel } from '../../src/emulated/index.ts';
 import { openNativeKernel } from '../../src/native/index.ts';
 

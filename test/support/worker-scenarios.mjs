@@ -1,4 +1,4 @@
-// A worker thread of test/addon.test.ts: native AIO that is under way when the thread ends.
+// A worker thread of test/native/addon.test.ts: native AIO that is under way when the thread ends.
 import { openSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 

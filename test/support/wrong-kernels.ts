@@ -3,7 +3,7 @@ import { EFD_NONBLOCK, IOCB_CMD_POLL, IOCB_CMD_PREAD, POLLIN } from '../../src/c
 import { ERRNO } from '../../src/common/abi/errno.ts';
 import { IOCB_BYTES } from '../../src/common/abi/layout.ts';
 import { dataView, decodeIocb, encodeIocb, type Iocb } from '../../src/common/abi/structs.ts';
-import type { AioKernel, Word } from '../../src/common/kernel.ts';
+import type { AioKernel, Word } from '../../src/common/kernel/aio-kernel.ts';
 import { replacing } from './kernels.ts';
 
 export interface WrongKernel {

@@ -3,7 +3,7 @@
  *
  * Sources: `uapi/linux/aio_abi.h` (IOCB_*), `uapi/linux/fs.h` (RWF_*), `uapi/linux/ioprio.h`, `uapi/asm-generic/poll.h`,
  * `uapi/linux/eventfd.h`. AIO_RING_* are private to `fs/aio.c`, but readers of the mapped ring have always
- * relied on them. `scripts/check-abi.ts` compares them with a C compiler's view.
+ * relied on them. `scripts/checks/abi.ts` compares them with a C compiler's view.
  */
 
 /** Positional read into one buffer. */

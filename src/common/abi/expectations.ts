@@ -1,7 +1,7 @@
 /**
  * The tables of this folder as questions for a C compiler, so that they can be held against the kernel's headers.
  *
- * `scripts/check-abi.ts` compiles them on the spot, `scripts/gen-abi-values.ts` into the addon.
+ * `scripts/checks/abi.ts` compiles them on the spot, `scripts/build/abi-values.ts` into the addon.
  */
 import * as constants from './constants.ts';
 import { ERRNO } from './errno.ts';

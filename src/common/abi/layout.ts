@@ -5,7 +5,7 @@
  * everywhere, and the emulation is defined to be one. The other word sizes and byte orders are here for tools that read
  * foreign memory, and for the native kernel on s390x, arm and ia32.
  *
- * Source: `uapi/linux/aio_abi.h`; the ring from `fs/aio.c`. `scripts/check-abi.ts` compares with a compiler.
+ * Source: `uapi/linux/aio_abi.h`; the ring from `fs/aio.c`. `scripts/checks/abi.ts` compares with a compiler.
  */
 
 /** One field: where it starts and how many bytes it has. */

@@ -2,9 +2,9 @@
 import type { BigIntStats, Mode, StatOptions, Stats, TimeLike } from 'node:fs';
 import { ERRNO } from '../../common/abi/errno.ts';
 import { errnoException } from '../../common/errors.ts';
-import type { DescriptorCalls } from '../../common/kernel-files.ts';
+import type { DescriptorCalls } from '../../common/kernel/kernel-files.ts';
 import { invalidArgValue, outOfRange } from '../../common/validate.ts';
-import type { KernelState } from '../kernel-state.ts';
+import type { KernelState } from '../aio/kernel-state.ts';
 import type { Disk, Done } from './disk.ts';
 import type { SimulatedFileSystem } from './file-system.ts';
 import type { Attributes } from './inode.ts';

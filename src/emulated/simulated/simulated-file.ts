@@ -1,13 +1,13 @@
 /** An open file of a simulated disk, as the emulated kernel sees it. */
 import { RWF_APPEND, RWF_DSYNC, RWF_SYNC } from '../../common/abi/constants.ts';
 import { ERRNO } from '../../common/abi/errno.ts';
-import { aio_complete } from '../aio-complete.ts';
-import { aio_answer } from '../aio-run.ts';
-import type { File } from '../files.ts';
-import { accessibleBytes, Transfer } from '../iov-iter.ts';
-import type { KernelState } from '../kernel-state.ts';
-import { EIOCBQUEUED, type Kiocb } from '../kiocb.ts';
-import { OwnFile } from '../own-file.ts';
+import { aio_complete } from '../aio/aio-complete.ts';
+import { EIOCBQUEUED, type Kiocb } from '../aio/aio-kiocb.ts';
+import { aio_answer } from '../aio/aio-run.ts';
+import type { KernelState } from '../aio/kernel-state.ts';
+import type { File } from '../files/file-table.ts';
+import { OwnFile } from '../files/own-file.ts';
+import { accessibleBytes, Transfer } from '../memory/iov-iter.ts';
 import type { Executor } from '../workqueue/executor.ts';
 import type { Disk, Opened, WriteSync } from './disk.ts';
 import type { Inode } from './inode.ts';

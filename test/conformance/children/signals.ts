@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { IOCB_CMD_POLL, POLLIN } from '../../../src/common/abi/constants.ts';
-import type { Address, AioContextId } from '../../../src/common/kernel.ts';
+import type { Address, AioContextId } from '../../../src/common/kernel/aio-kernel.ts';
 import type { Fixture, IocbFields } from '../fixture.ts';
 import { run } from './scenario.ts';
 

@@ -1,0 +1,153 @@
+/**
+ * Merges the modules of `dist/src` into a few files, for the package: Node.js takes half a millisecond for each ES module that it
+ * loads, most of it waiting for the thread pool, and there are well over a hundred.
+ *
+ * What others import stays an ES module at its place, which is a face only: everything behind the faces is CommonJS, in chunks
+ * under `dist/src/chunks`, because Node.js loads that at once and without waiting. Each thing exists once however it is imported.
+ * `npm run compile` undoes it.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, posix, relative, sep } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type OutputChunk, rolldown } from 'rolldown';
+import { importsOf } from '../checks/import-rules.ts';
+import { packageRoot } from '../package-root.ts';
+
+const dist = join(packageRoot(), 'dist');
+/** Programs of their own, with files beside them that they start or read. */
+const APART = ['src/cli/', 'src/fuzz/'];
+/** Of the package's exports; and what is imported by what stays apart. */
+const EXPORTED = ['src/index.js', 'src/native/index.js', 'src/emulated/index.js'];
+const IMPORTERS = ['src', 'test/conformance', 'bench'];
+const CHUNKS = 'src/chunks/';
+/** Folders whose modules go into one chunk each, whoever imports them; the first that fits. Later ones import earlier ones only. */
+const GROUPS = ['src/common/', 'src/native/', 'src/emulated/', 'src/'];
+/** What is only required when it is first used: who runs on the real kernel does not load the emulated one, the largest of all. */
+const ON_FIRST_USE = { chunk: 'emulated', by: 'index' };
+
+/**
+ * Where the native kernel looks for koffi and the addon. In an application that was merged into one ES module there is no `__filename`:
+ * from its program then.
+ */
+const MODULE_URL =
+  'const moduleUrl = require("node:url").pathToFileURL(typeof __filename === "string" ? __filename : process.argv[1] ?? "./kaio").href;';
+
+/** Modules of `dist`, by their paths with forward slashes. */
+function modulesIn(folder: string): string[] {
+  if (!existsSync(join(dist, folder))) return [];
+  return readdirSync(join(dist, folder), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.js'))
+    .map((path) => join(folder, path).split(sep).join('/'));
+}
+
+function isMerged(path: string): boolean {
+  return path.startsWith('src/') && !APART.some((prefix) => path.startsWith(prefix));
+}
+
+/** Merged modules that somebody imports who is not. */
+function entries(): string[] {
+  const wanted = new Set(EXPORTED);
+  for (const importer of IMPORTERS.flatMap(modulesIn)) {
+    if (isMerged(importer)) continue;
+    for (const specifier of importsOf(readFileSync(join(dist, importer), 'utf8'))) {
+      if (!specifier.startsWith('.')) continue;
+      const target = posix.join(posix.dirname(importer), specifier);
+      if (isMerged(target)) wanted.add(target);
+    }
+  }
+  return [...wanted];
+}
+
+/** `src/emulated/` is `emulated`, `src/` is `index`. */
+function chunkName(folder: string): string {
+  return folder.slice('src/'.length, -1).replaceAll('/', '-') || 'index';
+}
+
+/**
+ * Makes a chunk's `const x = require('…')` of another one a function, called at each use.
+ *
+ * @throws Error if the chunk does not require the other, or uses it otherwise than by the names in it.
+ */
+function requireOnFirstUse(code: string, chunk: string): string {
+  const required = new RegExp(`^const (\\w+) = (require\\("\\./${chunk}\\.cjs"\\));$`, 'm').exec(code);
+  if (required === null) throw new Error(`nothing requires the chunk ${chunk}`);
+  const [declaration, name, call] = required;
+  const lazy = code
+    .replace(declaration, `const ${name} = () => ${call};`)
+    .replace(new RegExp(`\\b${name}\\.`, 'g'), `${name}().`);
+  if (new RegExp(`\\b${name}\\b(?! = |\\(\\))`).test(lazy))
+    throw new Error(`the chunk ${chunk} is used as a whole`);
+  return lazy;
+}
+
+/** An ES module at the place of a merged one, with its names. By `import`, which the bundlers of applications follow. */
+function face(path: string, { exports, fileName }: OutputChunk): string {
+  const chunk = posix.relative(posix.dirname(path), fileName);
+  return `import chunk from '${chunk.startsWith('.') ? chunk : `./${chunk}`}';
+export const { ${exports.join(', ')} } = chunk;
+`;
+}
+
+const before = modulesIn('src').filter(isMerged);
+const faces = new Map(entries().map((path) => [path.replace(/\.js$/, '').replaceAll('/', '-'), path]));
+const bundle = await rolldown({
+  input: Object.fromEntries([...faces].map(([name, path]) => [name, join(dist, path)])),
+  platform: 'node',
+  external: [/^node:/, 'koffi', 'node-gyp-build'],
+  preserveEntrySignatures: 'allow-extension',
+  transform: { define: { 'import.meta.url': 'moduleUrl' } },
+});
+const { output } = await bundle.generate({
+  format: 'cjs',
+  entryFileNames: `${CHUNKS}[name].cjs`,
+  chunkFileNames: `${CHUNKS}[name].cjs`,
+  comments: false,
+  banner: ({ name }) => (name === 'native' ? MODULE_URL : ''),
+  codeSplitting: {
+    includeDependenciesRecursively: false,
+    groups: GROUPS.map((folder, index) => ({
+      name: chunkName(folder),
+      test: (id: string) => relative(dist, id).split(sep).join('/').startsWith(folder),
+      priority: GROUPS.length - index,
+    })),
+  },
+});
+await bundle.close();
+for (const path of before) {
+  rmSync(join(dist, `${path}.map`), { force: true });
+  rmSync(join(dist, path));
+}
+rmSync(join(dist, CHUNKS), { recursive: true, force: true });
+mkdirSync(join(dist, CHUNKS));
+const order = GROUPS.map((folder) => `${CHUNKS}${chunkName(folder)}.cjs`);
+for (const chunk of output) {
+  if (chunk.type !== 'chunk') throw new Error(`${chunk.fileName} is no code`);
+  // A circle would find a class undefined that another one extends.
+  const place = order.indexOf(chunk.fileName);
+  const later = chunk.imports.find((name) => place >= 0 && order.indexOf(name) > place);
+  if (later !== undefined) throw new Error(`${chunk.fileName} imports ${later}`);
+  const lazy = chunk.name === ON_FIRST_USE.by;
+  writeFileSync(
+    join(dist, chunk.fileName),
+    lazy ? requireOnFirstUse(chunk.code, ON_FIRST_USE.chunk) : chunk.code,
+  );
+  if (!chunk.isEntry) continue;
+  const path = faces.get(chunk.name)!;
+  writeFileSync(join(dist, path), face(path, chunk));
+}
+
+/** Loading the package must load nothing that is for first use. */
+const loaded = execFileSync(
+  process.execPath,
+  [
+    ...['--input-type=module', '--eval'],
+    `import ${JSON.stringify(pathToFileURL(join(dist, EXPORTED[0]!)).href)};
+     import { createRequire } from 'node:module';
+     console.log(Object.keys(createRequire(import.meta.url).cache).join());`,
+  ],
+  { encoding: 'utf8' },
+);
+if (loaded.includes(`${ON_FIRST_USE.chunk}.cjs`) || !loaded.includes(`${ON_FIRST_USE.by}.cjs`))
+  throw new Error(`what is loaded at once is not what should be: ${loaded}`);
+console.log(`${before.length} modules are ${output.length} chunks behind ${faces.size} faces`);

@@ -1,0 +1,67 @@
+/**
+ * Prints a digest of the histories of some simulations. It is the same on every host and under every version of Node.js;
+ * check-node-versions compares.
+ */
+import { createHash } from 'node:crypto';
+import { type Simulation, simulate } from '../../src/emulated/index.ts';
+import { AioContext, type AioFile, open } from '../../src/index.ts';
+
+const SEEDS = 20;
+const ROUNDS = 10;
+const REQUESTS = 16;
+const MOST_BYTES = 5000;
+const MOST_POSITION = 20_000;
+const FAULTS = { EIO: 0.02, ENOSPC: 0.02, EAGAIN: 0.1, shortRead: 0.2, shortWrite: 0.2, misdirected: 0.1 };
+
+/** Everything that a file can do, much of it at once. */
+async function program(simulation: Simulation): Promise<void> {
+  const { random } = simulation;
+  const context = new AioContext({ kernel: simulation.kernel, queueDepth: 8 });
+  const files = await Promise.all(['/one', '/two'].map((path) => open(path, 'w+', 0o666, { context })));
+  const request = (file: AioFile): Promise<unknown> => {
+    const position = random.below(MOST_POSITION);
+    const bytes = random.bytes(1 + random.below(MOST_BYTES));
+    switch (random.below(6)) {
+      case 0:
+        return file.datasync();
+      case 1:
+        return file.readv([new Uint8Array(10), bytes], position);
+      case 2:
+        return file.truncate(position);
+      case 3:
+        return file.read(bytes, { position });
+      default:
+        return file.write(bytes, { position });
+    }
+  };
+  for (let round = 0; round < ROUNDS; round++) {
+    await Promise.allSettled(Array.from({ length: REQUESTS }, () => request(random.pick(files))));
+    await simulation.sleep(random.below(3));
+  }
+  await simulation.fs.rename('/two', '/three');
+  let streamed = 0;
+  try {
+    for await (const chunk of files[0]!.createReadStream({ autoClose: false })) streamed += chunk.length;
+  } catch (error) {
+    simulation.note(code(error));
+  }
+  simulation.note(`${streamed} bytes streamed`);
+  for (const file of files) await file.close();
+  await context.close();
+}
+
+/** Not the message: Node.js words it, and newer versions differently. */
+function code(error: unknown): string {
+  return String((error as NodeJS.ErrnoException).code);
+}
+
+const digest = createHash('sha256');
+for (let seed = 1; seed <= SEEDS; seed++) {
+  const simulation = simulate({ seed, faults: FAULTS });
+  const after = await simulation.crashDuring(program, { withinEvents: 400 });
+  for (const name of await after.fs.readdir('/')) {
+    digest.update(await after.fs.readFile(name).catch(code));
+  }
+  digest.update(String(after.trace));
+}
+console.log(digest.digest('hex'));

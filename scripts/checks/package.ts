@@ -1,0 +1,146 @@
+/**
+ * The package as its users get it: packed, and installed into empty projects with npm, scripts disabled or not, with and without
+ * koffi, with and without the prebuilt addon, on a machine without a compiler, and merged into an application. `kaio doctor` must
+ * tell the truth in each.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { rolldown } from 'rolldown';
+import { packageRoot } from '../package-root.ts';
+
+interface Project {
+  readonly title: string;
+  readonly koffi: boolean;
+  readonly scripts: boolean;
+  readonly addon: boolean;
+}
+
+const PROJECTS: readonly Project[] = [
+  { title: 'everything', koffi: true, scripts: true, addon: true },
+  { title: 'without scripts', koffi: true, scripts: false, addon: true },
+  { title: 'without the addon', koffi: true, scripts: false, addon: false },
+  { title: 'without koffi', koffi: false, scripts: false, addon: true },
+];
+
+interface Doctor {
+  readonly backend: string;
+  readonly reason: string;
+  readonly koffi: string;
+  readonly addon: string;
+  readonly probe: string;
+}
+
+const root = packageRoot();
+const home = mkdtempSync(join(tmpdir(), 'kaio-package-'));
+/** Of programs: Node.js and a shell, and so no compiler, no make, no Python. */
+const bin = join(home, 'bin');
+
+function prepareBin(): void {
+  mkdirSync(bin);
+  symlinkSync(process.execPath, join(bin, 'node'));
+  for (const program of ['sh', 'uname'])
+    for (const folder of ['/bin', '/usr/bin'])
+      if (existsSync(join(folder, program)) && !existsSync(join(bin, program)))
+        symlinkSync(join(folder, program), join(bin, program));
+}
+
+function npm(directory: string, ...args: string[]): string {
+  // npm beside this Node.js, or the first one in PATH: found before PATH is narrowed.
+  const program = execFileSync('sh', ['-c', 'command -v npm'], { encoding: 'utf8' }).trim();
+  return execFileSync(program, args, {
+    cwd: directory,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, PATH: args[0] === 'pack' ? process.env.PATH : `${bin}:${dirname(program)}` },
+  });
+}
+
+async function check({ title, koffi, scripts, addon }: Project, tarball: string): Promise<void> {
+  const directory = join(home, title.replaceAll(' ', '-'));
+  mkdirSync(directory);
+  writeFileSync(join(directory, 'package.json'), '{ "type": "module", "private": true }');
+  const flags = ['--no-audit', '--no-fund', ...(scripts ? [] : ['--ignore-scripts'])];
+  npm(directory, 'install', ...flags, tarball, ...(koffi ? ['koffi'] : []));
+  const installed = join(directory, 'node_modules/kaio');
+  if (!addon) rmSync(join(installed, 'prebuilds'), { recursive: true });
+  assert.equal(existsSync(join(directory, 'node_modules/koffi')), koffi, 'koffi is installed if asked for');
+  assert.equal(existsSync(join(installed, 'build')), false, 'nothing is built at install');
+
+  const node = (args: readonly string[], env: NodeJS.ProcessEnv = {}): string =>
+    execFileSync(process.execPath, args, { cwd: directory, encoding: 'utf8', env: { PATH: bin, ...env } });
+  const cli = join(installed, 'dist/src/cli/cli.js');
+  const report = JSON.parse(node([cli, 'doctor', '--json'])) as Doctor;
+  assert.equal(report.backend, koffi ? 'native' : 'emulated');
+  assert.match(
+    report.addon,
+    addon ? /prebuilds\/linux-.*\.node, Node-API \d+/ : /^no: No native build was found/,
+  );
+  assert.match(report.koffi, koffi ? /^\d+\.\d+\.\d+$/ : /koffi/);
+  if (!koffi) assert.match(report.reason, /koffi/);
+  assert.match(report.probe, koffi ? /brought the right bytes/ : /koffi/);
+
+  const { passed, failed, broken } = JSON.parse(
+    node([cli, 'conformance', '--json', '--backend', report.backend, '--rule', 'SETUP-03']),
+  ) as { passed: number; failed: number; broken: number };
+  assert.ok(passed > 0 && failed + broken === 0, 'the suite is in the package, and runs');
+
+  // It needs the real kernel, and brings all else.
+  const fuzzed = spawnSync(process.execPath, [cli, 'fuzz', '--operations', '500', '--json'], {
+    cwd: directory,
+    env: { PATH: bin },
+    encoding: 'utf8',
+  });
+  assert.equal(fuzzed.status, koffi ? 0 : 2, fuzzed.stderr);
+
+  const use = `
+    import { open } from 'kaio';
+    import { Worker, isMainThread } from 'node:worker_threads';
+    await using file = await open(process.execPath);
+    const { bytesRead } = await file.read(Buffer.alloc(100), 0, 100, 0);
+    console.log(file.backend, bytesRead);`;
+  writeFileSync(join(directory, 'use.mjs'), use.replace('await using', 'const'));
+  assert.equal(node(['use.mjs']), `${report.backend} 100\n`);
+  writeFileSync(
+    join(directory, 'worker.mjs'),
+    `import { Worker } from 'node:worker_threads'; new Worker(new URL('use.mjs', import.meta.url));`,
+  );
+  assert.equal(node(['worker.mjs']), `${koffi && addon ? 'native' : 'emulated'} 100\n`);
+  // In an application that is merged into one file itself.
+  const bundle = await rolldown({
+    input: join(directory, 'use.mjs'),
+    platform: 'node',
+    external: ['koffi', 'node-gyp-build'],
+  });
+  await bundle.write({ file: join(directory, 'merged.mjs'), codeSplitting: false });
+  await bundle.close();
+  assert.equal(node(['merged.mjs']), `${report.backend} 100\n`);
+  // With the library of the plots, which is no dependency, in the package.
+  const page = join(directory, 'page.html');
+  const short = ['--rounds', '1', '--seconds', '0.02', '--size', '2m', '--mode', 'cached', '--html', page];
+  node([cli, 'bench', '--engines', 'emulation,fs.promises', ...short]);
+  assert.match(readFileSync(page, 'utf8'), /Chart\.js/);
+  console.log(
+    `${title}: ${report.backend}; addon: ${addon ? 'prebuilt' : 'none'}; a worker thread: ${koffi && addon ? 'native' : 'emulated'}`,
+  );
+}
+
+try {
+  prepareBin();
+  npm(root, 'pack', '--pack-destination', home);
+  const tarball = join(home, readdirSync(home).find((name) => name.endsWith('.tgz'))!);
+  for (const project of PROJECTS) await check(project, tarball);
+} finally {
+  rmSync(home, { recursive: true, force: true });
+}

@@ -1,0 +1,78 @@
+/**
+ * Makes `docs/filehandle.md`: the calls that the tests make on FileHandle and AioFile side by side, and every difference.
+ * With `--check` holds that the page is up to date and that the table is true, by making every call on every kernel here.
+ */
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { selectKernel } from '../../src/select.ts';
+import { CALLS, isDifferent } from '../../test/common/file/file-handle/calls.ts';
+import { compare } from '../../test/common/file/file-handle/compare.ts';
+import { packageRoot } from '../package-root.ts';
+
+const page = join(packageRoot(), 'docs', 'filehandle.md');
+
+/** Beyond the calls: what AioFile has, or does otherwise, by design. */
+const BY_DESIGN = [
+  '`open(path, flags, mode, options)` takes options that FileHandle has not: `direct`, `unaligned`, `backend`, `context`.',
+  "`read` and `write` take a `signal`; FileHandle's ignore it.",
+  '`readFully` and `writeFully` go on after short transfers.',
+  'Transfers without a position go on from a cursor of the AioFile, not from the position of the descriptor, which AIO neither uses nor moves: other users of the descriptor do not see it move. Append files, pipes and borrowed descriptors use their own.',
+  'A length that is no integer throws `ERR_INVALID_ARG_TYPE` or `ERR_OUT_OF_RANGE`; it ends the process in Node.js 20.',
+  'Resizable buffers are refused with `ERR_INVALID_ARG_VALUE`: the kernel could be left writing to memory that is gone.',
+  '`readableWebStream()` is always a byte stream, as from Node.js 24 on.',
+  'Errors of the kernel are `AioError`s with the `code`, `errno` and `syscall` that FileHandle has; `cause` has what the kernel said.',
+  'An AioFile that is dropped without `close()` is closed with a warning, on every version of Node.js.',
+];
+
+function table(): string {
+  const rows = CALLS.map((call) => {
+    const { title, differs, differsOn } = call;
+    const verdict =
+      differs === undefined ? 'same' : `differs${differsOn ? ` on ${differsOn}x` : ''}: ${differs}`;
+    return `| \`${title.replaceAll('|', '\\|')}\` | ${verdict} |`;
+  });
+  return [
+    '# AioFile beside FileHandle',
+    '',
+    '<!-- Made by `npm run docs:filehandle`; do not edit. -->',
+    '',
+    'Each of these calls is made on `fs.promises.FileHandle` and on `AioFile`, on both kernels, and everything is compared: what it',
+    'answers, what is in the file afterwards, what it throws (`name`, `code`, `errno`, `syscall`), and whether at once or later.',
+    '',
+    '| call | outcome |',
+    '| --- | --- |',
+    ...rows,
+    '',
+    '## By design',
+    '',
+    ...BY_DESIGN.map((line) => `- ${line}`),
+    '',
+  ].join('\n');
+}
+
+async function untrue(): Promise<string[]> {
+  const found: string[] = [];
+  const backends =
+    selectKernel().backend === 'native' ? (['native', 'emulated'] as const) : (['emulated'] as const);
+  for (const backend of backends) {
+    for (const call of CALLS) {
+      const { fileHandle, aioFile } = await compare(call, backend);
+      if (isDeepStrictEqual(fileHandle, aioFile) === isDifferent(call))
+        found.push(`${backend}: ${call.title}`);
+    }
+  }
+  return found;
+}
+
+if (process.argv.includes('--check')) {
+  const problems = await untrue();
+  if (readFileSync(page, 'utf8') !== table())
+    problems.push('docs/filehandle.md is out of date: npm run docs:filehandle');
+  for (const problem of problems) console.error(problem);
+  console.log(`${CALLS.length} calls compared, ${problems.length} problems`);
+  if (problems.length > 0) process.exitCode = 1;
+} else {
+  writeFileSync(page, table());
+}

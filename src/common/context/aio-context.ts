@@ -1,0 +1,423 @@
+/** AioContext: promises over any kernel. */
+import {
+  IOCB_CMD_FDSYNC,
+  IOCB_CMD_FSYNC,
+  IOCB_CMD_POLL,
+  IOCB_CMD_PREAD,
+  IOCB_CMD_PREADV,
+  IOCB_CMD_PWRITE,
+  IOCB_CMD_PWRITEV,
+  UIO_MAXIOV,
+} from '../abi/constants.ts';
+import { AbortError, AioStateError } from '../errors.ts';
+import type { AioKernel } from '../kernel/aio-kernel.ts';
+import {
+  assertView,
+  type Descriptor,
+  invalidArgType,
+  refuseUnstable,
+  validateDescriptor,
+  validateInteger,
+  validatePosition,
+  validateSignal,
+  validateView,
+} from '../validate.ts';
+import { contextCloseChannel, contextOpenChannel, threadPoolChannel } from './channels.ts';
+import { Operation } from './operation.ts';
+import type { AioStats } from './stats.ts';
+import { SubmissionQueue } from './submission.ts';
+
+const DEFAULT_QUEUE_DEPTH = 128;
+const MAX_QUEUE_DEPTH = 1 << 20;
+const MAX_SUBMIT_THREADS = 64;
+const MAX_U16 = 0xffff;
+
+export interface AioContextOptions {
+  /** Which kernel to use: from `selectKernel()`. */
+  readonly kernel: AioKernel;
+  /** Requests in flight at most; more wait in a FIFO queue. Counts against `aio-max-nr`. Default 128. */
+  readonly queueDepth?: number;
+  /** Measures each request's time in `stats.latency`, for a fraction of a microsecond each. Default false. */
+  readonly latency?: boolean;
+  /**
+   * Calls `io_submit` on a thread of its own, because it may block: on buffered files, pipes, cold metadata, or with more
+   * bytes than a device takes at once. Costs a hand-over of some microseconds for each batch. Without the addon, and on
+   * the emulation, whose `io_submit` does not block, it has no effect: {@link AioContext.submitThreads} tells. Default false.
+   *
+   * A number, at most 64, is that of the threads, each started when those before are busy: buffered files are copied by several CPUs
+   * then, and requests of a context overtake each other on their way into the kernel.
+   *
+   * `'auto'` measures the calls: threads, as many as there are CPUs and at most four, are started when the calls hold the event
+   * loop up for more than half a millisecond on average, and used until they no longer do. Requests overtake each other then, too.
+   * `stats.threadBatches` counts what went to them.
+   */
+  readonly submitThread?: boolean | number | 'auto';
+  /**
+   * Looks for completions at each turn of the event loop, instead of sleeping until one wakes it, while at most four requests are in
+   * flight and completions come within some hundred turns: a read of a fast device then takes less time than sleeping and waking
+   * up would add. The event loop stays free, but its thread does not sleep meanwhile. Devices that take longer are left
+   * alone, with ever fewer trials. On the emulation it has no effect. Default true.
+   */
+  readonly busyPoll?: boolean;
+}
+
+/** One request of {@link AioContext.submit}: the arguments of the method of that name. */
+export type AioRequest =
+  | ({
+      readonly operation: 'read' | 'write';
+      readonly fd: Descriptor;
+      readonly buffer: ArrayBufferView;
+      readonly position: number;
+    } & TransferOptions)
+  | ({
+      readonly operation: 'readv' | 'writev';
+      readonly fd: Descriptor;
+      readonly buffers: readonly ArrayBufferView[];
+      readonly position: number;
+    } & TransferOptions)
+  | ({ readonly operation: 'fsync' | 'fdatasync'; readonly fd: Descriptor } & OperationOptions)
+  | ({ readonly operation: 'poll'; readonly fd: Descriptor; readonly events: number } & OperationOptions);
+
+export interface OperationOptions {
+  /**
+   * Aborts the operation.
+   *
+   * *Abort*: while it is queued, the promise rejects at once with an AbortError. In flight, only POLL can be given up;
+   * anything else settles with its real outcome when the kernel is done with the buffer.
+   */
+  readonly signal?: AbortSignal;
+}
+
+export interface TransferOptions extends OperationOptions {
+  /** RWF_* bits for this transfer. Default 0. */
+  readonly rw_flags?: number;
+}
+
+// A context dropped without close() is destroyed when its requests have settled.
+const dropped = new FinalizationRegistry<SubmissionQueue>((queue) => {
+  queue
+    .release()
+    .catch((error: unknown) => process.emitWarning(error instanceof Error ? error : String(error)));
+});
+
+/**
+ * A kernel context behind promises.
+ *
+ * @remarks
+ * *Blocking*: everything asked for in one tick goes to the kernel in one `io_submit`. On Linux that call runs requests on
+ * buffered files to their end, and so it is given 4 MiB of them in a turn of the event loop, or one request of more; open files
+ * with O_DIRECT to keep the event loop free.
+ *
+ * *Ownership*: a buffer belongs to the kernel from the call until the promise settles, also after an abort. Do not
+ * transfer or detach it meanwhile. The descriptor must stay open until then.
+ *
+ * An idle context keeps no process alive; one with requests does.
+ *
+ * @example
+ * ```ts
+ * await using context = new AioContext({ kernel: selectKernel().kernel });
+ * const bytes = await context.read(fd, new Uint8Array(4096), 0);
+ * ```
+ */
+export class AioContext {
+  readonly kernel: AioKernel;
+  readonly #queue: SubmissionQueue;
+  #closed: Promise<void> | undefined;
+
+  /**
+   * @throws AioError `EAGAIN` where `aio-max-nr` is exhausted (the message has the numbers), `ENOMEM`, `EMFILE`.
+   * @throws RangeError `ERR_OUT_OF_RANGE` for a queue depth or a number of threads that is no positive integer, or too large.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE` for a `submitThread` that is neither a boolean nor a number nor `'auto'`, or a
+   * `busyPoll` that is no boolean.
+   */
+  constructor({
+    kernel,
+    queueDepth = DEFAULT_QUEUE_DEPTH,
+    latency = false,
+    submitThread = false,
+    busyPoll = true,
+  }: AioContextOptions) {
+    validateInteger('options.queueDepth', queueDepth, 1, MAX_QUEUE_DEPTH);
+    if (typeof submitThread === 'number')
+      validateInteger('options.submitThread', submitThread, 1, MAX_SUBMIT_THREADS);
+    else if (typeof submitThread !== 'boolean' && submitThread !== 'auto')
+      throw invalidArgType('options.submitThread', "a boolean, a number, or 'auto'", submitThread);
+    if (typeof busyPoll !== 'boolean') throw invalidArgType('options.busyPoll', 'a boolean', busyPoll);
+    this.kernel = kernel;
+    this.#queue = new SubmissionQueue(kernel, { queueDepth, latency, submitThread, busyPoll });
+    dropped.register(this, this.#queue, this.#queue);
+    if (contextOpenChannel.hasSubscribers) contextOpenChannel.publish({ context: this, kernel, queueDepth });
+  }
+
+  /** Requests in flight at most. */
+  get queueDepth(): number {
+    return this.#queue.queueDepth;
+  }
+
+  /** Threads of its own for `io_submit` that have been started; 0 where there are none. */
+  get submitThreads(): number {
+    return this.#queue.submitThreads;
+  }
+
+  /** Submitted and not yet reaped. */
+  get inFlight(): number {
+    return this.#queue.inFlight;
+  }
+
+  /** Waiting for room, or for the end of this tick. */
+  get queued(): number {
+    return this.#queue.queued;
+  }
+
+  /**
+   * Reads at `position` into a view.
+   *
+   * @returns The number of bytes, which may be less than asked for; 0 at the end of the file.
+   * @throws AioError with the kernel's code; `syscall` is `'io_submit'` when it was refused, else `'pread'`.
+   */
+  read(
+    fd: Descriptor,
+    view: ArrayBufferView,
+    position: number,
+    options: TransferOptions = {},
+  ): Promise<number> {
+    return this.#transfer('pread', IOCB_CMD_PREAD, fd, view, position, options);
+  }
+
+  /** Writes a view at `position`. @returns The number of bytes, which may be less than asked for. */
+  write(
+    fd: Descriptor,
+    view: ArrayBufferView,
+    position: number,
+    options: TransferOptions = {},
+  ): Promise<number> {
+    return this.#transfer('pwrite', IOCB_CMD_PWRITE, fd, view, position, options);
+  }
+
+  /** Reads at `position` into several views, one after the other. At most 1024. */
+  readv(
+    fd: Descriptor,
+    views: readonly ArrayBufferView[],
+    position: number,
+    options: TransferOptions = {},
+  ): Promise<number> {
+    return this.#vectored('preadv', IOCB_CMD_PREADV, fd, views, position, options);
+  }
+
+  /** Writes several views at `position`, one after the other. At most 1024. */
+  writev(
+    fd: Descriptor,
+    views: readonly ArrayBufferView[],
+    position: number,
+    options: TransferOptions = {},
+  ): Promise<number> {
+    return this.#vectored('pwritev', IOCB_CMD_PWRITEV, fd, views, position, options);
+  }
+
+  /** Makes what has completed durable, with its metadata. It is no barrier to requests still in flight. */
+  fsync(fd: Descriptor, options: OperationOptions = {}): Promise<void> {
+    return this.#sync('fsync', IOCB_CMD_FSYNC, fd, options);
+  }
+
+  /** Makes what has completed durable, with the metadata needed to read it back. */
+  fdatasync(fd: Descriptor, options: OperationOptions = {}): Promise<void> {
+    return this.#sync('fdatasync', IOCB_CMD_FDSYNC, fd, options);
+  }
+
+  /**
+   * Waits until one of `events` (POLLIN and so on) is there.
+   *
+   * @returns What is there. It can have bits that were not asked for (observed on Linux 6.18).
+   */
+  poll(fd: Descriptor, events: number, options: OperationOptions = {}): Promise<number> {
+    return this.#start(options, () => {
+      const mask = validateInteger('events', events, 0, MAX_U16);
+      const number = validateDescriptor(fd);
+      return new Operation('poll', IOCB_CMD_POLL, number, mask, 0, 0, 0, undefined, undefined, fd);
+    });
+  }
+
+  /**
+   * Submits several requests in one `io_submit`, as far as there is room; the rest follows in order.
+   *
+   * @returns One outcome per request, in their order: a request that fails, or whose arguments are wrong, fails alone.
+   * The values are byte counts, 0 for syncs, and the mask for polls.
+   */
+  async submit(batch: readonly AioRequest[]): Promise<PromiseSettledResult<number>[]> {
+    if (!Array.isArray(batch)) throw invalidArgType('batch', 'an array of requests', batch);
+    return Promise.allSettled(batch.map((request: AioRequest) => this.#dispatch(request)));
+  }
+
+  /** What this context has done so far. */
+  get stats(): AioStats {
+    return this.#queue.counters.snapshot();
+  }
+
+  /** Lets requests in flight keep the process alive, as they do from the start. */
+  ref(): this {
+    this.#queue.keepAlive(true);
+    return this;
+  }
+
+  /** Lets the process end although requests are in flight. */
+  unref(): this {
+    this.#queue.keepAlive(false);
+    return this;
+  }
+
+  /**
+   * Counts an operation that went to the thread pool instead.
+   *
+   * @internal
+   */
+  countThreadPool(fd: number, operation: string, reason: string): void {
+    this.#queue.counters.countThreadPool(reason);
+    if (threadPoolChannel.hasSubscribers) threadPoolChannel.publish({ fd, operation, reason });
+  }
+
+  /**
+   * Begins an operation of somebody's who knows what belongs into it.
+   *
+   * @throws AioStateError, AbortError: it is known to nobody then.
+   * @internal
+   */
+  begin(operation: Operation, signal: AbortSignal | undefined): void {
+    this.#push(operation, signal);
+  }
+
+  /** Resolves when nothing is queued or in flight. */
+  drain(): Promise<void> {
+    return this.#queue.idle();
+  }
+
+  /**
+   * Waits for everything that was accepted, then destroys the kernel's context away from this thread.
+   *
+   * From the call on, new requests are rejected with `ERR_AIO_CLOSED`. Calling it again waits for the same end.
+   */
+  close(): Promise<void> {
+    if (this.#closed === undefined) {
+      dropped.unregister(this.#queue);
+      this.#closed = this.#queue.release().finally(() => contextCloseChannel.publish({ context: this }));
+    }
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #dispatch(request: AioRequest): Promise<number> {
+    switch (request.operation) {
+      case 'read':
+      case 'write':
+        return this[request.operation](request.fd, request.buffer, request.position, request);
+      case 'readv':
+      case 'writev':
+        return this[request.operation](request.fd, request.buffers, request.position, request);
+      case 'fsync':
+      case 'fdatasync':
+        return this[request.operation](request.fd, request).then(() => 0);
+      case 'poll':
+        return this.poll(request.fd, request.events, request);
+      default: {
+        const { operation } = request as { operation?: unknown };
+        throw invalidArgType('operation', "the name of one of AioContext's methods", operation);
+      }
+    }
+  }
+
+  #transfer(
+    syscall: string,
+    opcode: number,
+    fd: Descriptor,
+    view: ArrayBufferView,
+    position: number,
+    options: TransferOptions,
+  ): Promise<number> {
+    // Not through #start: a closure for each transfer is felt here.
+    try {
+      const signal = validateSignal(options.signal);
+      assertView('buffer', view);
+      const { buffer, byteLength } = view;
+      refuseUnstable('buffer', buffer, byteLength);
+      const operation = new Operation(
+        syscall,
+        opcode,
+        validateDescriptor(fd),
+        byteLength === 0 ? 0 : this.kernel.memory.addressOf(buffer) + view.byteOffset,
+        byteLength,
+        validatePosition(position),
+        rwFlags(options),
+        byteLength === 0 ? undefined : view,
+        undefined,
+        fd,
+      );
+      return this.#push(operation, signal) as Promise<number>;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #vectored(
+    syscall: string,
+    opcode: number,
+    fd: Descriptor,
+    views: readonly ArrayBufferView[],
+    position: number,
+    options: TransferOptions,
+  ): Promise<number> {
+    return this.#start(options, () => {
+      if (!Array.isArray(views)) throw invalidArgType('buffers', 'an array of ArrayBufferView', views);
+      validateInteger('buffers.length', views.length, 0, UIO_MAXIOV);
+      const { memory } = this.kernel;
+      // A copy: the caller may change the array while the request waits in the queue.
+      const segments = views.map((view: unknown, index) => validateView(`buffers[${index}]`, view));
+      const iovecs = new BigUint64Array(segments.length * 2);
+      segments.forEach((view, index) => {
+        iovecs[index * 2] = BigInt(memory.addressOf(view));
+        iovecs[index * 2 + 1] = BigInt(view.byteLength);
+      });
+      return new Operation(
+        syscall,
+        opcode,
+        validateDescriptor(fd),
+        memory.addressOf(iovecs),
+        segments.length,
+        validatePosition(position),
+        rwFlags(options),
+        undefined,
+        segments.filter((view) => view.byteLength > 0),
+        [fd, iovecs],
+      );
+    });
+  }
+
+  async #sync(syscall: string, opcode: number, fd: Descriptor, options: OperationOptions): Promise<void> {
+    await this.#start(options, () => {
+      const number = validateDescriptor(fd);
+      return new Operation(syscall, opcode, number, 0, 0, 0, 0, undefined, undefined, fd);
+    });
+  }
+
+  #start(options: OperationOptions, prepare: () => Operation): Promise<number> {
+    try {
+      const signal = validateSignal(options.signal);
+      return this.#push(prepare(), signal) as Promise<number>;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** @throws AioStateError, AbortError: before the operation is known to anybody. */
+  #push(operation: Operation, signal: AbortSignal | undefined): Promise<unknown> {
+    if (this.#closed !== undefined) throw new AioStateError('ERR_AIO_CLOSED', 'The AioContext is closed');
+    if (signal?.aborted) throw new AbortError(signal.reason);
+    this.#queue.push(operation, signal);
+    return operation.promise;
+  }
+}
+
+function rwFlags({ rw_flags = 0 }: TransferOptions): number {
+  return validateInteger('options.rw_flags', rw_flags, 0, 0x7fffffff);
+}

@@ -1,0 +1,52 @@
+/** Requests that go to the kernel in one `io_submit`. */
+
+import type { Address, Memory } from '../kernel/aio-kernel.ts';
+import type { IocbSlab } from './iocb-slab.ts';
+
+const POINTER_BYTES = 8;
+const HIGH = 0x1_0000_0000;
+
+/** Slots of a slab, and the array of pointers to their iocbs that `io_submit` takes. Little-endian 64-bit layout. */
+export class Batch {
+  /** Requests in it. */
+  length = 0;
+  /** Bytes that they move at most. */
+  bytes = 0;
+  readonly #slab: IocbSlab;
+  readonly #slots: Uint32Array;
+  readonly #pointers: Uint32Array;
+  readonly #iocbpp: Address;
+
+  constructor(memory: Memory, slab: IocbSlab) {
+    this.#slab = slab;
+    this.#slots = new Uint32Array(slab.capacity);
+    const pointers = new ArrayBuffer(slab.capacity * POINTER_BYTES);
+    this.#pointers = new Uint32Array(pointers);
+    this.#iocbpp = memory.addressOf(pointers);
+  }
+
+  clear(): void {
+    this.length = 0;
+    this.bytes = 0;
+  }
+
+  /** @param bytes - That the request moves at most. */
+  add(slot: number, bytes: number): void {
+    const at = this.length++;
+    this.#slots[at] = slot;
+    this.bytes += bytes;
+    const address = this.#slab.addressOf(slot);
+    this.#pointers[at * 2] = address;
+    this.#pointers[at * 2 + 1] = Math.floor(address / HIGH);
+  }
+
+  /** The slot of request `index`. */
+  slotAt(index: number): number {
+    return this.#slots[index]!;
+  }
+
+  /** Where the pointers from request `index` on are: `iocbpp`. */
+  iocbppAt(index: number): Address {
+    return this.#iocbpp + index * POINTER_BYTES;
+  }
+}

@@ -1,0 +1,488 @@
+/**
+ * The machine below AioContext: a FIFO queue of operations before one kernel context.
+ *
+ * It knows nothing of the AioContext above it, so that a context dropped without `close()` can be collected while
+ * its requests still settle.
+ */
+import { EFD_CLOEXEC, EFD_NONBLOCK, IOCB_FLAG_RESFD } from '../abi/constants.ts';
+import { ERRNO } from '../abi/errno.ts';
+import { errnoException } from '../errors.ts';
+import type { AioContextId, AioKernel, EventfdWatcher } from '../kernel/aio-kernel.ts';
+import { CalledRing } from '../kernel/called-ring.ts';
+import type { AioRing } from '../kernel/mapped-ring.ts';
+import { detachedView } from '../validate.ts';
+import { AbortListeners } from './abort-listeners.ts';
+import { Batch } from './batch.ts';
+import { completeChannel, submitChannel } from './channels.ts';
+import { CompletionForecast } from './completion-forecast.ts';
+import { IocbSlab } from './iocb-slab.ts';
+import type { Operation } from './operation.ts';
+import { OperationQueue } from './operation-queue.ts';
+import { PollForecast } from './poll-forecast.ts';
+import { SilentWatch } from './silent-watch.ts';
+import { Counters } from './stats.ts';
+import type { SubmitCrew, Submitter } from './submit-crew.ts';
+import { SubmitPlace, type SubmitThreadChoice } from './submit-place.ts';
+import { Turn } from './turn.ts';
+
+// `process` is a getter of the global object, which is felt at each tick.
+const { nextTick } = process;
+
+const GENERATIONS = 0x10_0000;
+const HIGH = 0x1_0000_0000;
+/** After a refusal for which nothing of ours accounts. */
+const RETRY_MS = 10;
+const NSEC_PER_MSEC = 1_000_000;
+
+/** How a queue is set up. */
+export interface SubmissionOptions {
+  readonly queueDepth: number;
+  /** Whether each request's time is measured. */
+  readonly latency: boolean;
+  /** Whether `io_submit` is called on threads of its own, where the kernel has any to give; `'auto'`: while that pays. */
+  readonly submitThread: SubmitThreadChoice;
+  /** Whether completions of few requests are looked for at each turn of the event loop, while they come soon. */
+  readonly busyPoll: boolean;
+}
+
+/** Stages, submits, reaps and settles. */
+export class SubmissionQueue {
+  readonly queueDepth: number;
+  readonly counters: Counters;
+  readonly #kernel: AioKernel;
+  readonly #ctx: AioContextId;
+  readonly #eventfd: number;
+  readonly #watcher: EventfdWatcher;
+  readonly #ring: AioRing;
+  readonly #place: SubmitPlace;
+  readonly #slab: IocbSlab;
+  readonly #inFlight: (Operation | undefined)[];
+  readonly #generations: Uint32Array;
+  readonly #freeSlots: number[];
+  /** What this thread submits; the threads of {@link SubmitPlace} have batches of their own. */
+  readonly #batch: Batch;
+  /** Calls of those threads that have not been answered. */
+  #calls = 0;
+  readonly #queue = new OperationQueue();
+  readonly #signals = new AbortListeners<Operation>((operation) => this.#abort(operation));
+  readonly #forecast = new CompletionForecast();
+  /** Whether `io_submit` is taken to copy bytes, by what the last one did: some of its requests had completed. */
+  #copies = true;
+  #flushScheduled = false;
+  #flushing = false;
+  readonly #turn = new Turn(() => this.#keepAlive());
+  /** Requests in flight whose completion signals nothing, and who looks for them. */
+  #silent = 0;
+  readonly #poll: PollForecast | undefined;
+  readonly #silentWatch = new SilentWatch(
+    () => this.#lookForSilent(),
+    () => this.#poll?.missed(),
+  );
+  #referenced = false;
+  #mayKeepAlive = true;
+  #idleWaiters: (() => void)[] = [];
+  #released: Promise<void> | undefined;
+
+  /** @throws AioError from `eventfd`, `io_setup` or the start of the submit thread. */
+  constructor(kernel: AioKernel, { queueDepth, latency, submitThread, busyPoll }: SubmissionOptions) {
+    this.counters = new Counters(latency);
+    this.#kernel = kernel;
+    this.queueDepth = queueDepth;
+    this.#eventfd = kernel.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (this.#eventfd < 0) {
+      const help =
+        this.#eventfd === -ERRNO.ENOSYS
+          ? { help: 'AioContext needs IOCB_FLAG_RESFD; the six calls do not' }
+          : {};
+      throw errnoException(this.#eventfd, 'eventfd', help);
+    }
+    const ctxp = new BigUint64Array(1);
+    const result = kernel.io_setup(queueDepth, kernel.memory.addressOf(ctxp));
+    if (result < 0) {
+      kernel.close(this.#eventfd);
+      throw errnoException(
+        result,
+        'io_setup',
+        result === -ERRNO.EAGAIN ? { help: quotaHelp(kernel, queueDepth) } : {},
+      );
+    }
+    this.#ctx = Number(ctxp[0]);
+    this.#slab = new IocbSlab(kernel.memory, queueDepth);
+    this.#batch = new Batch(kernel.memory, this.#slab);
+    this.#inFlight = Array<Operation | undefined>(queueDepth).fill(undefined);
+    this.#generations = new Uint32Array(queueDepth);
+    this.#freeSlots = Array.from({ length: queueDepth }, (_, index) => queueDepth - 1 - index);
+    const mapped = kernel.mapRing(this.#ctx);
+    this.#ring = mapped ?? new CalledRing(kernel, this.#ctx, queueDepth);
+    // A look must not cost a system call.
+    if (busyPoll && kernel.completesAside === true && mapped !== undefined) this.#poll = new PollForecast();
+    try {
+      this.#place = new SubmitPlace(kernel, this.#ctx, this.#slab, submitThread);
+    } catch (error) {
+      kernel.close(this.#eventfd);
+      void kernel.destroyInBackground(this.#ctx);
+      throw error;
+    }
+    this.#watcher = kernel.watch(this.#eventfd, () => this.#wake());
+  }
+
+  /** Threads of its own for `io_submit` that have been started. */
+  get submitThreads(): number {
+    return this.#place.threads;
+  }
+
+  /** Submitted and not yet reaped. */
+  get inFlight(): number {
+    return this.queueDepth - this.#freeSlots.length;
+  }
+
+  /** Waiting for the next submit, or for room. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  /** Queues an operation: what is queued in one tick goes to the kernel in one call, as far as it fits. */
+  push(operation: Operation, signal: AbortSignal | undefined): void {
+    if (signal !== undefined) operation.listen(signal, this.#signals);
+    if (this.counters.latency !== undefined) operation.measure(this.counters.latency);
+    this.#queue.push(operation);
+    if (this.queued > this.counters.queuedHighWater) this.counters.queuedHighWater = this.queued;
+    this.#scheduleFlush();
+    this.#keepAlive();
+  }
+
+  /** Gives up an operation: at once while it is queued, else as soon as the kernel says. */
+  #abort(operation: Operation): void {
+    if (operation.state === 'queued') {
+      operation.abort();
+      this.#queue.dropSettled();
+      this.#afterSettling();
+    } else if (operation.state === 'in-flight') {
+      this.#cancel(operation);
+    }
+  }
+
+  #cancel(operation: Operation): void {
+    const answer = this.#kernel.io_cancel(this.#ctx, this.#slab.addressOf(operation.slot), 0);
+    // Reads, writes and syncs are not cancellable on Linux: their event settles them with the truth.
+    operation.cancelled = answer === -ERRNO.EINPROGRESS || answer === 0;
+  }
+
+  /** Resolves when nothing is queued or in flight. */
+  idle(): Promise<void> {
+    if (this.#isIdle()) return Promise.resolve();
+    return new Promise((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /** Waits for what is in flight, then gives everything back. Calling it again waits for the same end. */
+  release(): Promise<void> {
+    this.#released ??= this.idle().then(async () => {
+      await this.#place.close();
+      this.#watcher.close();
+      this.#turn.stop();
+      this.#kernel.close(this.#eventfd);
+      const answer = await this.#kernel.destroyInBackground(this.#ctx);
+      if (answer < 0) throw errnoException(answer, 'io_destroy');
+    });
+    return this.#released;
+  }
+
+  #isIdle(): boolean {
+    return this.inFlight === 0 && this.queued === 0 && this.#calls === 0 && !this.#flushing;
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushScheduled || this.#flushing || this.#place.isFull) return;
+    this.#flushScheduled = true;
+    if (this.#turn.takeBatch()) nextTick(this.#flushNow);
+    else setImmediate(this.#flushNow);
+  }
+
+  readonly #flushNow = (): void => this.#flush();
+
+  #flush(): void {
+    this.#flushScheduled = false;
+    this.#outOfSlots = false;
+    const crew = this.#place.crewForNext();
+    if (crew !== undefined) {
+      this.#flushElsewhere(crew);
+      return;
+    }
+    this.#flushing = true;
+    try {
+      const batch = this.#batch;
+      batch.clear();
+      const silent = this.#mayKeepAlive && this.#isLookedFor();
+      this.#stage(batch, silent, this.#copies ? this.#turn.bytesLeft : Number.POSITIVE_INFINITY);
+      // Nothing, when all of it was given up: and then the context may be gone already.
+      if (batch.length > 0) {
+        this.#turn.count(batch.length, this.#copies ? batch.bytes : 0);
+        this.#submit(batch);
+        this.#reap();
+        const left = this.#pinInFlight(batch);
+        this.#copies = left < batch.length;
+        this.#forecast.saw(left);
+      }
+    } finally {
+      this.#flushing = false;
+    }
+    if (this.#silent > 0) this.#silentWatch.start();
+    this.#afterSettling();
+  }
+
+  /** Whether the next batch need wake nobody: it completes inside the call, or so soon after that looking for it pays. */
+  #isLookedFor(): boolean {
+    return this.#forecast.isInline || this.#poll?.accepts(this.inFlight + this.queued) === true;
+  }
+
+  /** As {@link #flush}, with the calls on threads of their own. */
+  #flushElsewhere(crew: SubmitCrew): void {
+    while (this.queued > 0 && this.#freeSlots.length > 0) {
+      const submitter = crew.take();
+      if (submitter === undefined) return;
+      const { batch } = submitter;
+      this.#stage(batch, false, crew.fullAtBytes);
+      if (batch.length === 0) {
+        crew.give(submitter);
+        // All of it was given up.
+        this.#afterSettling();
+        return;
+      }
+      this.#pinInFlight(batch);
+      void this.#submitElsewhere(crew, submitter);
+    }
+  }
+
+  async #submitElsewhere(crew: SubmitCrew, submitter: Submitter): Promise<void> {
+    const { batch } = submitter;
+    const total = batch.length;
+    this.#calls++;
+    try {
+      for (let done = 0; done < total; ) {
+        const answer = await submitter.io_submit(total - done, batch.iocbppAt(done));
+        this.counters.threadBatches++;
+        this.#reap();
+        done = this.#judge(batch, answer, done);
+      }
+      this.#cancelAborted(batch);
+    } finally {
+      crew.give(submitter);
+      this.#calls--;
+    }
+    this.#afterSettling();
+  }
+
+  /** What was aborted between its staging and the call could not be found by `io_cancel` then. */
+  #cancelAborted(batch: Batch): void {
+    for (let index = 0; index < batch.length; index++) {
+      const operation = this.#inFlight[batch.slotAt(index)];
+      if (operation?.isAborted === true && !operation.cancelled) this.#cancel(operation);
+    }
+  }
+
+  /** They are polled for, or the forecast was wrong: these completions wake nobody. */
+  #lookForSilent(): boolean {
+    // An ordinary wake-up may have found them, and the context be gone already.
+    if (this.#silent === 0) return false;
+    if (this.#reap() > 0) this.#poll?.hit();
+    this.#afterSettling();
+    return this.#silent > 0;
+  }
+
+  #wake(): void {
+    this.#kernel.eventfd_read(this.#eventfd);
+    this.#reap();
+    this.#afterSettling();
+  }
+
+  #afterSettling(): void {
+    if (this.queued > 0 && this.#freeSlots.length > 0 && !this.#blocked) this.#scheduleFlush();
+    this.#keepAlive();
+    if (this.#idleWaiters.length > 0 && this.#isIdle()) {
+      for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    }
+  }
+
+  /** The kernel had no room although we have: an event will change that, or time. */
+  get #blocked(): boolean {
+    return this.#outOfSlots && this.inFlight > 0;
+  }
+
+  /** EAGAIN is also its word for a lack of memory, and what is in flight may be waiting for somebody outside. */
+  #retryLater(): void {
+    const retry = (): void => {
+      this.#outOfSlots = false;
+      this.#afterSettling();
+    };
+    // What keeps the process alive meanwhile is the watcher, if anything is to.
+    if (this.#kernel.after === undefined) setTimeout(retry, RETRY_MS).unref();
+    else this.#kernel.after(RETRY_MS * NSEC_PER_MSEC, retry);
+  }
+  #outOfSlots = false;
+
+  /** Whether requests in flight keep the process alive. They do from the start. */
+  keepAlive(may: boolean): void {
+    this.#mayKeepAlive = may;
+    this.#keepAlive();
+    this.#silentWatch.keepAlive(may);
+  }
+
+  #keepAlive(): void {
+    const busy = this.#mayKeepAlive && !this.#isIdle();
+    if (busy === this.#referenced) return;
+    // The end of this turn is soon enough: until then a next request may come.
+    if (!busy && this.#mayKeepAlive && this.#turn.isUnderWay) return;
+    this.#referenced = busy;
+    if (busy) this.#watcher.ref();
+    else this.#watcher.unref();
+  }
+
+  /**
+   * What completed inside the call needs no pinning: the kernel is done with its memory.
+   *
+   * @returns How many of the batch are in flight.
+   */
+  #pinInFlight(batch: Batch): number {
+    let left = 0;
+    for (let index = 0; index < batch.length; index++) {
+      const operation = this.#inFlight[batch.slotAt(index)];
+      if (operation === undefined) continue;
+      left++;
+      if (operation.view !== undefined) this.#kernel.memory.pin(operation.view);
+      for (const view of operation.views) this.#kernel.memory.pin(view);
+    }
+    return left;
+  }
+
+  /**
+   * Fills a batch with what is queued.
+   *
+   * @param silent - Transfers are to signal nothing when they complete.
+   * @param fullAtBytes - After which it takes no more.
+   */
+  #stage(batch: Batch, silent: boolean, fullAtBytes: number): void {
+    while (this.#freeSlots.length > 0 && batch.bytes < fullAtBytes) {
+      const operation = this.#queue.shift();
+      if (operation === undefined) return;
+      // The buffer was good when it was handed over; it may have been transferred while it waited.
+      if (operation.isDetached) {
+        operation.fail(detachedView('buffer'));
+        continue;
+      }
+      const slot = this.#freeSlots.pop()!;
+      const generation = (this.#generations[slot]! + 1) % GENERATIONS;
+      this.#generations[slot] = generation;
+      operation.isSilent = silent && operation.isTransfer;
+      if (operation.isSilent) this.#silent++;
+      this.#slab.prepare(
+        slot,
+        operation.opcode,
+        operation.fd,
+        operation.buf,
+        operation.nbytes,
+        operation.position,
+        operation.rw_flags,
+        operation.isSilent ? 0 : IOCB_FLAG_RESFD,
+        this.#eventfd,
+        generation * HIGH + slot,
+      );
+      batch.add(slot, operation.byteLength);
+      operation.slot = slot;
+      operation.state = 'in-flight';
+      this.#inFlight[slot] = operation;
+    }
+  }
+
+  #submit(batch: Batch): void {
+    const total = batch.length;
+    for (let done = 0; done < total; ) {
+      const answer = this.#place.io_submit(total - done, batch.iocbppAt(done));
+      done = this.#judge(batch, answer, done);
+    }
+  }
+
+  /**
+   * Draws the consequences of an answer to `io_submit`.
+   *
+   * @param done - Requests of the batch that were dealt with before the call.
+   * @returns How many have been dealt with now.
+   */
+  #judge(batch: Batch, answer: number, done: number): number {
+    const total = batch.length;
+    this.counters.batches++;
+    if (submitChannel.hasSubscribers)
+      submitChannel.publish({ kernel: this.#kernel, requests: total - done, accepted: answer });
+    if (answer > 0) {
+      this.counters.submitted += answer;
+      return done + answer;
+    }
+    if (answer === -ERRNO.EINTR) return done;
+    if (answer === -ERRNO.EAGAIN && this.inFlight > total - done) {
+      this.counters.eagains++;
+      // Others are in flight: reap first, and if that gave nothing, wait for them.
+      if (this.#reap() > 0) return done;
+      this.#outOfSlots = true;
+      this.#retryLater();
+      this.#unstage(batch, done);
+      return total;
+    }
+    // Only the head was refused; the rest goes on.
+    this.#take(batch.slotAt(done)).fail(errnoException(answer === 0 ? -ERRNO.EAGAIN : answer, 'io_submit'));
+    return done + 1;
+  }
+
+  /** Puts what the kernel had no room for back to the front of the queue, in order. */
+  #unstage(batch: Batch, from: number): void {
+    const back: Operation[] = [];
+    for (let index = from; index < batch.length; index++) {
+      const operation = this.#take(batch.slotAt(index));
+      operation.state = 'queued';
+      // Its signal has fired since it was staged, and does so once.
+      if (operation.isAborted) operation.abort();
+      else back.push(operation);
+    }
+    this.#queue.unshift(back);
+  }
+
+  #take(slot: number): Operation {
+    const operation = this.#inFlight[slot]!;
+    this.#inFlight[slot] = undefined;
+    this.#freeSlots.push(slot);
+    if (operation.isSilent) {
+      this.#silent--;
+      this.#silentWatch.found();
+    }
+    operation.slot = -1;
+    return operation;
+  }
+
+  readonly #sink = (slot: number, generation: number, res: number): void => {
+    if (this.#inFlight[slot] === undefined || this.#generations[slot] !== generation) {
+      throw new Error(
+        `an event came for a request that is not in flight (slot ${slot}, generation ${generation})`,
+      );
+    }
+    this.#outOfSlots = false;
+    this.counters.completed++;
+    const operation = this.#take(slot);
+    if (completeChannel.hasSubscribers) {
+      const { syscall, fd } = operation;
+      completeChannel.publish({ kernel: this.#kernel, syscall, fd, res });
+    }
+    operation.complete(res);
+  };
+
+  #reap(): number {
+    return this.#ring.reap(this.queueDepth, this.#sink);
+  }
+}
+
+function quotaHelp(kernel: AioKernel, wanted: number): string {
+  const { limits } = kernel;
+  const nr = limits.aio_nr();
+  const max = limits.aio_max_nr();
+  return (
+    `${wanted} requests were asked for, aio-nr is ${nr} of aio-max-nr ${max}: ` +
+    `raise it with sysctl -w fs.aio-max-nr=${Math.max(max * 2, nr + wanted)}, or ask for a smaller queueDepth`
+  );
+}

@@ -1,0 +1,122 @@
+/** Node's own streams over an AioFile: only the transfers beneath them are ours. */
+import { ReadStream, WriteStream } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import type { ReadableStream } from 'node:stream/web';
+import { streamWeb } from '../lazy-builtins.ts';
+import type { AioFile } from './aio-file.ts';
+
+type ReadStreamOptions = Parameters<FileHandle['createReadStream']>[0];
+type WriteStreamOptions = Parameters<FileHandle['createWriteStream']>[0];
+type Settled = (error: unknown, count?: number, data?: unknown) => void;
+
+const CHUNK_BYTES = 1 << 16;
+
+function settle(outcome: Promise<number>, data: unknown, done: Settled): void {
+  outcome.then(
+    (count) => done(null, count, data),
+    (error: unknown) => done(error),
+  );
+}
+
+/**
+ * After a short write Node's stream adds its count to a position that it does not have: the NaN means what the absent position
+ * did, and the cursor has moved by that count.
+ */
+function placeOf(position: unknown): number | null {
+  return typeof position === 'number' && Number.isInteger(position) ? position : null;
+}
+
+/** What the streams of `node:fs` call instead of `node:fs`. */
+function streamFs(file: AioFile): object {
+  return {
+    open: () => {
+      throw new Error('the file is open already');
+    },
+    read: (
+      _fd: number,
+      buffer: Uint8Array,
+      offset: number,
+      length: number,
+      position: unknown,
+      done: Settled,
+    ) =>
+      settle(
+        file
+          .read(buffer, offset, length, (position ?? null) as number | null)
+          .then(({ bytesRead }) => bytesRead),
+        buffer,
+        done,
+      ),
+    write: (
+      _fd: number,
+      buffer: Uint8Array,
+      offset: number,
+      length: number,
+      position: unknown,
+      done: Settled,
+    ) =>
+      settle(
+        file.write(buffer, offset, length, placeOf(position)).then(({ bytesWritten }) => bytesWritten),
+        buffer,
+        done,
+      ),
+    writev: (_fd: number, buffers: Uint8Array[], position: unknown, done: Settled) =>
+      settle(
+        file.writev(buffers, placeOf(position)).then(({ bytesWritten }) => bytesWritten),
+        buffers,
+        done,
+      ),
+    fsync: (_fd: number, done: Settled) =>
+      settle(
+        file.sync().then(() => 0),
+        undefined,
+        done,
+      ),
+    close: (_fd: number, done: Settled) =>
+      settle(
+        file.close().then(() => 0),
+        undefined,
+        done,
+      ),
+  };
+}
+
+export function readStream(file: AioFile, options: ReadStreamOptions): ReadStream {
+  const stream = Reflect.construct(ReadStream, [
+    undefined,
+    { ...options, fd: file.fd, fs: streamFs(file) },
+  ]) as ReadStream;
+  file.once('close', () => stream.close());
+  return stream;
+}
+
+export function writeStream(file: AioFile, options: WriteStreamOptions): WriteStream {
+  const stream = Reflect.construct(WriteStream, [
+    undefined,
+    { ...options, fd: file.fd, fs: streamFs(file) },
+  ]) as WriteStream;
+  file.once('close', () => stream.close());
+  return stream;
+}
+
+/** A byte stream from the cursor to the end. */
+export function webStream(file: AioFile, options: { readonly autoClose?: boolean } = {}): ReadableStream {
+  const end = async (): Promise<void> => {
+    if (options.autoClose === true) await file.close();
+  };
+  const { ReadableStream: Stream } = streamWeb();
+  return new Stream({
+    type: 'bytes',
+    autoAllocateChunkSize: CHUNK_BYTES,
+    async pull(controller) {
+      const request = controller.byobRequest!;
+      const { bytesRead } = await file.read(request.view as Uint8Array);
+      if (bytesRead === 0) {
+        controller.close();
+        await end();
+      }
+      request.respond(bytesRead);
+    },
+    cancel: end,
+  });
+}

@@ -1,0 +1,123 @@
+/** A transfer of a file that is one request of the kernel's: its promise is the caller's, with nothing in between. */
+import { IOCB_CMD_PREAD, IOCB_CMD_PWRITE } from '../abi/constants.ts';
+import { ERRNO } from '../abi/errno.ts';
+import { Operation } from '../context/operation.ts';
+import { AioError, codeOf } from '../errors.ts';
+import type { Activity } from './activity.ts';
+
+/** What the caller gets for a count and the buffer that came with the call. */
+export type Answer<T> = (count: number, buffer: never) => T;
+
+/** The file of a transfer. */
+export interface TransferFile {
+  readonly fd: number;
+  readonly activity: Activity;
+  /** What must live while requests of the file are under way. */
+  readonly owner: object;
+}
+
+/** What a read with RWF_NOWAIT says of the file, and who goes on where the page cache ends. */
+export interface NowaitReads {
+  hit(): void;
+  missed(): void;
+  /** The file system knows no NOWAIT. */
+  refuseNowait(): void;
+  /** @param done - Bytes that were cached. */
+  readOn(bytes: Uint8Array, position: number, done: number, signal: AbortSignal | undefined): Promise<number>;
+}
+
+export class FileTransfer<T> extends Operation {
+  declare readonly promise: Promise<T>;
+  readonly #name: 'read' | 'write';
+  readonly #file: TransferFile;
+  readonly #answer: Answer<T>;
+  readonly #buffer: unknown;
+  readonly #nowait: NowaitReads | undefined;
+
+  /**
+   * @param address - Of `bytes`, which are `nbytes`.
+   * @param nowait - For a read with `rw_flags` RWF_NOWAIT.
+   */
+  constructor(
+    name: 'read' | 'write',
+    file: TransferFile,
+    bytes: Uint8Array,
+    address: number,
+    nbytes: number,
+    position: number,
+    rw_flags: number,
+    answer: Answer<T>,
+    buffer: unknown,
+    nowait: NowaitReads | undefined,
+  ) {
+    super(
+      name,
+      name === 'read' ? IOCB_CMD_PREAD : IOCB_CMD_PWRITE,
+      file.fd,
+      address,
+      nbytes,
+      position,
+      rw_flags,
+      nbytes === 0 ? undefined : bytes,
+      undefined,
+      file.owner,
+    );
+    this.#name = name;
+    this.#file = file;
+    this.#answer = answer;
+    this.#buffer = buffer;
+    this.#nowait = nowait;
+  }
+
+  override complete(res: number): void {
+    const nowait = this.#nowait;
+    if (nowait !== undefined && (res === -ERRNO.EAGAIN || res === -ERRNO.EOPNOTSUPP)) {
+      if (res === -ERRNO.EOPNOTSUPP) nowait.refuseNowait();
+      this.#missed(nowait);
+    } else super.complete(res);
+  }
+
+  protected override succeed(count: number): void {
+    const nowait = this.#nowait;
+    nowait?.hit();
+    // Short: the end of the file, or the end of what was cached. FileHandle would have gone on.
+    if (nowait !== undefined && count !== this.nbytes && count !== 0) this.#readOn(nowait, count);
+    else {
+      this.settle(this.#answer(count, this.#buffer as never));
+      this.#file.activity.end();
+    }
+  }
+
+  override fail(error: Error): void {
+    const nowait = this.#nowait;
+    // From io_submit itself.
+    if (nowait !== undefined && codeOf(error) === 'EOPNOTSUPP') {
+      nowait.refuseNowait();
+      this.#missed(nowait);
+      return;
+    }
+    nowait?.missed();
+    super.fail(renamed(this.#name, error));
+    this.#file.activity.end();
+  }
+
+  #missed(nowait: NowaitReads): void {
+    nowait.missed();
+    this.#readOn(nowait, 0);
+  }
+
+  #readOn(nowait: NowaitReads, done: number): void {
+    const rest = nowait.readOn(this.view as Uint8Array, this.position, done, this.signal);
+    const { activity } = this.#file;
+    this.settle(
+      rest.then((count) => this.#answer(count, this.#buffer as never)).finally(() => activity.end()),
+    );
+  }
+}
+
+/** The error under the name that FileHandle gives the operation. */
+export function renamed<E>(syscall: string, error: E): E | AioError {
+  return error instanceof AioError && error.syscall !== 'io_setup'
+    ? new AioError(error.code, error.errno, syscall, { cause: error })
+    : error;
+}

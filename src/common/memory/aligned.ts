@@ -1,0 +1,119 @@
+/** Buffers fit for O_DIRECT: page-aligned views of few large slabs. */
+
+import { invalidArgType, outOfRange, validateInteger } from '../validate.ts';
+import { pageAlignedBuffer } from './page-aligned.ts';
+
+const PAGE_BYTES = 4096;
+const SLAB_BYTES = 16 * 1024 * 1024;
+const MAX_BYTES = 2 ** 32;
+
+let slab: ArrayBuffer | undefined;
+let used = 0;
+
+function roundUp(bytes: number): number {
+  return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
+}
+
+/** Cuts whole pages off the current slab. A slab lives as long as one of its buffers does. */
+function carve(bytes: number): { slab: ArrayBuffer; offset: number } {
+  const wanted = roundUp(bytes);
+  // A large buffer gets a slab of its own, so that it goes when it is dropped.
+  if (wanted > SLAB_BYTES / 4) return { slab: pageAlignedBuffer(wanted), offset: 0 };
+  if (slab === undefined || used + wanted > slab.byteLength) {
+    slab = pageAlignedBuffer(SLAB_BYTES);
+    used = 0;
+  }
+  const offset = used;
+  used += wanted;
+  return { slab, offset };
+}
+
+/**
+ * Makes a zeroed buffer that starts at a page boundary, as O_DIRECT wants it.
+ *
+ * @remarks
+ * *Ownership*: an ordinary Buffer, reclaimed with the rest of its slab (16 MiB) when the last buffer of it is dropped.
+ * Its memory cannot be transferred to another thread. Code that makes and drops many should use an
+ * {@link AlignedBufferPool}.
+ *
+ * @param bytes - Its length. Use a multiple of `file.alignment.length` for direct transfers.
+ * @throws RangeError `ERR_OUT_OF_RANGE` for what is no length; RangeError where there is no memory.
+ */
+export function alignedBuffer(bytes: number): Buffer<ArrayBuffer> {
+  validateInteger('bytes', bytes, 0, MAX_BYTES);
+  const place = carve(Math.max(bytes, 1));
+  return Buffer.from(place.slab, place.offset, bytes);
+}
+
+/**
+ * Page-aligned buffers of one length that are handed out and returned.
+ *
+ * @example
+ * ```ts
+ * const pool = new AlignedBufferPool(65536);
+ * const buffer = pool.take();
+ * try {
+ *   await file.read(buffer, { position: 0 });
+ * } finally {
+ *   pool.give(buffer);
+ * }
+ * ```
+ */
+export class AlignedBufferPool {
+  /** Length of each buffer. */
+  readonly bufferBytes: number;
+  readonly #maxFree: number;
+  readonly #free: Buffer<ArrayBuffer>[] = [];
+  readonly #out = new WeakSet<Uint8Array>();
+
+  /**
+   * @param bufferBytes - Length of each buffer.
+   * @param maxFree - Returned buffers kept for the next taker. Default 256.
+   * @throws RangeError `ERR_OUT_OF_RANGE`.
+   */
+  constructor(bufferBytes: number, maxFree = 256) {
+    this.bufferBytes = validateInteger('bufferBytes', bufferBytes, 1, MAX_BYTES);
+    this.#maxFree = validateInteger('maxFree', maxFree, 0, MAX_BYTES);
+  }
+
+  /** Hands out a buffer. What was in it before is still in it. */
+  take(): Buffer<ArrayBuffer> {
+    const buffer = this.#free.pop() ?? alignedBuffer(this.bufferBytes);
+    this.#out.add(buffer);
+    return buffer;
+  }
+
+  /**
+   * Takes a buffer back. No request may use it any more, and neither may you.
+   *
+   * @throws TypeError `ERR_INVALID_ARG_TYPE` for what this pool has not handed out, or has back already.
+   */
+  give(buffer: Uint8Array): void {
+    if (!this.#out.delete(buffer))
+      throw invalidArgType('buffer', 'a buffer that this pool has handed out', buffer);
+    if (this.#free.length < this.#maxFree) this.#free.push(buffer as Buffer<ArrayBuffer>);
+  }
+}
+
+/** The three multiples that direct transfers of a file need, in bytes; all 1 for a buffered file. */
+export interface Alignment {
+  /** Of the buffer's address. */
+  readonly memory: number;
+  /** Of the position in the file. */
+  readonly offset: number;
+  /** Of the length. */
+  readonly length: number;
+}
+
+/** What every file without direct I/O is content with. */
+export const UNALIGNED: Alignment = { memory: 1, offset: 1, length: 1 };
+
+/** The RangeError for a direct transfer that the kernel would refuse; it names what is needed and what broke it. */
+export function misaligned({ memory, offset, length }: Alignment, what: string, value: number): Error {
+  return outOfRange(
+    what,
+    `a multiple of ${what === 'position' ? offset : what === 'length' ? length : memory} for direct I/O on this file ` +
+      `(memory ${memory}, position ${offset}, length ${length}; see file.alignment and the 'unaligned' option)`,
+    value,
+  );
+}

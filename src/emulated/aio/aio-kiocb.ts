@@ -1,0 +1,124 @@
+/** One request. */
+
+import { BUG_ON } from '../bug.ts';
+import type { EventFd } from '../files/eventfd.ts';
+import type { File } from '../files/file-table.ts';
+import { pendingFputs, whenFput } from '../files/fput.ts';
+import type { Executor } from '../workqueue/executor.ts';
+import type { Kioctx } from './kioctx.ts';
+
+/**
+ * What a file's method answers when somebody will tell the result later (`linux/errno.h`, internal to the kernel).
+ *
+ * Every other answer is the result (a count, or a negative errno), or {@link EIOCBRETRY}.
+ */
+export const EIOCBQUEUED = 529;
+
+/**
+ * What a file's method answers when it wants to be called again after a kick. What it has done so far is in the request.
+ */
+export const EIOCBRETRY = 530;
+
+/** `ki_flags`: the request runs, and no kick can queue it now (the seed calls it locked). */
+export const KIF_RUNNING = 1;
+/** Kicked since its last run began. */
+export const KIF_KICKED = 2;
+/** Called off: it is not run any more, and ends with EINTR unless its file says otherwise. */
+export const KIF_CANCELLED = 4;
+/** Completed: it must not be touched any more. */
+export const KIF_DONE = 8;
+
+/** Segments of a vectored request, captured at submission. The current one is shortened as the request advances. */
+export interface Segments {
+  readonly base: number[];
+  readonly length: number[];
+}
+
+/** Makes progress. @returns A result, -EIOCBQUEUED or -EIOCBRETRY. */
+export type Retry = (req: Kiocb, executor: Executor) => number;
+
+/**
+ * Gives a request up.
+ *
+ * @returns 0 if it ends: now, by `aio_complete`, or with EINTR. Else a negative errno: it goes on.
+ */
+export type Cancel = (req: Kiocb) => number;
+
+export class Kiocb {
+  /** `undefined` for a synchronous request. */
+  readonly ki_ctx: Kioctx | undefined;
+  readonly ki_opcode: number;
+  /** Address of the user's iocb: `io_event.obj`. */
+  readonly ki_user: number;
+  readonly ki_dataLow: number;
+  readonly ki_dataHigh: number;
+  readonly ki_filp: File;
+  /** Signalled at completion. */
+  ki_eventfd: EventFd | undefined;
+  /** Who has the request in hand: the submitter's path, and the I/O. */
+  ki_users = 2;
+  ki_flags = 0;
+  /** Makes progress. */
+  ki_retry: Retry | undefined;
+  /** Calls the file's method again after a short transfer (`aio_rw_vect_retry` of the seed). */
+  ki_loops = false;
+  /** Place in the file. Rounded above 2^53, where no host has bytes. */
+  ki_pos = 0;
+  /** Address of the buffer, if there is one segment. */
+  ki_buf = 0;
+  /** Bytes in all segments. */
+  ki_nbytes = 0;
+  /** Bytes that are still to be moved: the progress of the request. */
+  ki_left = 0;
+  ki_segments: Segments | undefined;
+  /** The segment to go on with. */
+  ki_cur_seg = 0;
+  ki_rw_flags = 0;
+  /** Next on a list of requests to run. */
+  ki_next: Kiocb | undefined;
+  /** Operations begun for it and not ended. */
+  ki_begun = 0;
+  /** Its context was destroyed while its operation ran: what comes of it is dropped. */
+  ki_cut = false;
+  /** How it is called off; only requests that have it can be. */
+  ki_cancel: Cancel | undefined;
+  /** Leaves the wait queue that the request waits in. */
+  ki_wait: (() => void) | undefined;
+  /** What a cancelled or synchronous request came to. */
+  ki_result = 0;
+  /** Wakes whoever waits for a synchronous request: it was kicked, or it is done. */
+  ki_wake: (() => void) | undefined;
+
+  constructor(
+    ctx: Kioctx | undefined,
+    opcode: number,
+    user: number,
+    dataLow: number,
+    dataHigh: number,
+    filp: File,
+    eventfd: EventFd | undefined,
+  ) {
+    this.ki_ctx = ctx;
+    this.ki_opcode = opcode;
+    this.ki_user = user;
+    this.ki_dataLow = dataLow;
+    this.ki_dataHigh = dataHigh;
+    this.ki_filp = filp;
+    this.ki_eventfd = eventfd;
+  }
+}
+
+/** Drops a reference. The last one puts the file, and only then is the request gone. */
+export function aio_put_req(req: Kiocb): void {
+  req.ki_users--;
+  if (req.ki_users > 0) return;
+  const ctx = req.ki_ctx;
+  if (ctx?.debug === true) BUG_ON(req.ki_users < 0, 'a request was put once too often');
+  req.ki_cancel = undefined;
+  const before = pendingFputs();
+  req.ki_filp.put();
+  if (ctx === undefined) return;
+  // The last put of a file is made later, and the request lives until then.
+  if (pendingFputs() === before) ctx.freed(req);
+  else whenFput(() => ctx.freed(req));
+}

@@ -1,0 +1,81 @@
+/** `io_cancel`, and what calls off all requests of a context. */
+import { ERRNO } from '../../common/abi/errno.ts';
+import { IO_EVENT_BYTES } from '../../common/abi/layout.ts';
+import { dataView, encodeIoEvent } from '../../common/abi/structs.ts';
+import type { Word } from '../../common/kernel/aio-kernel.ts';
+import { pointer } from '../memory/registers.ts';
+import { inline } from '../workqueue/inline.ts';
+import { KIF_CANCELLED, KIF_DONE, KIF_KICKED, KIF_RUNNING, type Kiocb } from './aio-kiocb.ts';
+import { aio_run_iocb } from './aio-run.ts';
+import type { KernelState } from './kernel-state.ts';
+import { type Kioctx, put_ioctx } from './kioctx.ts';
+
+const KEY = 8;
+
+export function io_cancel(kernel: KernelState, ctx_id: Word, iocb: Word, result: Word): number {
+  const user = pointer(iocb);
+  const key = kernel.mm.reach(user + KEY, 4, 'read');
+  if (key === undefined) return -ERRNO.EFAULT;
+  // Every request has key 0, so that a wrong one finds nothing.
+  if (key.view.getUint32(user + KEY - key.base, true) !== 0) return -ERRNO.EINVAL;
+  const ctx = kernel.table.lookup(pointer(ctx_id));
+  if (ctx === undefined) return -ERRNO.EINVAL;
+  const req = lookup_kiocb(ctx, user);
+  if (req === undefined) return -ERRNO.EINVAL;
+  ctx.users++;
+  const answer = cancel(req);
+  put_ioctx(ctx);
+  if (answer !== 0) return answer;
+  if (ctx.profile.cancelledToRing) return -ERRNO.EINPROGRESS;
+  return kernel.mm.write(pointer(result), eventOf(req)) ? 0 : -ERRNO.EFAULT;
+}
+
+/** The request of that iocb that can be cancelled: the oldest, or in 2007 the newest. */
+function lookup_kiocb(ctx: Kioctx, user: number): Kiocb | undefined {
+  const found = [...ctx.active_reqs].filter((req) => req.ki_user === user && req.ki_cancel !== undefined);
+  return ctx.profile.cancelsOldest ? found[0] : found.at(-1);
+}
+
+/** The event that the caller gets instead of the ring. */
+function eventOf(req: Kiocb): Uint8Array {
+  const bytes = new Uint8Array(IO_EVENT_BYTES);
+  const data = BigInt(req.ki_dataHigh) * 2n ** 32n + BigInt(req.ki_dataLow);
+  encodeIoEvent({ data, obj: BigInt(req.ki_user), res: BigInt(req.ki_result), res2: 0n }, dataView(bytes));
+  return bytes;
+}
+
+/**
+ * Calls a request off. Between runs it ends at once; during one, when its file has let go.
+ *
+ * @returns 0; or what its cancel function refuses with, and then it goes on.
+ */
+function cancel(req: Kiocb): number {
+  const before = req.ki_flags;
+  req.ki_flags |= KIF_CANCELLED;
+  const answer = req.ki_cancel!(req);
+  if (answer !== 0) {
+    if ((before & KIF_CANCELLED) === 0) req.ki_flags &= ~KIF_CANCELLED;
+    return answer;
+  }
+  req.ki_ctx?.active_reqs.delete(req);
+  endBetweenRuns(req);
+  return 0;
+}
+
+/** A cancelled request that does not run is run: it ends with EINTR, and its method is not called any more. */
+function endBetweenRuns(req: Kiocb): void {
+  if ((req.ki_flags & (KIF_DONE | KIF_RUNNING)) !== 0) return;
+  if ((req.ki_flags & KIF_KICKED) !== 0) req.ki_ctx?.run_list.remove(req);
+  aio_run_iocb(req, inline);
+}
+
+/** `aio_cancel_all`: calls off every request that can be, and those that wait for a kick. */
+export function aio_cancel_all(ctx: Kioctx): void {
+  for (const req of [...ctx.active_reqs]) {
+    if ((req.ki_flags & KIF_DONE) !== 0) continue;
+    req.ki_flags |= KIF_CANCELLED;
+    req.ki_cancel?.(req);
+    ctx.active_reqs.delete(req);
+    endBetweenRuns(req);
+  }
+}

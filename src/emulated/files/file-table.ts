@@ -1,0 +1,161 @@
+/** What a file can be asked for, and the table that finds files by descriptor. */
+import { ERRNO } from '../../common/abi/errno.ts';
+import type { DirectAlignment } from '../../common/kernel/aio-kernel.ts';
+import type { Kiocb } from '../aio/aio-kiocb.ts';
+import type { Executor } from '../workqueue/executor.ts';
+import { EventFd } from './eventfd.ts';
+import { aio_fput_routine } from './fput.ts';
+import { HostFile, type HostSupport } from './host-file.ts';
+import { type Identity, identify, isSameFile } from './identity.ts';
+import { SyncBarrier } from './sync-barrier.ts';
+import type { WaitQueue } from './wait-queue.ts';
+
+/**
+ * An open file and its `file_operations`.
+ *
+ * `read_iter`, `write_iter` and `fsync` answer a result; or -EIOCBQUEUED, and then tell the result later by `aio_answer`; or
+ * -EIOCBRETRY, and then `kick_iocb` has them called again. They move bytes from `ki_pos` on, at most `ki_left`, to or from the
+ * segments from `ki_cur_seg` on.
+ */
+export interface File {
+  /** Why a read is refused at submission: 0, -EBADF (open mode), or -EINVAL (no such method). */
+  mayRead(): number;
+  /** Why a write is refused at submission. */
+  mayWrite(): number;
+  readonly hasFsync: boolean;
+  /** A read may have to wait for somebody else, for ever perhaps. */
+  readonly mayWait: boolean;
+  /** Its methods never hold this thread, so that `io_submit` runs them at once, as Linux does. Absent: no. */
+  readonly runsInSubmit?: boolean;
+  /** Operations that it began may have no end. Absent: no. */
+  readonly mayNeverAnswer?: boolean;
+  /** A fifo or a socket: a short read has brought what there is (SEED-03). Absent: no. */
+  readonly isStream?: boolean;
+  /** FDSYNC works. Absent: as `hasFsync`. */
+  readonly hasFdatasync?: boolean;
+  /** Whether the file and not the host syncs: then FSYNC works in every profile (FSYNC-02). Absent: no. */
+  readonly ownFsync?: boolean;
+  read_iter(req: Kiocb, executor: Executor): number;
+  write_iter(req: Kiocb, executor: Executor): number;
+  fsync(req: Kiocb, datasync: boolean, executor: Executor): number;
+  /** Poll bits that hold now. */
+  poll(): number;
+  /** Where a poll can wait; without one, a poll that is not ready at once is refused. */
+  readonly poll_wait: WaitQueue | undefined;
+  /** Takes a reference. */
+  get(): void;
+  /** Drops one. */
+  put(): void;
+}
+
+/** Descriptors of the kernel's own files: beyond what any host gives out. */
+export const FIRST_OWN_FD = 0x4000_0000;
+const LAST_FD = 0x7fff_ffff;
+
+interface Held {
+  readonly file: HostFile;
+  count: number;
+}
+
+export class FileTable {
+  readonly #host: HostSupport | undefined;
+  readonly #own: (File | undefined)[] = [];
+  readonly #held = new Map<number, Held>();
+  readonly #batch = new Map<number, HostFile>();
+
+  /** @param host - Without it, no descriptor of the host means anything here. */
+  constructor(host: HostSupport | undefined) {
+    this.#host = host;
+  }
+
+  /** The file behind a descriptor, or `undefined`: EBADF. */
+  fget(fd: number): File | undefined {
+    if (fd >= FIRST_OWN_FD) return this.#own[fd - FIRST_OWN_FD];
+    const held = this.#held.get(fd);
+    if (held !== undefined) return held.file;
+    let file = this.#batch.get(fd);
+    if (file === undefined) {
+      file = this.#open(fd);
+      if (file !== undefined) this.#batch.set(fd, file);
+    }
+    return file;
+  }
+
+  /** Forgets what was found for one call: afterwards a descriptor may mean another file. */
+  endBatch(): void {
+    if (this.#batch.size > 0) this.#batch.clear();
+  }
+
+  /**
+   * From now on `fd` is trusted to stay what it is. A descriptor that is not open is left alone.
+   *
+   * @param direct - What its transfers have to be aligned to, as if it had been opened with O_DIRECT.
+   */
+  hold(fd: number, direct?: DirectAlignment): void {
+    const held = this.#held.get(fd);
+    if (held !== undefined) {
+      held.count++;
+      return;
+    }
+    const file = fd >= FIRST_OWN_FD ? undefined : this.#open(fd);
+    if (file === undefined) return;
+    file.held = true;
+    file.direct = direct;
+    this.#held.set(fd, { file, count: 1 });
+  }
+
+  release(fd: number): void {
+    const held = this.#held.get(fd);
+    if (held === undefined) return;
+    held.count--;
+    if (held.count > 0) return;
+    held.file.held = false;
+    this.#held.delete(fd);
+  }
+
+  eventfd(descriptor: number): EventFd | undefined {
+    const file = descriptor >= FIRST_OWN_FD ? this.#own[descriptor - FIRST_OWN_FD] : undefined;
+    return file instanceof EventFd ? file : undefined;
+  }
+
+  /** Gives a file of the kernel's own a descriptor, which holds the reference that it was made with. */
+  install(file: File): number {
+    const free = this.#own.indexOf(undefined);
+    const index = free === -1 ? this.#own.length : free;
+    this.#own[index] = file;
+    return FIRST_OWN_FD + index;
+  }
+
+  /** Closes a descriptor of the kernel's own. Requests that use the file keep it. */
+  close(fd: number): number {
+    const file = fd >= FIRST_OWN_FD ? this.#own[fd - FIRST_OWN_FD] : undefined;
+    if (file === undefined) return -ERRNO.EBADF;
+    this.#own[fd - FIRST_OWN_FD] = undefined;
+    file.put();
+    // Whoever closes a descriptor can stand the release of its file.
+    aio_fput_routine();
+    return 0;
+  }
+
+  /** Every descriptor of the kernel's own. */
+  get descriptors(): readonly number[] {
+    return this.#own.flatMap((file, index) => (file === undefined ? [] : [FIRST_OWN_FD + index]));
+  }
+
+  #open(fd: number): HostFile | undefined {
+    if (this.#host === undefined) return undefined;
+    if (!Number.isInteger(fd) || fd < 0 || fd > LAST_FD) return undefined;
+    const identity = identify(fd);
+    return identity === undefined
+      ? undefined
+      : new HostFile(fd, identity, this.#host, this.#barrierOf(identity));
+  }
+
+  /** Two descriptors may mean one file: a sync through either covers the writes through both. */
+  #barrierOf(identity: Identity): SyncBarrier {
+    for (const { file } of this.#held.values()) {
+      if (isSameFile(file.identity, identity)) return file.barrier;
+    }
+    return new SyncBarrier();
+  }
+}

@@ -1,0 +1,233 @@
+/** Pipes (`fs/pipe.c`): 16 pages, each of which is filled once and given back when it has been read to its end. */
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../common/abi/constants.ts';
+import { ERRNO } from '../../common/abi/errno.ts';
+import type { Kiocb } from '../aio/aio-kiocb.ts';
+import { aio_advance_iovec } from '../aio/vect-retry.ts';
+import { copy_from_iter, copy_to_iter } from '../memory/iov-iter.ts';
+import { type AddressSpace, PAGE_SIZE } from '../memory/mm.ts';
+import type { File } from './file-table.ts';
+import { OwnFile } from './own-file.ts';
+import { prepare_to_wait, WaitQueue } from './wait-queue.ts';
+
+/** `PIPE_DEF_BUFFERS`. */
+const BUFFERS = 16;
+
+interface PipeBuffer {
+  readonly page: Uint8Array;
+  offset: number;
+  length: number;
+}
+
+/** What both ends share. */
+class Pipe {
+  readonly rd_wait = new WaitQueue();
+  readonly wr_wait = new WaitQueue();
+  readonly bufs: PipeBuffer[] = [];
+  readers = 1;
+  writers = 1;
+
+  get isEmpty(): boolean {
+    return this.bufs.length === 0;
+  }
+
+  get isFull(): boolean {
+    return this.bufs.length === BUFFERS;
+  }
+
+  /** Tells both sides that one has gone. The waker tells no bits: who polls looks again. */
+  hangUp(): void {
+    this.rd_wait.wake(0);
+    this.wr_wait.wake(0);
+  }
+}
+
+class PipeReader extends OwnFile implements File {
+  readonly runsInSubmit = true;
+  readonly hasFsync = false;
+  readonly mayWait = true;
+  readonly isStream = true;
+  readonly #mm: AddressSpace;
+  readonly #pipe: Pipe;
+  readonly #nonblocking: boolean;
+
+  constructor(mm: AddressSpace, pipe: Pipe, nonblocking: boolean) {
+    super();
+    this.#mm = mm;
+    this.#pipe = pipe;
+    this.#nonblocking = nonblocking;
+  }
+
+  get poll_wait(): WaitQueue {
+    return this.#pipe.rd_wait;
+  }
+
+  mayRead(): number {
+    return 0;
+  }
+
+  mayWrite(): number {
+    return -ERRNO.EBADF;
+  }
+
+  /** `pipe_read`: what is there, or it waits for the first byte. */
+  read_iter(req: Kiocb): number {
+    if (req.ki_left === 0) return 0;
+    const pipe = this.#pipe;
+    if (pipe.isEmpty) {
+      if (pipe.writers === 0) return 0;
+      return this.#nonblocking ? -ERRNO.EAGAIN : prepare_to_wait(req, pipe.rd_wait);
+    }
+    const bytes = this.#peek(req.ki_left);
+    const copied = copy_to_iter(this.#mm, req, bytes);
+    if (copied === 0) return -ERRNO.EFAULT;
+    const wasFull = pipe.isFull;
+    this.#consume(copied);
+    // A page has to be free before anybody can write: a byte less is no news.
+    if (wasFull && !pipe.isFull) pipe.wr_wait.wake(POLLOUT | POLLWRNORM);
+    return copied;
+  }
+
+  write_iter(): number {
+    return -ERRNO.EBADF;
+  }
+
+  fsync(): number {
+    return -ERRNO.EINVAL;
+  }
+
+  poll(): number {
+    const pipe = this.#pipe;
+    return (pipe.isEmpty ? 0 : POLLIN | POLLRDNORM) | (pipe.writers === 0 ? POLLHUP : 0);
+  }
+
+  protected override release(): void {
+    this.#pipe.readers--;
+    this.#pipe.hangUp();
+  }
+
+  #peek(most: number): Uint8Array {
+    const parts: Uint8Array[] = [];
+    let left = most;
+    for (const { page, offset, length } of this.#pipe.bufs) {
+      if (left === 0) break;
+      const part = page.subarray(offset, offset + Math.min(length, left));
+      parts.push(part);
+      left -= part.length;
+    }
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+  }
+
+  #consume(bytes: number): void {
+    const { bufs } = this.#pipe;
+    for (let left = bytes; left > 0; ) {
+      const first = bufs[0]!;
+      const taken = Math.min(first.length, left);
+      first.offset += taken;
+      first.length -= taken;
+      left -= taken;
+      if (first.length === 0) bufs.shift();
+    }
+  }
+}
+
+class PipeWriter extends OwnFile implements File {
+  readonly runsInSubmit = true;
+  readonly hasFsync = false;
+  readonly mayWait = true;
+  readonly isStream = true;
+  readonly #mm: AddressSpace;
+  readonly #pipe: Pipe;
+  readonly #nonblocking: boolean;
+
+  constructor(mm: AddressSpace, pipe: Pipe, nonblocking: boolean) {
+    super();
+    this.#mm = mm;
+    this.#pipe = pipe;
+    this.#nonblocking = nonblocking;
+  }
+
+  get poll_wait(): WaitQueue {
+    return this.#pipe.wr_wait;
+  }
+
+  mayRead(): number {
+    return -ERRNO.EBADF;
+  }
+
+  mayWrite(): number {
+    return 0;
+  }
+
+  read_iter(): number {
+    return -ERRNO.EBADF;
+  }
+
+  /** `pipe_write`: everything, waiting for room; or what fits, if it must not wait. */
+  write_iter(req: Kiocb): number {
+    if (req.ki_left === 0) return 0;
+    const pipe = this.#pipe;
+    if (pipe.readers === 0) return -ERRNO.EPIPE;
+    const written = this.#fill(req);
+    if (written !== 0) pipe.rd_wait.wake(POLLIN | POLLRDNORM);
+    if (written < 0 || written === req.ki_left) return written;
+    if (this.#nonblocking) return written === 0 ? -ERRNO.EAGAIN : written;
+    aio_advance_iovec(req, written);
+    return prepare_to_wait(req, pipe.wr_wait);
+  }
+
+  fsync(): number {
+    return -ERRNO.EINVAL;
+  }
+
+  poll(): number {
+    const pipe = this.#pipe;
+    return (pipe.isFull ? 0 : POLLOUT | POLLWRNORM) | (pipe.readers === 0 ? POLLERR : 0);
+  }
+
+  protected override release(): void {
+    this.#pipe.writers--;
+    this.#pipe.hangUp();
+  }
+
+  /** Puts into the pipe what there is room for. @returns How much that was; -EFAULT if the first byte cannot be had. */
+  #fill(req: Kiocb): number {
+    const { bufs } = this.#pipe;
+    const room = this.#room(req.ki_left);
+    if (room === 0) return 0;
+    const bytes = new Uint8Array(room);
+    const fetched = copy_from_iter(this.#mm, req, bytes);
+    if (fetched === 0) return -ERRNO.EFAULT;
+    let at = 0;
+    const merged = this.#mergeable(req.ki_left);
+    if (merged > 0) {
+      const last = bufs.at(-1)!;
+      at = Math.min(merged, fetched);
+      last.page.set(bytes.subarray(0, at), last.offset + last.length);
+      last.length += at;
+    }
+    for (; at < fetched; at += PAGE_SIZE) {
+      const page = new Uint8Array(PAGE_SIZE);
+      const length = Math.min(PAGE_SIZE, fetched - at);
+      page.set(bytes.subarray(at, at + length));
+      bufs.push({ page, offset: 0, length });
+    }
+    return fetched;
+  }
+
+  #room(wanted: number): number {
+    return Math.min(wanted, this.#mergeable(wanted) + (BUFFERS - this.#pipe.bufs.length) * PAGE_SIZE);
+  }
+
+  /** Bytes of a write that go into the last page: what exceeds whole pages, if it fits there. */
+  #mergeable(wanted: number): number {
+    const last = this.#pipe.bufs.at(-1);
+    const odd = wanted % PAGE_SIZE;
+    return last !== undefined && odd > 0 && last.offset + last.length + odd <= PAGE_SIZE ? odd : 0;
+  }
+}
+
+/** A pipe. @returns Its reading and its writing end. */
+export function pipe(mm: AddressSpace, nonblocking: boolean): readonly [File, File] {
+  const shared = new Pipe();
+  return [new PipeReader(mm, shared, nonblocking), new PipeWriter(mm, shared, nonblocking)];
+}

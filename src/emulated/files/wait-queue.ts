@@ -1,0 +1,66 @@
+/** Who wants to know that a file became ready. */
+
+import { EIOCBRETRY, type Kiocb } from '../aio/aio-kiocb.ts';
+import { kick_iocb } from '../aio/aio-run.ts';
+
+/**
+ * Called on a wake-up, with the poll bits of what happened; 0 if the waker does not tell.
+ *
+ * @returns Whether it is done and leaves the queue.
+ */
+export type WakeFunction = (key: number) => boolean;
+
+export class WaitQueue {
+  readonly #entries = new Set<WakeFunction>();
+  readonly #pending: number[] = [];
+  #waking = false;
+
+  add(entry: WakeFunction): void {
+    this.#entries.add(entry);
+  }
+
+  remove(entry: WakeFunction): void {
+    this.#entries.delete(entry);
+  }
+
+  /**
+   * Wakes with the poll bits of what happened, newest entry first, as new entries go to the head of a kernel's queue.
+   *
+   * A wake-up from inside a wake-up comes after it: an entry that signals this same file would recurse without bound.
+   */
+  wake(key: number): void {
+    if (this.#entries.size === 0) return;
+    this.#pending.push(key);
+    if (this.#waking) return;
+    this.#waking = true;
+    for (let now = this.#pending.shift(); now !== undefined; now = this.#pending.shift()) {
+      // No copy for the ordinary case, which is a single watcher.
+      const entries = this.#entries.size === 1 ? this.#entries : [...this.#entries].reverse();
+      for (const entry of entries) {
+        if (this.#entries.has(entry) && entry(now)) this.#entries.delete(entry);
+      }
+    }
+    this.#waking = false;
+  }
+}
+
+/** How a waiting request is called off: it leaves its wait queue when it ends, which is now. */
+const aio_wait_cancel = (): number => 0;
+
+/**
+ * Puts a request into a wait queue: the next wake-up takes it off again and kicks it (`aio_wake_function`).
+ *
+ * @returns What the file's method has to answer: call me again.
+ */
+export function prepare_to_wait(req: Kiocb, queue: WaitQueue): number {
+  req.ki_wait?.();
+  const aio_wake_function: WakeFunction = () => {
+    req.ki_wait = undefined;
+    kick_iocb(req);
+    return true;
+  };
+  queue.add(aio_wake_function);
+  req.ki_wait = () => queue.remove(aio_wake_function);
+  req.ki_cancel ??= aio_wait_cancel;
+  return -EIOCBRETRY;
+}

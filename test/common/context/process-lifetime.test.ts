@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { describe, it } from 'vitest';
+import { run } from '../../support/kaio.ts';
+import { KERNELS } from '../../support/kernels.ts';
+
+const index = pathToFileURL(
+  join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'dist/src/index.js'),
+).href;
+
+for (const { name, missing } of KERNELS) {
+  describe.skipIf(missing !== undefined)(`a process with an AioContext, ${name}`, () => {
+    const program = (source: string): string => {
+      const prologue = `
+        import { AioContext, selectKernel } from '${index}';
+        const { kernel } = selectKernel({ backend: '${name}' });
+        const context = new AioContext({ kernel });
+        const eventfd = kernel.eventfd(0, 2048);`;
+      const { status, stdout, stderr } = run(process.execPath, [
+        '--input-type=module',
+        '-e',
+        prologue + source,
+      ]);
+      assert.equal(stderr, '');
+      assert.equal(status, 0);
+      return stdout;
+    };
+
+    it('ends by itself when the context is idle', () => {
+      const source = `
+        kernel.eventfd_write(eventfd, 1n);
+        console.log(await context.poll(eventfd, 1) & 1);`;
+      assert.equal(program(source), '1\n');
+    });
+
+    it('stays while a request is in flight', () => {
+      // The timer alone would not keep it.
+      const source = `
+        context.poll(eventfd, 1).then((events) => console.log(events & 1));
+        setTimeout(() => kernel.eventfd_write(eventfd, 1n), 100).unref();`;
+      assert.equal(program(source), '1\n');
+    });
+  });
+}
