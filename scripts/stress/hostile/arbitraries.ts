@@ -1,0 +1,228 @@
+/** Random programs, by fast-check. */
+import fc from 'fast-check';
+import {
+  ANSWERS,
+  type Body,
+  CHANNELS,
+  type Extras,
+  HANDOVERS,
+  LIES,
+  MEMORY_KINDS,
+  OPENINGS,
+  type Place,
+  type Program,
+  SIGNAL_LIES,
+  STREAMS,
+  type Step,
+  TARGETS,
+  VECTOR_LIES,
+  VIEW_TYPES,
+  type ViewShape,
+  WAITS,
+} from './program.ts';
+
+/** What can be left out besides the names in the lists of program.ts: everything of the sort. */
+export const SORTS = ['lies', 'signal lies', 'vector lies', 'asked', 'nested'] as const;
+
+const MEMORIES = 4;
+const SIGNALS = 3;
+const FILES = 3;
+const CONTEXTS = 5;
+const PAGES = 255;
+const STEPS = 40;
+const BODY_STEPS = 3;
+
+const LENGTHS = [0, 1, 8, 500, 512, 1024, 4096, 4096, 4096, 8192, 65_536] as const;
+
+/** The arbitrary of programs without the given kinds of steps, tricks, memories, lies and so on. */
+export function programs(without: ReadonlySet<string>, emulated: boolean): fc.Arbitrary<Program> {
+  const isIn = (name: string): boolean => !without.has(name);
+  const oneOf = <T extends string>(names: readonly T[]): fc.Arbitrary<T> => {
+    const left = names.filter(isIn);
+    return fc.constantFrom(...(left.length > 0 ? left : names));
+  };
+  /** Seldom there, and never where its sort is left out. */
+  const seldom = <T>(sort: string, arbitrary: fc.Arbitrary<T>, one: number): fc.Arbitrary<T | undefined> =>
+    isIn(sort) ? fc.option(arbitrary, { nil: undefined, freq: one }) : fc.constant(undefined);
+  const index = (count: number): fc.Arbitrary<number> => fc.nat({ max: count - 1 });
+
+  const { step } = fc.letrec<{ step: Step; simple: Step; body: Body }>((tie) => {
+    const body = tie('body');
+    const view: fc.Arbitrary<ViewShape> = fc.record({
+      memory: index(MEMORIES),
+      at: fc.nat({ max: 64 }),
+      bytes: fc.constantFrom(...LENGTHS),
+      type: fc.oneof({ weight: 3, arbitrary: fc.constant('Uint8Array' as const) }, oneOf(VIEW_TYPES)),
+      lie: seldom('lies', oneOf(LIES), 6),
+      asked: seldom('asked', body, 20),
+    });
+    const place: fc.Arbitrary<Place> = fc.record({
+      target: fc.oneof(
+        { weight: 2, arbitrary: fc.constantFrom('direct' as const, 'buffered' as const) },
+        oneOf(TARGETS.filter((target) => emulated || (target !== 'installed' && target !== 'pipe'))),
+      ),
+      index: index(FILES),
+      page: fc.nat({ max: PAGES }),
+      asked: seldom('asked', body, 20),
+    });
+    const extras: fc.Arbitrary<Extras> = fc.record({
+      signal: fc.option(index(SIGNALS), { nil: undefined, freq: 4 }),
+      signalLie: seldom('signal lies', oneOf(SIGNAL_LIES), 30),
+      nowait: fc.option(fc.constant(true), { nil: undefined, freq: 8 }),
+      asked: seldom('asked', body, 20),
+    });
+    const vectorLie = seldom('vector lies', oneOf(VECTOR_LIES), 8);
+    const views = fc.array(view, { maxLength: 4 });
+    const named = <T extends Step['do']>(name: T): fc.Arbitrary<T> => fc.constant(name);
+    const context = index(CONTEXTS);
+    const file = index(FILES);
+
+    const flat: [number, fc.Arbitrary<Step>, readonly Step['do'][]][] = [
+      [
+        5,
+        fc.record({
+          do: named('memory'),
+          memory: index(MEMORIES),
+          kind: oneOf(MEMORY_KINDS),
+          sectors: fc.constantFrom(1, 8, 16, 128),
+        }),
+        ['memory'],
+      ],
+      [
+        14,
+        fc.record({ do: oneOf(['read', 'write'] as const), context, place, view, extras }),
+        ['read', 'write'],
+      ],
+      [
+        4,
+        fc.record({ do: oneOf(['readv', 'writev'] as const), context, place, views, lie: vectorLie, extras }),
+        ['readv', 'writev'],
+      ],
+      [
+        3,
+        fc.record({
+          do: named('submit'),
+          context,
+          requests: fc.array(fc.record({ write: fc.boolean(), place, view, extras }), { maxLength: 4 }),
+          lie: vectorLie,
+        }),
+        ['submit'],
+      ],
+      [1, fc.record({ do: named('sync'), context, place, data: fc.boolean() }), ['sync']],
+      [3, fc.record({ do: named('poll'), context, event: index(2), extras }), ['poll']],
+      [2, fc.record({ do: named('wake'), event: index(2) }), ['wake']],
+      [
+        8,
+        fc.record({ do: named('hand over'), memory: index(MEMORIES), how: oneOf(HANDOVERS) }),
+        ['hand over'],
+      ],
+      [
+        4,
+        fc.record({
+          do: named('resize'),
+          memory: index(MEMORIES),
+          sectors: fc.constantFrom(0, 1, 8, 128, 256),
+        }),
+        ['resize'],
+      ],
+      [4, fc.record({ do: named('abort'), signal: index(SIGNALS) }), ['abort']],
+      [1, fc.record({ do: named('drain'), context }), ['drain']],
+      [
+        3,
+        fc.record({
+          do: oneOf(['file read', 'file write', 'file readFully', 'file writeFully'] as const),
+          file,
+          page: fc.nat({ max: PAGES }),
+          view,
+          extras,
+        }),
+        ['file read', 'file write', 'file readFully', 'file writeFully'],
+      ],
+      [
+        1,
+        fc.record({
+          do: oneOf(['file readv', 'file writev'] as const),
+          file,
+          page: fc.nat({ max: PAGES }),
+          views,
+          lie: vectorLie,
+        }),
+        ['file readv', 'file writev'],
+      ],
+      [
+        1,
+        fc.record({ do: oneOf(['file readFile', 'file sync', 'file stat', 'close file'] as const), file }),
+        ['file readFile', 'file sync', 'file stat', 'close file'],
+      ],
+      [1, fc.record({ do: named('close descriptor'), own: file }), ['close descriptor']],
+      [1, fc.record({ do: named('reuse descriptor'), own: file }), ['reuse descriptor']],
+      [1, fc.record({ do: named('give back'), memory: index(MEMORIES) }), ['give back']],
+      [1, fc.record({ do: named('collect garbage') }), ['collect garbage']],
+      [1, fc.record({ do: named('close context') }), ['close context']],
+      [1, fc.record({ do: named('drop context') }), ['drop context']],
+    ];
+    if (emulated) {
+      flat.push(
+        [2, fc.record({ do: named('answer'), file }), ['answer']],
+        [1, fc.record({ do: named('feed pipe'), bytes: fc.constantFrom(1, 8, 4096, 65_536) }), ['feed pipe']],
+      );
+    }
+    const outer: typeof flat = [
+      [
+        1,
+        fc.record({
+          do: named('context'),
+          queueDepth: fc.constantFrom(1, 2, 8, 1 << 20),
+          submitThread: fc.constantFrom<boolean | number | 'auto'>(false, false, true, 2, 'auto'),
+          busyPoll: fc.boolean(),
+        }),
+        ['context'],
+      ],
+      [
+        3,
+        fc.record({
+          do: named('open'),
+          file,
+          opening: oneOf(OPENINGS),
+          context: fc.option(context, { nil: undefined }),
+        }),
+        ['open'],
+      ],
+      [1, fc.record({ do: named('adopt'), file, own: file }), ['adopt']],
+      [1, fc.record({ do: named('drop file'), file }), ['drop file']],
+      [1, fc.record({ do: named('stream'), file, stream: oneOf(STREAMS) }), ['stream']],
+      [
+        2,
+        fc.record({ do: named('descriptor'), own: file, writable: fc.boolean(), direct: fc.boolean() }),
+        ['descriptor'],
+      ],
+      [12, fc.record({ do: named('wait'), how: oneOf(WAITS) }), ['wait']],
+    ];
+    const nesting: typeof flat = [
+      [2, fc.record({ do: named('on abort'), signal: index(SIGNALS), body }), ['on abort']],
+      [3, fc.record({ do: named('subscribe'), channel: oneOf(CHANNELS), body }), ['subscribe']],
+      [1, fc.record({ do: named('promise hook'), after: fc.nat({ max: 12 }), body }), ['promise hook']],
+      [
+        1,
+        fc.record({ do: named('exhaust descriptors'), leave: fc.nat({ max: 3 }), body }),
+        ['exhaust descriptors'],
+      ],
+    ];
+    if (emulated) {
+      nesting.push([3, fc.record({ do: named('install'), file, answer: oneOf(ANSWERS), body }), ['install']]);
+    }
+    const among = (lists: typeof flat): fc.Arbitrary<Step> =>
+      fc.oneof(
+        ...lists
+          .filter(([, , names]) => names.some(isIn))
+          .map(([weight, arbitrary]) => ({ weight, arbitrary })),
+      );
+    return {
+      // A context can be made in a body too, so that constructors meet a lack of descriptors.
+      simple: among([...flat, outer[0]!, outer[1]!]),
+      body: fc.array(tie('simple'), { minLength: 1, maxLength: BODY_STEPS, depthIdentifier: 'body' }),
+      step: among([...flat, ...outer, ...(isIn('nested') ? nesting : [])]),
+    };
+  });
+  return fc.array(step, { minLength: 1, maxLength: STEPS, size: 'max' });
+}
