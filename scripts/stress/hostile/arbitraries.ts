@@ -21,9 +21,6 @@ import {
   WAITS,
 } from './program.ts';
 
-/** What can be left out besides the names in the lists of program.ts: everything of the sort. */
-export const SORTS = ['lies', 'signal lies', 'vector lies', 'asked', 'nested'] as const;
-
 const MEMORIES = 4;
 const SIGNALS = 3;
 const FILES = 3;
@@ -34,7 +31,12 @@ const BODY_STEPS = 3;
 
 const LENGTHS = [0, 1, 8, 500, 512, 1024, 4096, 4096, 4096, 8192, 65_536] as const;
 
-/** The arbitrary of programs without the given kinds of steps, tricks, memories, lies and so on. */
+/**
+ * The arbitrary of programs.
+ *
+ * @param without - What is left out: names of steps, memories, views, lies and so on, as in program.ts, or all of a sort: `'lies'`,
+ * `'signal lies'`, `'vector lies'`, `'asked'` (steps that run when something is asked for), `'nested'` (those of listeners and the like).
+ */
 export function programs(without: ReadonlySet<string>, emulated: boolean): fc.Arbitrary<Program> {
   const isIn = (name: string): boolean => !without.has(name);
   const oneOf = <T extends string>(names: readonly T[]): fc.Arbitrary<T> => {
@@ -46,15 +48,19 @@ export function programs(without: ReadonlySet<string>, emulated: boolean): fc.Ar
     isIn(sort) ? fc.option(arbitrary, { nil: undefined, freq: one }) : fc.constant(undefined);
   const index = (count: number): fc.Arbitrary<number> => fc.nat({ max: count - 1 });
 
-  const { step } = fc.letrec<{ step: Step; simple: Step; body: Body }>((tie) => {
-    const body = tie('body');
+  /** @param body - What may run in the middle of a step; without it nothing does. */
+  const steps = (
+    body: fc.Arbitrary<Body> | undefined,
+  ): { simple: fc.Arbitrary<Step>; all: fc.Arbitrary<Step> } => {
+    const askedSeldom = (): fc.Arbitrary<Body | undefined> =>
+      body === undefined ? fc.constant(undefined) : seldom('asked', body, 20);
     const view: fc.Arbitrary<ViewShape> = fc.record({
       memory: index(MEMORIES),
       at: fc.nat({ max: 64 }),
       bytes: fc.constantFrom(...LENGTHS),
       type: fc.oneof({ weight: 3, arbitrary: fc.constant('Uint8Array' as const) }, oneOf(VIEW_TYPES)),
       lie: seldom('lies', oneOf(LIES), 6),
-      asked: seldom('asked', body, 20),
+      asked: askedSeldom(),
     });
     const place: fc.Arbitrary<Place> = fc.record({
       target: fc.oneof(
@@ -63,13 +69,13 @@ export function programs(without: ReadonlySet<string>, emulated: boolean): fc.Ar
       ),
       index: index(FILES),
       page: fc.nat({ max: PAGES }),
-      asked: seldom('asked', body, 20),
+      asked: askedSeldom(),
     });
     const extras: fc.Arbitrary<Extras> = fc.record({
       signal: fc.option(index(SIGNALS), { nil: undefined, freq: 4 }),
       signalLie: seldom('signal lies', oneOf(SIGNAL_LIES), 30),
       nowait: fc.option(fc.constant(true), { nil: undefined, freq: 8 }),
-      asked: seldom('asked', body, 20),
+      asked: askedSeldom(),
     });
     const vectorLie = seldom('vector lies', oneOf(VECTOR_LIES), 8);
     const views = fc.array(view, { maxLength: 4 });
@@ -198,6 +204,14 @@ export function programs(without: ReadonlySet<string>, emulated: boolean): fc.Ar
       ],
       [12, fc.record({ do: named('wait'), how: oneOf(WAITS) }), ['wait']],
     ];
+    const among = (lists: typeof flat): fc.Arbitrary<Step> =>
+      fc.oneof(
+        ...lists
+          .filter(([, , names]) => names.some(isIn))
+          .map(([weight, arbitrary]) => ({ weight, arbitrary })),
+      );
+    // A context can be made in the middle of a step too, so that constructors meet a lack of descriptors.
+    if (body === undefined) return { simple: among([...flat, outer[0]!, outer[1]!]), all: among(flat) };
     const nesting: typeof flat = [
       [2, fc.record({ do: named('on abort'), signal: index(SIGNALS), body }), ['on abort']],
       [3, fc.record({ do: named('subscribe'), channel: oneOf(CHANNELS), body }), ['subscribe']],
@@ -211,18 +225,8 @@ export function programs(without: ReadonlySet<string>, emulated: boolean): fc.Ar
     if (emulated) {
       nesting.push([3, fc.record({ do: named('install'), file, answer: oneOf(ANSWERS), body }), ['install']]);
     }
-    const among = (lists: typeof flat): fc.Arbitrary<Step> =>
-      fc.oneof(
-        ...lists
-          .filter(([, , names]) => names.some(isIn))
-          .map(([weight, arbitrary]) => ({ weight, arbitrary })),
-      );
-    return {
-      // A context can be made in a body too, so that constructors meet a lack of descriptors.
-      simple: among([...flat, outer[0]!, outer[1]!]),
-      body: fc.array(tie('simple'), { minLength: 1, maxLength: BODY_STEPS, depthIdentifier: 'body' }),
-      step: among([...flat, ...outer, ...(isIn('nested') ? nesting : [])]),
-    };
-  });
-  return fc.array(step, { minLength: 1, maxLength: STEPS, size: 'max' });
+    return { simple: among(flat), all: among([...flat, ...outer, ...(isIn('nested') ? nesting : [])]) };
+  };
+  const body = fc.array(steps(undefined).simple, { minLength: 1, maxLength: BODY_STEPS });
+  return fc.array(steps(body).all, { minLength: 1, maxLength: STEPS, size: 'max' });
 }

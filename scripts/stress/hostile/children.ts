@@ -82,14 +82,13 @@ export function runChild(task: Task, { node, addon, script }: ChildOptions): Pro
   lines.on('line', (line) => {
     timer.refresh();
     const report = JSON.parse(line) as Report;
-    if ('wrong' in report) {
-      ({ wrong, at, since } = report);
-    } else if ('at' in report) ({ at } = report);
-    else if ('steps' in report) {
+    if ('wrong' in report) ({ wrong } = report);
+    else if ('at' in report) ({ at } = report);
+    else if ('ready' in report) ready = report;
+    else {
       steps += report.steps;
       since = at + 1;
-    } else if ('ready' in report) ready = report;
-    else at = -1;
+    }
   });
   return new Promise((resolve) => {
     child.on('close', (code, signal) => {
@@ -112,5 +111,7 @@ export function kindOf(wrong: string): string {
   return wrong
     .replace(/0x[0-9a-f]+/gi, '0x#')
     .replace(/\d+/g, '#')
+    .replace(/ \([^)]*\)/g, '')
+    .replace(/structuredClone|postMessage|transferToFixedLength|transfer\b/g, 'a hand-over')
     .slice(0, 90);
 }

@@ -18,6 +18,7 @@ import { programs } from './arbitraries.ts';
 import type { Task } from './child.ts';
 import { type ChildOptions, type Ended, kindOf, runChild } from './children.ts';
 import { programOf } from './generation.ts';
+import { described, printed } from './printer.ts';
 import type { Program } from './program.ts';
 import { shrunk } from './shrink.ts';
 
@@ -112,7 +113,7 @@ async function judge(ended: Ended, executor: ExecutorName): Promise<void> {
       Number(values['shrink-seconds']),
     );
     findings.set(kind, { ...finding, program: small, isAlone: true });
-    show(kind, small, again, executor);
+    await show(kind, small, again, executor);
     return;
   }
   console.log(
@@ -120,16 +121,22 @@ async function judge(ended: Ended, executor: ExecutorName): Promise<void> {
   );
 }
 
-function show(kind: string, program: Program, { wrong, output }: Ended, executor: ExecutorName): void {
-  const text = JSON.stringify({ backend, executor, program, wrong });
-  console.log(`in ${program.length} steps: ${wrong}\n${text}`);
-  if (values.save === undefined) {
-    console.log(output.split('\n').slice(0, 20).join('\n'));
-    return;
-  }
+async function show(
+  kind: string,
+  program: Program,
+  { wrong, output }: Ended,
+  executor: ExecutorName,
+): Promise<void> {
+  const finding = { backend, executor, program, wrong: wrong!, times: Number(values.times) };
+  console.log(`in ${program.length} steps: ${wrong}`);
+  for (const step of program) console.log(`  ${described(step)}`);
+  console.log(JSON.stringify(finding));
+  console.log(output.split('\n').slice(0, 12).join('\n'));
+  if (values.save === undefined) return;
   mkdirSync(values.save, { recursive: true });
-  const name = kind.replace(/\W+/g, '-').slice(0, 60);
-  writeFileSync(join(values.save, `${name}.json`), `${text}\n`);
+  const path = join(values.save, kind.replace(/\W+/g, '-').slice(0, 60));
+  writeFileSync(`${path}.json`, `${JSON.stringify(finding)}\n`);
+  writeFileSync(`${path}.mjs`, await printed(finding));
 }
 
 async function lane(): Promise<void> {

@@ -81,7 +81,7 @@ export interface Extras {
   readonly signal?: number | undefined;
   readonly signalLie?: SignalLie | undefined;
   readonly nowait?: boolean | undefined;
-  /** Runs when `signal` or `rw_flags` is asked for. */
+  /** Runs when `signal` is asked for, or, with `nowait`, `rw_flags`. */
   readonly asked?: Body | undefined;
 }
 
@@ -206,6 +206,3 @@ export type Step =
   | { readonly do: 'collect garbage' };
 
 export type Program = readonly Step[];
-
-/** Kinds of steps and of tricks that can be left out, when one finding would swamp the rest. */
-export const TRICKS = ['lies', 'asked', 'nested', 'signal lies', 'vector lies'] as const;

@@ -206,9 +206,12 @@ export class Run {
         return undefined;
       }
       case 'on abort':
-        this.#controller(step.signal).signal.addEventListener('abort', () => this.#body(step.body), {
-          once: true,
-        });
+        // Its own may have been replaced.
+        EventTarget.prototype.addEventListener.call(
+          this.#controller(step.signal).signal,
+          'abort',
+          once(() => this.#body(step.body)),
+        );
         return undefined;
       case 'context':
         this.#makeContext(step);
@@ -574,7 +577,8 @@ export class Run {
         ? { ...(given === undefined ? {} : { signal: given }), ...(nowait === true ? { rw_flags } : {}) }
         : {
             get signal(): AbortSignal | undefined {
-              ask();
+              // Else it is the flags that are asked for later, when more has been decided.
+              if (nowait !== true) ask();
               return given;
             },
             get rw_flags(): number {
@@ -936,6 +940,8 @@ export class Run {
     own.isFresh = false;
     const isRead = !this.#isWritten(own);
     const { content } = this.#world.files.read;
+    // Who destroys a stream closes its file, as with FileHandle.
+    if (stream !== 'read' && stream !== 'write') own.isClosed = true;
     switch (stream) {
       case 'read': {
         const readable = own.file.createReadStream({ start: 0, end: 99_999, autoClose: false });

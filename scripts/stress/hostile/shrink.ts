@@ -19,6 +19,75 @@ async function withoutChunks(
   return current;
 }
 
+/** Properties that a step is simpler without. */
+const OPTIONAL = new Set(['asked', 'lie', 'signal', 'signalLie', 'nowait', 'context']);
+const LISTS = new Set(['body', 'views', 'requests', 'asked']);
+
+type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
+
+/** The same with one thing less: a property that may be left out, or an element of a list. */
+function* simpler(value: Json, name = ''): Generator<Json> {
+  if (Array.isArray(value)) {
+    const list = value as readonly Json[];
+    if (LISTS.has(name) && list.length > 1)
+      for (let at = 0; at < list.length; at++) yield [...list.slice(0, at), ...list.slice(at + 1)];
+    for (const [at, element] of list.entries())
+      for (const one of simpler(element)) yield [...list.slice(0, at), one, ...list.slice(at + 1)];
+    return;
+  }
+  if (typeof value !== 'object' || value === null) return;
+  const object = value as { readonly [name: string]: Json };
+  for (const [key, inner] of Object.entries(object)) {
+    if (
+      OPTIONAL.has(key) &&
+      !(key === 'context' && object.do !== 'open') &&
+      !(key === 'signal' && 'do' in object)
+    ) {
+      const { [key]: _, ...rest } = object;
+      yield rest;
+    }
+    for (const one of simpler(inner, key)) yield { ...object, [key]: one };
+  }
+}
+
+/** Steps that run in the middle of others. */
+function* bodiesOf(value: Json): Generator<readonly Json[]> {
+  if (typeof value !== 'object' || value === null) return;
+  for (const [name, inner] of Object.entries(value)) {
+    if ((name === 'asked' || name === 'body') && Array.isArray(inner)) yield inner as readonly Json[];
+    else yield* bodiesOf(inner as Json);
+  }
+}
+
+/** The same with what runs in the middle of a step in its place. */
+function* unfolded(program: Program): Generator<Program> {
+  for (const [at, step] of program.entries())
+    for (const body of bodiesOf(step as unknown as Json))
+      yield [...program.slice(0, at), ...(body as unknown as Program), ...program.slice(at + 1)];
+}
+
+async function withoutParts(
+  program: Program,
+  fails: (program: Program) => Promise<boolean>,
+  isLate: () => boolean,
+): Promise<Program> {
+  let current = program;
+  for (let progress = true; progress && !isLate(); ) {
+    progress = false;
+    for (const candidate of [
+      ...unfolded(current),
+      ...(simpler(current as unknown as Json) as Iterable<unknown>),
+    ]) {
+      if (isLate()) break;
+      if (!(await fails(candidate as Program))) continue;
+      current = candidate as Program;
+      progress = true;
+      break;
+    }
+  }
+  return current;
+}
+
 /**
  * The smallest program that was found in the time given.
  *
@@ -32,7 +101,11 @@ export async function shrunk(
 ): Promise<Program> {
   const until = Date.now() + seconds * 1000;
   const isLate = (): boolean => Date.now() > until;
-  let current = await withoutChunks(program, fails, isLate);
+  let current = await withoutParts(
+    await withoutChunks(JSON.parse(JSON.stringify(program)) as Program, fails, isLate),
+    fails,
+    isLate,
+  );
   if (!arbitrary.canShrinkWithoutContext(current)) return current;
   // fast-check's own: simpler steps, smaller numbers, shorter bodies.
   for (let progress = true; progress && !isLate(); ) {

@@ -165,7 +165,7 @@ export function makeSignal(signal: AbortSignal, lie: SignalLie | undefined): Abo
       Object.defineProperty(signal, 'addEventListener', {
         configurable: true,
         value: () => {
-          throw new Error('on purpose');
+          throw Object.assign(new Error('on purpose'), { code: 'ON_PURPOSE' });
         },
       });
       return signal;
@@ -173,7 +173,7 @@ export function makeSignal(signal: AbortSignal, lie: SignalLie | undefined): Abo
       Object.defineProperty(signal, 'reason', {
         configurable: true,
         get: () => {
-          throw new Error('on purpose');
+          throw Object.assign(new Error('on purpose'), { code: 'ON_PURPOSE' });
         },
       });
       return signal;
