@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import type { Program } from './program.ts';
-import { runSession, type SessionOptions } from './session.ts';
+import { runSession } from './session.ts';
+import type { WorldOptions } from './world.ts';
 
 /**
  * Runs a program some times, and ends the process: with 0 when nothing is wrong, with 1 when something is.
@@ -10,7 +11,7 @@ import { runSession, type SessionOptions } from './session.ts';
  * @param times - What a program finds may take some luck.
  */
 export async function alone(
-  { backend, executor }: Pick<SessionOptions, 'backend' | 'executor'>,
+  { backend, executor }: Pick<WorldOptions, 'backend' | 'executor'>,
   times: number,
   program: Program,
 ): Promise<never> {
@@ -19,7 +20,7 @@ export async function alone(
     process.exit(1);
   };
   if (!existsSync('/proc/self/fd')) throw new Error('descriptors can be counted on Linux only');
-  await runSession({ backend, executor, directory: tmpdir() }, 0, times, () => program, {
+  await runSession({ backend, executor, directory: tmpdir(), without: [] }, 0, times, () => program, {
     ready: () => {},
     begins: () => {},
     checked: () => {},

@@ -35,7 +35,7 @@ const LENGTHS = [0, 1, 8, 500, 512, 1024, 4096, 4096, 4096, 8192, 65_536] as con
  * The arbitrary of programs.
  *
  * @param without - What is left out: names of steps, memories, views, lies and so on, as in program.ts, or all of a sort: `'lies'`,
- * `'signal lies'`, `'vector lies'`, `'asked'` (steps that run when something is asked for), `'nested'` (those of listeners and the like).
+ * `'signal lies'`, `'vector lies'`, `'asked'` (steps that run when something is asked for), `'changes'` (what is another thing when it is asked for again), `'nested'` (those of listeners and the like).
  */
 export function programs(without: ReadonlySet<string>, emulated: boolean): fc.Arbitrary<Program> {
   const isIn = (name: string): boolean => !without.has(name);
@@ -70,12 +70,14 @@ export function programs(without: ReadonlySet<string>, emulated: boolean): fc.Ar
       index: index(FILES),
       page: fc.nat({ max: PAGES }),
       asked: askedSeldom(),
+      changes: seldom('changes', fc.constant(true), 20),
     });
     const extras: fc.Arbitrary<Extras> = fc.record({
       signal: fc.option(index(SIGNALS), { nil: undefined, freq: 4 }),
       signalLie: seldom('signal lies', oneOf(SIGNAL_LIES), 30),
       nowait: fc.option(fc.constant(true), { nil: undefined, freq: 8 }),
       asked: askedSeldom(),
+      changes: seldom('changes', fc.constant(true), 20),
     });
     const vectorLie = seldom('vector lies', oneOf(VECTOR_LIES), 8);
     const views = fc.array(view, { maxLength: 4 });

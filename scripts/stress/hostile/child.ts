@@ -8,11 +8,11 @@ import { argv, exit } from 'node:process';
 import { programs } from './arbitraries.ts';
 import { programOf } from './generation.ts';
 import type { Program } from './program.ts';
-import { runSession, type SessionOptions } from './session.ts';
+import { runSession } from './session.ts';
+import type { WorldOptions } from './world.ts';
 
 /** What a child is to do. */
-export interface Task extends SessionOptions {
-  readonly without: readonly string[];
+export interface Task extends WorldOptions {
   /** Programs by their numbers, or as they are. */
   readonly source:
     | { readonly seed: number; readonly from: number; readonly to: number }
@@ -34,7 +34,7 @@ function report(line: Report): void {
   writeSync(REPORT_FD, `${JSON.stringify(line)}\n`);
 }
 
-async function main({ without, source, ...options }: Task): Promise<void> {
+async function main({ source, ...options }: Task): Promise<void> {
   const listener = {
     ready: ({ files, kernel }: { files: { noDirect: string | undefined }; kernel: { release: string } }) =>
       report({ ready: true, noDirect: files.noDirect, release: kernel.release }),
@@ -46,7 +46,7 @@ async function main({ without, source, ...options }: Task): Promise<void> {
     },
   };
   if ('from' in source) {
-    const arbitrary = programs(new Set(without), options.backend === 'emulated');
+    const arbitrary = programs(new Set(options.without), options.backend === 'emulated');
     const programAt = (index: number): Program => programOf(arbitrary, source.seed, index);
     await runSession(options, source.from, source.to, programAt, listener);
     return;

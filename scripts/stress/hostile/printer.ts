@@ -2,10 +2,10 @@
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 import type { Body, Extras, Place, Program, Step, ViewShape } from './program.ts';
-import type { SessionOptions } from './session.ts';
+import type { WorldOptions } from './world.ts';
 
 /** What was found, and by which program. */
-export interface Printed extends Pick<SessionOptions, 'backend' | 'executor'> {
+export interface Printed extends Pick<WorldOptions, 'backend' | 'executor'> {
   readonly wrong: string;
   readonly program: Program;
   readonly times: number;

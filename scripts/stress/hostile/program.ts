@@ -71,6 +71,8 @@ export interface Place {
   readonly page: number;
   /** Runs when `fd` is asked for, of an object that carries it. */
   readonly asked?: Body | undefined;
+  /** The object's `fd` is another from the second question on. */
+  readonly changes?: boolean | undefined;
 }
 
 export const SIGNAL_LIES = ['own aborted', 'own addEventListener', 'own reason', 'no slots'] as const;
@@ -83,6 +85,8 @@ export interface Extras {
   readonly nowait?: boolean | undefined;
   /** Runs when `signal` is asked for, or, with `nowait`, `rw_flags`. */
   readonly asked?: Body | undefined;
+  /** Every option is nonsense from the second question on. */
+  readonly changes?: boolean | undefined;
 }
 
 export const VECTOR_LIES = ['hole', 'length changes', 'own map', 'element changes', 'proxy'] as const;

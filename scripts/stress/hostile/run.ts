@@ -382,7 +382,8 @@ export class Run {
       this.#complain(wrong);
       this.#made.push(owned);
     } catch (error) {
-      if (!isUsed) this.#complain(`${how} of memory that nothing uses was refused: ${nameOf(error)}`);
+      if (!isUsed && !this.#world.without.has('refusals'))
+        this.#complain(`${how} of memory that nothing uses was refused: ${nameOf(error)}`);
       return;
     }
     this.#requests.taintMemory(memory);
@@ -398,7 +399,12 @@ export class Run {
       memory.resize(sectors);
     } catch (error) {
       // It has a limit.
-      if (!isUsed && isWasm && memory.buffer.byteLength < memory.mostBytes)
+      if (
+        !isUsed &&
+        isWasm &&
+        !this.#world.without.has('refusals') &&
+        memory.buffer.byteLength < memory.mostBytes
+      )
         this.#complain(`memory.grow() was refused, although nothing uses the memory: ${nameOf(error)}`);
       return;
     }
@@ -454,20 +460,24 @@ export class Run {
   }
 
   /** What a request is on. */
-  #resolve({ target, index, asked }: Place, write: boolean): Resolved {
+  #resolve({ target, index, asked, changes }: Place, write: boolean): Resolved {
     const { files } = this.#world;
     const read: Expected = { kind: 'content', content: files.read.content, size: FILE_BYTES };
     const written: Expected = { kind: 'written', file: files.written };
     const unknown: Expected = { kind: 'unknown' };
     const resolved = (fd: unknown, expected: Expected, rest: Partial<Resolved> = {}): Resolved => {
       const ask = asked === undefined ? undefined : once(() => this.#body(asked));
-      const number = (): unknown => (typeof fd === 'number' ? fd : (fd as { fd: number }).fd);
+      let questions = 0;
+      const number = (): unknown => {
+        if (questions++ > 0 && changes === true) return NO_FILE;
+        return typeof fd === 'number' ? fd : (fd as { fd: number }).fd;
+      };
       const carried =
-        ask === undefined
+        ask === undefined && changes !== true
           ? fd
           : {
               get fd(): unknown {
-                ask();
+                ask?.();
                 return number();
               },
             };
@@ -561,7 +571,7 @@ export class Run {
   }
 
   /** Options of a request, and whether they may make it fail. */
-  #extras({ signal, signalLie, nowait, asked }: Extras): {
+  #extras({ signal, signalLie, nowait, asked, changes }: Extras): {
     options: object;
     on: readonly unknown[];
     mayFail: boolean;
@@ -572,22 +582,25 @@ export class Run {
     if (signalLie !== undefined && real !== undefined) this.#lyingSignals.add(real);
     const ask = asked === undefined ? undefined : once(() => this.#body(asked));
     const rw_flags = nowait === true ? RWF_NOWAIT : 0;
-    const options =
-      ask === undefined
-        ? { ...(given === undefined ? {} : { signal: given }), ...(nowait === true ? { rw_flags } : {}) }
-        : {
-            get signal(): AbortSignal | undefined {
-              // Else it is the flags that are asked for later, when more has been decided.
-              if (nowait !== true) ask();
-              return given;
-            },
-            get rw_flags(): number {
-              ask();
-              return rw_flags;
-            },
-          };
+    const options = {
+      ...(given === undefined ? {} : { signal: given }),
+      ...(nowait === true ? { rw_flags } : {}),
+    };
+    if (ask !== undefined) {
+      // It is the flags that are asked for later, when more has been decided.
+      const name = nowait === true ? 'rw_flags' : 'signal';
+      const answer = nowait === true ? rw_flags : given;
+      Object.defineProperty(options, name, {
+        configurable: true,
+        enumerable: true,
+        get: () => {
+          ask();
+          return answer;
+        },
+      });
+    }
     return {
-      options,
+      options: changes === true ? changing(options) : options,
       on: real === undefined ? [] : [real],
       mayFail:
         nowait === true ||
@@ -863,6 +876,7 @@ export class Run {
       [own, own.adopted, ...more.on, file.context],
       () => {
         const given = Object.defineProperties({ position }, Object.getOwnPropertyDescriptors(options));
+        if (step.extras.changes === true) changing(given);
         const { view } = taken;
         if (method === 'read') return file.read(view, given).then(({ bytesRead }) => bytesRead);
         if (method === 'readFully') return file.readFully(view, given).then(({ bytesRead }) => bytesRead);
@@ -1171,6 +1185,21 @@ export class Run {
 
 /** What a stream that nobody waits for any more says of its end. */
 function ignored(): void {}
+
+/** The same object, whose properties are something else from the second question on. */
+function changing<T extends object>(object: T): T {
+  for (const [name, { value, get, set }] of Object.entries(Object.getOwnPropertyDescriptors(object))) {
+    // It changes already.
+    if (set !== undefined) continue;
+    let questions = 0;
+    const ask = (): unknown => {
+      if (questions++ > 0) return 'nonsense';
+      return get === undefined ? (value as unknown) : (get.call(object) as unknown);
+    };
+    Object.defineProperty(object, name, { configurable: true, enumerable: true, get: ask, set: () => {} });
+  }
+  return object;
+}
 
 function bytesOfParts(parts: readonly Part[]): number {
   return bytesOf({ parts } as Request);

@@ -1,8 +1,7 @@
 /** A process that runs programs one after the other, until one of them finds something. */
-import type { ExecutorName } from '../../../src/emulated/index.ts';
 import type { Program } from './program.ts';
 import { Run } from './run.ts';
-import { World } from './world.ts';
+import { World, type WorldOptions } from './world.ts';
 
 /** Programs between two looks at everything. */
 const CHECK_EVERY = 50;
@@ -13,13 +12,6 @@ const MOST_MS = 8000;
 const EXPECTED_WARNINGS = [/^An AioFile \(descriptor/];
 const EXPECTED_NAMES: readonly string[] = ['ExperimentalWarning', 'DeprecationWarning'];
 const EXPECTED_CODES: readonly unknown[] = ['AIO_FAULTY_FILE'];
-
-export interface SessionOptions {
-  readonly backend: 'native' | 'emulated';
-  readonly executor: ExecutorName;
-  /** Where files are made. */
-  readonly directory: string;
-}
 
 /** Who is told. */
 export interface Listener {
@@ -42,7 +34,7 @@ function firstLines(error: unknown): string {
 
 /** Runs programs `from` to `to`. */
 export async function runSession(
-  options: SessionOptions,
+  options: WorldOptions,
   from: number,
   to: number,
   programAt: (index: number) => Program,

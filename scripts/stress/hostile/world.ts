@@ -19,6 +19,8 @@ const SETTLE_MS = 5000;
 const PAGE_BYTES = 4096;
 
 export interface WorldOptions {
+  /** What is not complained of: `'refusals'` to hand memory on that nothing uses. */
+  readonly without: readonly string[];
   readonly backend: 'native' | 'emulated';
   readonly executor: ExecutorName;
   readonly directory: string;
@@ -41,6 +43,7 @@ function belongings(): { descriptors: number; rings: number } {
 
 export class World {
   readonly backend: 'native' | 'emulated';
+  readonly without: ReadonlySet<string>;
   readonly kernel: AioKernel;
   readonly emulated: EmulatedKernel | undefined;
   readonly files: Files;
@@ -56,13 +59,14 @@ export class World {
   #emulatedNr = 0;
 
   private constructor(
-    backend: World['backend'],
+    { backend, without }: WorldOptions,
     kernel: AioKernel,
     emulated: EmulatedKernel | undefined,
     files: Files,
     keeper: AioFile,
   ) {
     this.backend = backend;
+    this.without = new Set(without);
     this.kernel = kernel;
     this.emulated = emulated;
     this.files = files;
@@ -76,13 +80,14 @@ export class World {
     this.events = [kernel.eventfd(0, 0o4000), kernel.eventfd(0, 0o4000)];
   }
 
-  static async make({ backend, executor, directory }: WorldOptions): Promise<World> {
+  static async make(options: WorldOptions): Promise<World> {
+    const { backend, executor, directory } = options;
     const files = await Files.make(directory);
     const emulated = backend === 'emulated' ? emulatedKernel({ executor, debug: true }) : undefined;
     const kernel = emulated ?? selectKernel({ backend: 'native' }).kernel;
     // The shared context of the thread stays while it is open.
     const keeper = await open(files.read.path);
-    const world = new World(backend, kernel, emulated, files, keeper);
+    const world = new World(options, kernel, emulated, files, keeper);
     await world.#warmUp();
     world.#start = belongings();
     world.#emulatedNr = emulated?.limits.aio_nr() ?? 0;
