@@ -17,7 +17,7 @@ export {
   errnoException,
 } from './common/errors.ts';
 export { AioFile, type AioTransferOptions } from './common/file/aio-file.ts';
-export type { Unaligned } from './common/file/file-io.ts';
+export type { Unaligned } from './common/file/direct-transfers.ts';
 export type { AioWriteResult } from './common/file/file-results.ts';
 export type { Route } from './common/file/routing.ts';
 export type {

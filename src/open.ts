@@ -6,7 +6,7 @@ import { codeOf } from './common/errors.ts';
 import { AioFile } from './common/file/aio-file.ts';
 import { descriptorHandle, type HostHandle } from './common/file/descriptor-handle.ts';
 import { directAlignment, SAFE_ALIGNMENT } from './common/file/direct-alignment.ts';
-import type { Unaligned } from './common/file/file-io.ts';
+import type { Unaligned } from './common/file/direct-transfers.ts';
 import { flagsNumber } from './common/file/open-flags.ts';
 import { Routing } from './common/file/routing.ts';
 import type { KernelFiles } from './common/kernel/kernel-files.ts';

@@ -11,7 +11,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join, posix, relative, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type OutputChunk, rolldown } from 'rolldown';
-import { importsOf } from '../checks/import-rules.ts';
+import { importsOf } from '../checks/import-reader.ts';
 import { packageRoot } from '../package-root.ts';
 
 const dist = join(packageRoot(), 'dist');
@@ -50,7 +50,7 @@ function entries(): string[] {
   const wanted = new Set(EXPORTED);
   for (const importer of IMPORTERS.flatMap(modulesIn)) {
     if (isMerged(importer)) continue;
-    for (const specifier of importsOf(readFileSync(join(dist, importer), 'utf8'))) {
+    for (const { specifier } of importsOf(readFileSync(join(dist, importer), 'utf8'))) {
       if (!specifier.startsWith('.')) continue;
       const target = posix.join(posix.dirname(importer), specifier);
       if (isMerged(target)) wanted.add(target);

@@ -1,75 +1,177 @@
-/** Which file may import which: the one-way rule as data, and the reading of imports out of TypeScript. */
+/** Which file may import which: the rooms and the directions between them as data, and the judgement of a file by them. */
 import { posix } from 'node:path';
-import { initSync, parse } from 'es-module-lexer';
-
-initSync();
+import { importsOf } from './import-reader.ts';
 
 /** Where koffi may be named. */
 const KOFFI_HOME = 'src/native/libc.ts';
 
-interface Layer {
+/** A part of the package that holds one idea. */
+export interface Room {
   readonly name: string;
-  /** Paths from the package's root that begin so belong to the layer. */
-  readonly prefix: string;
-  /** The other layers that it may import. */
+  /** Files, and folders with a slash at the end. The first room that holds a file is its room. */
+  readonly holds: readonly string[];
+  /** The only file that other rooms may import. Without one they may import any. */
+  readonly face?: string;
+  /** The other rooms that it may import, and single files of others that it may import although they are no face. */
   readonly imports: readonly string[];
   /** The packages that it may import besides `node:`. */
-  readonly packages: readonly string[];
+  readonly packages?: readonly string[];
 }
 
-/** The first whose prefix fits. What belongs to none (scripts, examples) may import anything. */
-const LAYERS: readonly Layer[] = [
+/** What both kernels are made from: nothing that is built upon a kernel. */
+const BELOW_KERNELS = ['common/kernel', 'common/memory', 'common/ground', 'common/abi'];
+const COMMON = ['common/file', 'common/context', ...BELOW_KERNELS];
+
+/** From the top down. */
+export const ROOMS: readonly Room[] = [
   {
     name: 'cli',
-    prefix: 'src/cli/',
-    imports: ['index', 'select', 'native', 'emulated', 'common', 'conformance', 'bench', 'fuzz'],
+    holds: ['src/cli/'],
+    imports: ['index', 'select', 'fuzz', 'conformance', 'bench', 'native', 'emulated', ...COMMON],
     packages: ['commander', 'cli-progress', 'cli-table3', 'xmlbuilder'],
   },
   {
-    name: 'index',
-    prefix: 'src/index.ts',
-    imports: ['open', 'select', 'native', 'emulated', 'common'],
-    packages: [],
-  },
-  { name: 'open', prefix: 'src/open.ts', imports: ['shared-context', 'select', 'common'], packages: [] },
-  { name: 'shared-context', prefix: 'src/shared-context.ts', imports: ['select', 'common'], packages: [] },
-  { name: 'select', prefix: 'src/select.ts', imports: ['native', 'emulated', 'common'], packages: [] },
-  { name: 'native', prefix: 'src/native/', imports: ['common'], packages: ['koffi', 'node-gyp-build'] },
-  { name: 'emulated', prefix: 'src/emulated/', imports: ['common'], packages: [] },
-  { name: 'common', prefix: 'src/common/', imports: [], packages: [] },
-  { name: 'fuzz', prefix: 'src/fuzz/', imports: ['native', 'emulated', 'common'], packages: ['pure-rand'] },
-  { name: 'unknown', prefix: 'src/', imports: [], packages: [] },
-  // It is part of the published package, where development dependencies are missing.
-  {
+    // It is part of the published package, where development dependencies are missing.
     name: 'conformance',
-    prefix: 'test/conformance/',
-    imports: ['index', 'select', 'native', 'emulated', 'common'],
-    packages: [],
+    holds: ['test/conformance/'],
+    face: 'test/conformance/index.ts',
+    imports: ['native', 'src/native/sysno.ts', 'emulated', ...BELOW_KERNELS],
   },
-  // So is this.
   {
+    // So is this.
     name: 'bench',
-    prefix: 'bench/',
-    imports: ['index', 'select', 'native', 'emulated', 'common'],
-    packages: [],
+    holds: ['bench/'],
+    face: 'bench/index.ts',
+    imports: ['index', 'select', 'native', 'emulated', ...COMMON],
   },
+  {
+    name: 'fuzz',
+    holds: ['src/fuzz/'],
+    face: 'src/fuzz/index.ts',
+    imports: ['native', 'emulated', 'src/emulated/memory/mm.ts', ...BELOW_KERNELS],
+    packages: ['pure-rand'],
+  },
+  { name: 'index', holds: ['src/index.ts'], imports: ['open', 'select', ...COMMON] },
+  { name: 'open', holds: ['src/open.ts'], imports: ['shared-context', 'select', ...COMMON] },
+  {
+    name: 'shared-context',
+    holds: ['src/shared-context.ts'],
+    imports: ['select', 'common/context', ...BELOW_KERNELS],
+  },
+  {
+    // The face of the emulation would load the simulation too, which few programs need.
+    name: 'select',
+    holds: ['src/select.ts'],
+    imports: ['native', 'src/emulated/emulated-kernel.ts', ...BELOW_KERNELS],
+  },
+
+  {
+    name: 'native',
+    holds: ['src/native/'],
+    face: 'src/native/index.ts',
+    imports: BELOW_KERNELS,
+    packages: ['koffi', 'node-gyp-build'],
+  },
+
+  {
+    name: 'emulated',
+    holds: ['src/emulated/index.ts'],
+    imports: [
+      'emulated/simulation',
+      'emulated/kernel',
+      'src/emulated/executors.ts',
+      'emulated/simulated',
+      'emulated/aio',
+      'emulated/files',
+      'emulated/workqueue',
+      'emulated/memory',
+      'emulated/ground',
+      ...BELOW_KERNELS,
+    ],
+  },
+  {
+    name: 'emulated/simulation',
+    holds: ['src/emulated/simulation/'],
+    imports: [
+      'emulated/kernel',
+      'emulated/simulated',
+      'emulated/aio',
+      'emulated/files',
+      'emulated/workqueue',
+      'emulated/memory',
+      'emulated/ground',
+      ...BELOW_KERNELS,
+    ],
+  },
+  {
+    name: 'emulated/kernel',
+    holds: ['src/emulated/emulated-kernel.ts', 'src/emulated/executors.ts', 'src/emulated/supports.ts'],
+    face: 'src/emulated/emulated-kernel.ts',
+    imports: [
+      'emulated/simulated',
+      'emulated/aio',
+      'emulated/files',
+      'emulated/workqueue',
+      'emulated/memory',
+      'emulated/ground',
+      ...BELOW_KERNELS,
+    ],
+  },
+  {
+    name: 'emulated/aio',
+    holds: ['src/emulated/aio/'],
+    imports: ['emulated/files', 'emulated/workqueue', 'emulated/memory', 'emulated/ground', ...BELOW_KERNELS],
+  },
+  {
+    name: 'emulated/simulated',
+    holds: ['src/emulated/simulated/'],
+    imports: ['emulated/files', 'emulated/workqueue', 'emulated/memory', 'emulated/ground', ...BELOW_KERNELS],
+  },
+  {
+    name: 'emulated/files',
+    holds: ['src/emulated/files/'],
+    imports: ['emulated/workqueue', 'emulated/memory', 'emulated/ground', ...BELOW_KERNELS],
+  },
+  {
+    name: 'emulated/workqueue',
+    holds: ['src/emulated/workqueue/'],
+    imports: ['emulated/memory', 'emulated/ground', ...BELOW_KERNELS],
+  },
+  {
+    name: 'emulated/memory',
+    holds: ['src/emulated/memory/'],
+    imports: ['emulated/ground', ...BELOW_KERNELS],
+  },
+  {
+    name: 'emulated/ground',
+    holds: ['bug', 'clock', 'errno-translation', 'kernel-errno', 'profiles'].map(
+      (file) => `src/emulated/${file}.ts`,
+    ),
+    imports: BELOW_KERNELS,
+  },
+
+  {
+    name: 'common/file',
+    holds: ['src/common/file/'],
+    imports: ['common/context', ...BELOW_KERNELS],
+  },
+  { name: 'common/context', holds: ['src/common/context/'], imports: BELOW_KERNELS },
+  { name: 'common/kernel', holds: ['src/common/kernel/'], imports: ['common/ground', 'common/abi'] },
+  { name: 'common/memory', holds: ['src/common/memory/'], imports: ['common/ground', 'common/abi'] },
+  {
+    name: 'common/ground',
+    holds: ['src/common/errors.ts', 'src/common/lazy-builtins.ts', 'src/common/validate.ts'],
+    imports: ['common/abi'],
+  },
+  { name: 'common/abi', holds: ['src/common/abi/'], imports: [] },
 ];
 
-function layerOf(path: string): Layer | undefined {
-  return LAYERS.find(({ prefix }) => path.startsWith(prefix));
-}
+/** What is published, and so must be in a room. The rest (scripts, examples, other tests) may import anything. */
+const PUBLISHED = ['src/', 'bench/', 'test/conformance/'];
 
-/** The module names that a TypeScript source imports: statically, dynamically, as types, and by `require`. */
-export function importsOf(source: string): string[] {
-  // The lexer is one for JavaScript. It copes with `import type` and with types; `export type { } from` it overlooks.
-  const [imports] = parse(source.replace(/\bexport type (?=[{*])/g, 'export '));
-  const names = imports.flatMap(({ n }) => (n === undefined ? [] : [n]));
-  for (const match of source.matchAll(/\b(?:require|resolve)\??\.?(?:\.resolve)?\(\s*(['"])([^'"\n]+)\1/g)) {
-    names.push(match[2]!);
-  }
-  for (const match of source.matchAll(/createRequire\([^()]*\)\(\s*(['"])([^'"\n]+)\1/g))
-    names.push(match[2]!);
-  return names;
+function roomOf(path: string): Room | undefined {
+  const holds = (place: string): boolean => (place.endsWith('/') ? path.startsWith(place) : path === place);
+  return ROOMS.find((room) => room.holds.some(holds));
 }
 
 function packageOf(specifier: string): string {
@@ -86,29 +188,36 @@ function packageOf(specifier: string): string {
  * @returns A sentence for each violation.
  */
 export function violationsIn(path: string, source: string): string[] {
-  const layer = layerOf(path);
-  if (layer === undefined) return [];
-  return importsOf(source).flatMap((specifier) => {
+  const room = roomOf(path);
+  if (room === undefined) {
+    if (!PUBLISHED.some((folder) => path.startsWith(folder))) return [];
+    return [`${path}: belongs to no room: name it in scripts/checks/import-rules.ts`];
+  }
+  return importsOf(source).flatMap(({ specifier, names }) => {
     const fault = specifier.startsWith('.')
-      ? relativeFault(layer, posix.join(posix.dirname(path), specifier))
-      : packageFault(layer, path, specifier);
-    return fault === undefined ? [] : [`${path}: imports ${specifier}: ${fault}`];
+      ? relativeFault(room, posix.join(posix.dirname(path), specifier))
+      : packageFault(room, path, specifier);
+    if (fault === undefined) return [];
+    const what = names.length === 0 ? specifier : `${names.join(', ')} from ${specifier}`;
+    return [`${path}: imports ${what}: ${fault}`];
   });
 }
 
-function relativeFault(layer: Layer, target: string): string | undefined {
-  const other = layerOf(target);
-  if (other === undefined) return `${layer.name} must not import what is not published`;
-  if (other.name === layer.name || layer.imports.includes(other.name)) return undefined;
-  return `${layer.name} must not import ${other.name}`;
+function relativeFault(room: Room, target: string): string | undefined {
+  const other = roomOf(target);
+  if (other === undefined) return `${room.name} must not import what is in no room`;
+  if (other === room || room.imports.includes(target)) return undefined;
+  if (!room.imports.includes(other.name)) return `${room.name} must not import ${other.name}`;
+  if (other.face === undefined || other.face === target) return undefined;
+  return `of ${other.name}, other rooms may import ${other.face} alone`;
 }
 
-function packageFault(layer: Layer, path: string, specifier: string): string | undefined {
+function packageFault(room: Room, path: string, specifier: string): string | undefined {
   if (specifier.startsWith('node:')) return undefined;
   // The package's own name and version: no code comes with it.
   if (specifier === 'kaio/package.json') return undefined;
   const name = packageOf(specifier);
   if (name === 'koffi' && path !== KOFFI_HOME) return `koffi belongs in ${KOFFI_HOME} alone`;
-  if (layer.packages.includes(name)) return undefined;
-  return `${layer.name} must not import the package ${name}`;
+  if (room.packages?.includes(name)) return undefined;
+  return `${room.name} must not import the package ${name}`;
 }

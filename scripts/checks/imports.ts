@@ -1,18 +1,15 @@
-/** Holds the one-way rule: `cli -> index -> select -> native | emulated -> common`. */
-import { readdirSync, readFileSync } from 'node:fs';
-import { join, sep } from 'node:path';
+/**
+ * Holds the directions between rooms (`import-rules.ts`), and that nothing goes in circles: neither values, nor types, nor the addon's C.
+ *
+ * `npm run check:imports`; another folder than the package's own can be given.
+ */
 import { packageRoot } from '../package-root.ts';
-import { violationsIn } from './import-rules.ts';
+import { importFaults } from './import-faults.ts';
+import { readSourceTree } from './source-tree.ts';
 
-const root = packageRoot();
-const files = ['src', 'test', 'bench']
-  .flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((path) => join(folder, path)),
-  )
-  .filter((path) => path.endsWith('.ts'))
-  .map((path) => path.split(sep).join('/'));
-const violations = files.flatMap((path) => violationsIn(path, readFileSync(join(root, path), 'utf8')));
+const tree = readSourceTree(process.argv[2] ?? packageRoot());
+const faults = importFaults(tree);
 
-for (const violation of violations) console.log(violation);
-console.log(`${files.length} files, ${violations.length} imports against the one-way rule`);
-if (violations.length > 0) process.exitCode = 1;
+for (const fault of faults) console.log(fault);
+console.log(`${tree.size} files: ${faults.length} imports against the rules of the rooms, or circles`);
+if (faults.length > 0) process.exitCode = 1;

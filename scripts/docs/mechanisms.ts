@@ -127,7 +127,7 @@ export const MECHANISMS: readonly Mechanism[] = [
   {
     name: 'vectored retry loop',
     duty: 'in 2007 a method is called until all is done, for reads from a stream once; errors after progress are the progress',
-    files: ['aio/vect-retry.ts'],
+    files: ['aio/vect-retry.ts', 'aio/aio-kiocb.ts'],
     terms: ['aio_rw_vect_retry', 'aio_advance_iovec'],
     tests: [
       ['aio/vect-retry.test.ts', 'calls the method once in linux-6.x, and passes the short count on'],

@@ -67,7 +67,7 @@ export type AddonState =
   | { readonly addon: Addon; readonly path: string; readonly napi: number; readonly libc: string }
   | { readonly addon?: never; readonly path?: string; readonly reason: string };
 
-/** Must equal KAIO_ADDON_INTERFACE in addon.h. */
+/** Must equal KAIO_ADDON_INTERFACE in addon/module.c. */
 const INTERFACE = 1;
 const MARKER = /kaio-addon interface=(\d+) napi=(\d+) libc=(\w+);/;
 const MARKER_BYTES = 100;

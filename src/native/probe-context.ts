@@ -14,8 +14,7 @@ import { ERRNO } from '../common/abi/errno.ts';
 import { IO_EVENT_BYTES, IOCB_BYTES } from '../common/abi/layout.ts';
 import { decodeIoEvent, encodeIocb, encodeTimespec } from '../common/abi/structs.ts';
 import { AioError, errnoException } from '../common/errors.ts';
-import type { AioContextId } from '../common/kernel/aio-kernel.ts';
-import type { NativeKernel } from './index.ts';
+import type { AioContextId, AioKernel } from '../common/kernel/aio-kernel.ts';
 
 const RWF_BITS = 16;
 const EVENTFD_BYTES = 8;
@@ -26,7 +25,7 @@ const PROBE_DATA = 0x6b61696fn;
 
 /** A context of one request. */
 export class ProbeContext {
-  readonly #kernel: NativeKernel;
+  readonly #kernel: AioKernel;
   readonly #ctxp = new BigUint64Array(1);
   readonly #iocb = new DataView(new ArrayBuffer(IOCB_BYTES));
   readonly #iocbpp = new BigUint64Array(1);
@@ -35,7 +34,7 @@ export class ProbeContext {
   readonly #eventfd: number;
 
   /** @throws AioError when the kernel refuses. */
-  constructor(kernel: NativeKernel) {
+  constructor(kernel: AioKernel) {
     this.#kernel = kernel;
     const { memory } = kernel;
     this.#iocbpp[0] = BigInt(memory.addressOf(this.#iocb));
@@ -163,7 +162,7 @@ export class ProbeContext {
   }
 }
 
-function setupHelp(kernel: NativeKernel, result: number): { help: string } | undefined {
+function setupHelp(kernel: AioKernel, result: number): { help: string } | undefined {
   if (result !== -ERRNO.EAGAIN) return undefined;
   const max = kernel.limits.aio_max_nr();
   return {

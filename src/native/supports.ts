@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { IOCB_FLAG_IOPRIO, IOCB_FLAG_RESFD } from '../common/abi/constants.ts';
+import type { AioKernel } from '../common/kernel/aio-kernel.ts';
 import { allFeatures, type Supports } from '../common/kernel/supports.ts';
-import type { NativeKernel } from './index.ts';
 import { ProbeContext } from './probe-context.ts';
 
 /** The release since which a waiter wakes when all it needs is there. */
@@ -15,7 +15,7 @@ const BATCHED_WAIT = [6, 8] as const;
  *
  * Each question may throw AioError: EAGAIN where aio-max-nr has no room for one more request.
  */
-export function nativeSupports(kernel: NativeKernel): Supports {
+export function nativeSupports(kernel: AioKernel): Supports {
   const once = <T>(question: (probe: ProbeContext) => T): (() => T) => {
     let answer: T | undefined;
     return () => {
@@ -57,7 +57,7 @@ export function nativeSupports(kernel: NativeKernel): Supports {
   };
 }
 
-function ask<T>(kernel: NativeKernel, question: (probe: ProbeContext) => T): T {
+function ask<T>(kernel: AioKernel, question: (probe: ProbeContext) => T): T {
   const probe = new ProbeContext(kernel);
   try {
     return question(probe);

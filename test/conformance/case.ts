@@ -1,4 +1,4 @@
-/** What a conformance case is, and how one ends. */
+/** What a conformance case is. */
 import type { Feature } from '../../src/common/kernel/supports.ts';
 import type { Fixture } from './fixture.ts';
 
@@ -17,27 +17,3 @@ export interface Case {
   readonly rw_flags?: number;
   run(fixture: Fixture): void | Promise<void>;
 }
-
-/** How a case ended: the three failures are told apart. */
-export type Outcome = 'passed' | 'failed' | 'unsupported' | 'broken';
-
-export interface CaseReport {
-  readonly id: string;
-  readonly title: string;
-  readonly rule: string;
-  readonly outcome: Outcome;
-  /** Why, unless it passed. */
-  readonly detail?: string;
-  /** What should have been observed, where an assertion compared two values. */
-  readonly expected?: string;
-  /** What was observed instead. */
-  readonly observed?: string;
-  /** The program and line in the suite that judged. */
-  readonly at?: string;
-}
-
-/** Thrown where this kernel or host cannot be asked the question. */
-export class Unsupported extends Error {}
-
-/** Thrown where the environment, not the kernel, stands in the way. */
-export class EnvironmentBroken extends Error {}

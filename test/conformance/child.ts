@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { EnvironmentBroken } from './case.ts';
+import { EnvironmentBroken } from './outcome.ts';
 import { SyscallWatch } from './syscall-watch.ts';
 
 /** After this long a child is taken for hanging. Generous: machines may be busy. */

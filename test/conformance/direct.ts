@@ -9,8 +9,9 @@ import {
   RWF_NOWAIT,
 } from '../../src/common/abi/constants.ts';
 import { ERRNO } from '../../src/common/abi/errno.ts';
-import { type Case, Unsupported } from './case.ts';
+import type { Case } from './case.ts';
 import type { Fixture } from './fixture.ts';
+import { Unsupported } from './outcome.ts';
 
 const PAGE = 4096;
 const MIB = 1 << 20;

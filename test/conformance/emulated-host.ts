@@ -2,8 +2,8 @@
 
 import { ERRNO } from '../../src/common/abi/errno.ts';
 import type { EmulatedKernel } from '../../src/emulated/index.ts';
-import { Unsupported } from './case.ts';
 import type { Host } from './host.ts';
+import { Unsupported } from './outcome.ts';
 
 const O_NONBLOCK = 0o4000;
 

@@ -2,7 +2,7 @@
 import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { ERRNO, errnoName } from '../../src/common/abi/errno.ts';
-import { EnvironmentBroken } from './case.ts';
+import { EnvironmentBroken } from './outcome.ts';
 
 /** Errors of the host's calls, by code, that say nothing about the AIO interface. */
 const OF_THE_ENVIRONMENT: ReadonlySet<string> = new Set([

@@ -23,9 +23,10 @@ import {
   RWF_NOWAIT,
 } from '../../src/common/abi/constants.ts';
 import { ERRNO, type ErrnoName } from '../../src/common/abi/errno.ts';
-import { type Case, EnvironmentBroken, Unsupported } from './case.ts';
+import type { Case } from './case.ts';
 import type { IocbFields } from './fixture.ts';
 import { describe, type Fixture } from './fixture.ts';
+import { EnvironmentBroken, Unsupported } from './outcome.ts';
 import { pipe, socketpair } from './pipes.ts';
 
 const AF_INET = 2;

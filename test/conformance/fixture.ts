@@ -40,9 +40,9 @@ import {
 } from '../../src/common/abi/structs.ts';
 import type { Address, AioContextId, AioKernel, Word } from '../../src/common/kernel/aio-kernel.ts';
 import type { Feature } from '../../src/common/kernel/supports.ts';
-import { EnvironmentBroken, Unsupported } from './case.ts';
 import { insistOnMeans } from './environment.ts';
 import type { Host } from './host.ts';
+import { EnvironmentBroken, Unsupported } from './outcome.ts';
 
 /** An address that can't be mapped on any supported machine: beyond the user's half. */
 export const KERNEL_ADDRESS = -4096;

@@ -1,17 +1,12 @@
 /** The conformance suite of the Linux AIO interface. */
 export type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
-export {
-  type Case,
-  type CaseReport,
-  EnvironmentBroken,
-  type Outcome,
-  Unsupported,
-} from './case.ts';
+export type { Case } from './case.ts';
 export { ALL_CASES } from './cases.ts';
 export { DIVERGENCES, type Divergence, type HostSystem, hostSystem } from './divergences.ts';
 export { directoryFault } from './environment.ts';
 export type { Host } from './host.ts';
 export { hostOf } from './linux-host.ts';
+export { type CaseReport, EnvironmentBroken, type Outcome, Unsupported } from './outcome.ts';
 export { sourceOf } from './rule-sources.ts';
 export { RULES, type Rule } from './rules.ts';
 export {

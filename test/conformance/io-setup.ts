@@ -4,8 +4,9 @@ import { AIO_RING_MAGIC, IOCB_CMD_POLL, POLLIN } from '../../src/common/abi/cons
 import type { ErrnoName } from '../../src/common/abi/errno.ts';
 import { IO_EVENT_BYTES } from '../../src/common/abi/layout.ts';
 import type { Word } from '../../src/common/kernel/aio-kernel.ts';
-import { type Case, Unsupported } from './case.ts';
+import type { Case } from './case.ts';
 import { describe, type Fixture, KERNEL_ADDRESS, UNMAPPED } from './fixture.ts';
+import { Unsupported } from './outcome.ts';
 
 const MAX_DOUBLED = 8388608;
 const CPU_SET_BYTES = 128;

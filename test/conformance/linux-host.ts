@@ -3,9 +3,9 @@
 import type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
 import { EmulatedKernel } from '../../src/emulated/index.ts';
 import { NativeKernel } from '../../src/native/index.ts';
-import { EnvironmentBroken } from './case.ts';
 import { emulatedHost } from './emulated-host.ts';
 import type { Host } from './host.ts';
+import { EnvironmentBroken } from './outcome.ts';
 
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;

@@ -2,8 +2,9 @@
  * A few instructions of x86-64, for what JavaScript cannot do by calls: 32-bit system calls, and living on after `fork`
  * without the JavaScript heap (V8 maps it so that a forked child does not have it).
  */
-import { Unsupported } from './case.ts';
+
 import type { Fixture } from './fixture.ts';
+import { Unsupported } from './outcome.ts';
 
 const PAGE = 4096;
 const PROT_READ_EXEC = 5;

@@ -5,10 +5,11 @@ import { setTimeout } from 'node:timers/promises';
 import { IOCB_CMD_POLL, POLLIN } from '../../src/common/abi/constants.ts';
 import { ERRNO } from '../../src/common/abi/errno.ts';
 import { SYSNO } from '../../src/native/sysno.ts';
-import { type Case, Unsupported } from './case.ts';
+import type { Case } from './case.ts';
 import { answerOf, start } from './child.ts';
 import type { Fixture } from './fixture.ts';
 import { forkAndCall } from './machine-code.ts';
+import { Unsupported } from './outcome.ts';
 
 const { EFAULT, EINVAL, ENOMEM } = ERRNO;
 const PAGE = 4096;

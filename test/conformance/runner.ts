@@ -3,7 +3,7 @@ import { AssertionError } from 'node:assert/strict';
 import { basename } from 'node:path';
 import { inspect } from 'node:util';
 import type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
-import { type Case, type CaseReport, EnvironmentBroken, type Outcome, Unsupported } from './case.ts';
+import type { Case } from './case.ts';
 import { ALL_CASES } from './cases.ts';
 import { DIVERGENCES, type Divergence, hostSystem } from './divergences.ts';
 import { directoryFault, environmentalReason } from './environment.ts';
@@ -11,6 +11,7 @@ import { Fixture } from './fixture.ts';
 import type { Host } from './host.ts';
 import { hostOf } from './linux-host.ts';
 import { shuffled } from './order.ts';
+import { type CaseReport, EnvironmentBroken, type Outcome, Unsupported } from './outcome.ts';
 
 export interface RunOptions {
   /** The kernel to ask. Cases leave nothing behind on it. */

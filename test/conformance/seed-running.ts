@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { IO_EVENT_BYTES } from '../../src/common/abi/layout.ts';
 import { dataView, decodeIoEvent } from '../../src/common/abi/structs.ts';
 import type { Address } from '../../src/common/kernel/aio-kernel.ts';
-import { type Case, Unsupported } from './case.ts';
+import type { Case } from './case.ts';
 import { type Fixture, UNMAPPED } from './fixture.ts';
+import { Unsupported } from './outcome.ts';
 import { pipe } from './pipes.ts';
 
 const PAGE = 4096;

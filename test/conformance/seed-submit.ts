@@ -10,8 +10,9 @@ import {
   POLLIN,
 } from '../../src/common/abi/constants.ts';
 import type { Address } from '../../src/common/kernel/aio-kernel.ts';
-import { type Case, Unsupported } from './case.ts';
+import type { Case } from './case.ts';
 import { type IocbFields, KERNEL_ADDRESS, UNMAPPED } from './fixture.ts';
+import { Unsupported } from './outcome.ts';
 
 const PAGE = 4096;
 const TWO_31 = 2 ** 31;

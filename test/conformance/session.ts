@@ -1,7 +1,8 @@
 /** Runs cases in a child process with a deadline for each: whatever a kernel does, the suite goes on. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { type Case, type CaseReport, EnvironmentBroken } from './case.ts';
+import type { Case } from './case.ts';
+import { type CaseReport, EnvironmentBroken } from './outcome.ts';
 import { type Report, type Selection, selectCases, summarize } from './runner.ts';
 import type { FromWorker, ToWorker } from './worker.ts';
 

@@ -1,7 +1,8 @@
 /** The suite under a test framework of the caller's. */
 import type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
-import type { Case, CaseReport } from './case.ts';
+import type { Case } from './case.ts';
 import { ALL_CASES } from './cases.ts';
+import type { CaseReport } from './outcome.ts';
 import { type RunOptions, runCase } from './runner.ts';
 import { ConformanceSession } from './session.ts';
 

@@ -18,8 +18,9 @@ import {
 import type { ErrnoName } from '../../src/common/abi/errno.ts';
 import type { Word } from '../../src/common/kernel/aio-kernel.ts';
 import type { Feature } from '../../src/common/kernel/supports.ts';
-import { type Case, Unsupported } from './case.ts';
+import type { Case } from './case.ts';
 import { type Fixture, type IocbFields, KERNEL_ADDRESS, UNMAPPED } from './fixture.ts';
+import { Unsupported } from './outcome.ts';
 
 const PAGE = 4096;
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');

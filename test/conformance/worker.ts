@@ -1,9 +1,9 @@
 /** The child process of a {@link ConformanceSession}: runs the cases that it is told to, and reports. */
 import type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
-import type { CaseReport } from './case.ts';
 import { ALL_CASES } from './cases.ts';
 import type { Divergence } from './divergences.ts';
 import type { Host } from './host.ts';
+import type { CaseReport } from './outcome.ts';
 import { runCase } from './runner.ts';
 
 /** A case to run. */

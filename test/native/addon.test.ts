@@ -113,7 +113,7 @@ describe.skipIf(absent)(`with the addon${absent ? `, but: ${state.reason}` : ''}
         const start = aioNr();
         const open = descriptors();
         const { r: fd, close } = pipe();
-        const worker = new Worker(join(here, 'support/worker-scenarios.mjs'), {
+        const worker = new Worker(join(here, '../support/worker-scenarios.mjs'), {
           workerData: { index, scenario, fd },
         });
         const messages: unknown[] = [];

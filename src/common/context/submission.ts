@@ -9,12 +9,12 @@ import { ERRNO } from '../abi/errno.ts';
 import { errnoException } from '../errors.ts';
 import type { AioContextId, AioKernel, EventfdWatcher } from '../kernel/aio-kernel.ts';
 import { CalledRing } from '../kernel/called-ring.ts';
-import type { AioRing } from '../kernel/mapped-ring.ts';
 import { detachedView } from '../validate.ts';
 import { AbortListeners } from './abort-listeners.ts';
 import { Batch } from './batch.ts';
-import { completeChannel, submitChannel } from './channels.ts';
+import { submitChannel } from './channels.ts';
 import { CompletionForecast } from './completion-forecast.ts';
+import { InFlight } from './in-flight.ts';
 import { IocbSlab } from './iocb-slab.ts';
 import type { Operation } from './operation.ts';
 import { OperationQueue } from './operation-queue.ts';
@@ -28,8 +28,6 @@ import { Turn } from './turn.ts';
 // `process` is a getter of the global object, which is felt at each tick.
 const { nextTick } = process;
 
-const GENERATIONS = 0x10_0000;
-const HIGH = 0x1_0000_0000;
 /** After a refusal for which nothing of ours accounts. */
 const RETRY_MS = 10;
 const NSEC_PER_MSEC = 1_000_000;
@@ -53,12 +51,9 @@ export class SubmissionQueue {
   readonly #ctx: AioContextId;
   readonly #eventfd: number;
   readonly #watcher: EventfdWatcher;
-  readonly #ring: AioRing;
   readonly #place: SubmitPlace;
   readonly #slab: IocbSlab;
-  readonly #inFlight: (Operation | undefined)[];
-  readonly #generations: Uint32Array;
-  readonly #freeSlots: number[];
+  readonly #inFlight: InFlight;
   /** What this thread submits; the threads of {@link SubmitPlace} have batches of their own. */
   readonly #batch: Batch;
   /** Calls of those threads that have not been answered. */
@@ -71,9 +66,8 @@ export class SubmissionQueue {
   #flushScheduled = false;
   #flushing = false;
   readonly #turn = new Turn(() => this.#keepAlive());
-  /** Requests in flight whose completion signals nothing, and who looks for them. */
-  #silent = 0;
   readonly #poll: PollForecast | undefined;
+  /** Looks for requests in flight whose completion signals nothing. */
   readonly #silentWatch = new SilentWatch(
     () => this.#lookForSilent(),
     () => this.#poll?.missed(),
@@ -109,11 +103,9 @@ export class SubmissionQueue {
     this.#ctx = Number(ctxp[0]);
     this.#slab = new IocbSlab(kernel.memory, queueDepth);
     this.#batch = new Batch(kernel.memory, this.#slab);
-    this.#inFlight = Array<Operation | undefined>(queueDepth).fill(undefined);
-    this.#generations = new Uint32Array(queueDepth);
-    this.#freeSlots = Array.from({ length: queueDepth }, (_, index) => queueDepth - 1 - index);
     const mapped = kernel.mapRing(this.#ctx);
-    this.#ring = mapped ?? new CalledRing(kernel, this.#ctx, queueDepth);
+    const ring = mapped ?? new CalledRing(kernel, this.#ctx, queueDepth);
+    this.#inFlight = new InFlight(kernel, ring, queueDepth, this.counters, () => this.#silentWatch.found());
     // A look must not cost a system call.
     if (busyPoll && kernel.completesAside === true && mapped !== undefined) this.#poll = new PollForecast();
     try {
@@ -133,7 +125,7 @@ export class SubmissionQueue {
 
   /** Submitted and not yet reaped. */
   get inFlight(): number {
-    return this.queueDepth - this.#freeSlots.length;
+    return this.#inFlight.count;
   }
 
   /** Waiting for the next submit, or for room. */
@@ -226,7 +218,7 @@ export class SubmissionQueue {
     } finally {
       this.#flushing = false;
     }
-    if (this.#silent > 0) this.#silentWatch.start();
+    if (this.#inFlight.silent > 0) this.#silentWatch.start();
     this.#afterSettling();
   }
 
@@ -237,7 +229,7 @@ export class SubmissionQueue {
 
   /** As {@link #flush}, with the calls on threads of their own. */
   #flushElsewhere(crew: SubmitCrew): void {
-    while (this.queued > 0 && this.#freeSlots.length > 0) {
+    while (this.queued > 0 && this.#inFlight.hasRoom) {
       const submitter = crew.take();
       if (submitter === undefined) return;
       const { batch } = submitter;
@@ -275,7 +267,7 @@ export class SubmissionQueue {
   /** What was aborted between its staging and the call could not be found by `io_cancel` then. */
   #cancelAborted(batch: Batch): void {
     for (let index = 0; index < batch.length; index++) {
-      const operation = this.#inFlight[batch.slotAt(index)];
+      const operation = this.#inFlight.at(batch.slotAt(index));
       if (operation?.isAborted === true && !operation.cancelled) this.#cancel(operation);
     }
   }
@@ -283,10 +275,10 @@ export class SubmissionQueue {
   /** They are polled for, or the forecast was wrong: these completions wake nobody. */
   #lookForSilent(): boolean {
     // An ordinary wake-up may have found them, and the context be gone already.
-    if (this.#silent === 0) return false;
+    if (this.#inFlight.silent === 0) return false;
     if (this.#reap() > 0) this.#poll?.hit();
     this.#afterSettling();
-    return this.#silent > 0;
+    return this.#inFlight.silent > 0;
   }
 
   #wake(): void {
@@ -296,7 +288,7 @@ export class SubmissionQueue {
   }
 
   #afterSettling(): void {
-    if (this.queued > 0 && this.#freeSlots.length > 0 && !this.#blocked) this.#scheduleFlush();
+    if (this.queued > 0 && this.#inFlight.hasRoom && !this.#blocked) this.#scheduleFlush();
     this.#keepAlive();
     if (this.#idleWaiters.length > 0 && this.#isIdle()) {
       for (const resolve of this.#idleWaiters.splice(0)) resolve();
@@ -345,7 +337,7 @@ export class SubmissionQueue {
   #pinInFlight(batch: Batch): number {
     let left = 0;
     for (let index = 0; index < batch.length; index++) {
-      const operation = this.#inFlight[batch.slotAt(index)];
+      const operation = this.#inFlight.at(batch.slotAt(index));
       if (operation === undefined) continue;
       left++;
       if (operation.view !== undefined) this.#kernel.memory.pin(operation.view);
@@ -361,7 +353,7 @@ export class SubmissionQueue {
    * @param fullAtBytes - After which it takes no more.
    */
   #stage(batch: Batch, silent: boolean, fullAtBytes: number): void {
-    while (this.#freeSlots.length > 0 && batch.bytes < fullAtBytes) {
+    while (this.#inFlight.hasRoom && batch.bytes < fullAtBytes) {
       const operation = this.#queue.shift();
       if (operation === undefined) return;
       // The buffer was good when it was handed over; it may have been transferred while it waited.
@@ -369,11 +361,9 @@ export class SubmissionQueue {
         operation.fail(detachedView('buffer'));
         continue;
       }
-      const slot = this.#freeSlots.pop()!;
-      const generation = (this.#generations[slot]! + 1) % GENERATIONS;
-      this.#generations[slot] = generation;
       operation.isSilent = silent && operation.isTransfer;
-      if (operation.isSilent) this.#silent++;
+      const data = this.#inFlight.put(operation);
+      const { slot } = operation;
       this.#slab.prepare(
         slot,
         operation.opcode,
@@ -384,12 +374,9 @@ export class SubmissionQueue {
         operation.rw_flags,
         operation.isSilent ? 0 : IOCB_FLAG_RESFD,
         this.#eventfd,
-        generation * HIGH + slot,
+        data,
       );
       batch.add(slot, operation.byteLength);
-      operation.slot = slot;
-      operation.state = 'in-flight';
-      this.#inFlight[slot] = operation;
     }
   }
 
@@ -427,7 +414,9 @@ export class SubmissionQueue {
       return total;
     }
     // Only the head was refused; the rest goes on.
-    this.#take(batch.slotAt(done)).fail(errnoException(answer === 0 ? -ERRNO.EAGAIN : answer, 'io_submit'));
+    this.#inFlight
+      .take(batch.slotAt(done))
+      .fail(errnoException(answer === 0 ? -ERRNO.EAGAIN : answer, 'io_submit'));
     return done + 1;
   }
 
@@ -435,7 +424,7 @@ export class SubmissionQueue {
   #unstage(batch: Batch, from: number): void {
     const back: Operation[] = [];
     for (let index = from; index < batch.length; index++) {
-      const operation = this.#take(batch.slotAt(index));
+      const operation = this.#inFlight.take(batch.slotAt(index));
       operation.state = 'queued';
       // Its signal has fired since it was staged, and does so once.
       if (operation.isAborted) operation.abort();
@@ -444,36 +433,10 @@ export class SubmissionQueue {
     this.#queue.unshift(back);
   }
 
-  #take(slot: number): Operation {
-    const operation = this.#inFlight[slot]!;
-    this.#inFlight[slot] = undefined;
-    this.#freeSlots.push(slot);
-    if (operation.isSilent) {
-      this.#silent--;
-      this.#silentWatch.found();
-    }
-    operation.slot = -1;
-    return operation;
-  }
-
-  readonly #sink = (slot: number, generation: number, res: number): void => {
-    if (this.#inFlight[slot] === undefined || this.#generations[slot] !== generation) {
-      throw new Error(
-        `an event came for a request that is not in flight (slot ${slot}, generation ${generation})`,
-      );
-    }
-    this.#outOfSlots = false;
-    this.counters.completed++;
-    const operation = this.#take(slot);
-    if (completeChannel.hasSubscribers) {
-      const { syscall, fd } = operation;
-      completeChannel.publish({ kernel: this.#kernel, syscall, fd, res });
-    }
-    operation.complete(res);
-  };
-
   #reap(): number {
-    return this.#ring.reap(this.queueDepth, this.#sink);
+    const reaped = this.#inFlight.reap();
+    if (reaped > 0) this.#outOfSlots = false;
+    return reaped;
   }
 }
 

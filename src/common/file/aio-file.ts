@@ -13,6 +13,7 @@ import { outOfRange, validateView } from '../validate.ts';
 import { Activity } from './activity.ts';
 import { Cursor } from './cursor.ts';
 import type { HostHandle } from './descriptor-handle.ts';
+import type { Unaligned } from './direct-transfers.ts';
 import {
   bytesOf,
   fileArguments,
@@ -21,7 +22,7 @@ import {
   vectorArguments,
   writeArguments,
 } from './file-arguments.ts';
-import { FileIo, type Unaligned } from './file-io.ts';
+import { FileIo } from './file-io.ts';
 import { type AioWriteResult, readResult, readvResult, writeResult, writevResult } from './file-results.ts';
 import { readStream, webStream, writeStream } from './file-streams.ts';
 import type { Route, Routing } from './routing.ts';

@@ -1,15 +1,35 @@
-/** Node's own streams over an AioFile: only the transfers beneath them are ours. */
+/** Node's own streams over a file: only the transfers beneath them are ours. */
 import { ReadStream, WriteStream } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import type { ReadableStream } from 'node:stream/web';
 import { streamWeb } from '../lazy-builtins.ts';
-import type { AioFile } from './aio-file.ts';
 
 type ReadStreamOptions = Parameters<FileHandle['createReadStream']>[0];
 type WriteStreamOptions = Parameters<FileHandle['createWriteStream']>[0];
 type Settled = (error: unknown, count?: number, data?: unknown) => void;
 
 const CHUNK_BYTES = 1 << 16;
+
+/** What a stream needs of the file beneath it. A position of `null` is the cursor. */
+interface StreamedFile {
+  readonly fd: number;
+  read(
+    buffer: Uint8Array,
+    offset?: number,
+    length?: number,
+    position?: number | null,
+  ): Promise<{ readonly bytesRead: number }>;
+  write(
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number | null,
+  ): Promise<{ readonly bytesWritten: number }>;
+  writev(buffers: readonly Uint8Array[], position: number | null): Promise<{ readonly bytesWritten: number }>;
+  sync(): Promise<void>;
+  close(): Promise<void>;
+  once(event: 'close', listener: () => void): unknown;
+}
 
 function settle(outcome: Promise<number>, data: unknown, done: Settled): void {
   outcome.then(
@@ -27,7 +47,7 @@ function placeOf(position: unknown): number | null {
 }
 
 /** What the streams of `node:fs` call instead of `node:fs`. */
-function streamFs(file: AioFile): object {
+function streamFs(file: StreamedFile): object {
   return {
     open: () => {
       throw new Error('the file is open already');
@@ -81,7 +101,7 @@ function streamFs(file: AioFile): object {
   };
 }
 
-export function readStream(file: AioFile, options: ReadStreamOptions): ReadStream {
+export function readStream(file: StreamedFile, options: ReadStreamOptions): ReadStream {
   const stream = Reflect.construct(ReadStream, [
     undefined,
     { ...options, fd: file.fd, fs: streamFs(file) },
@@ -90,7 +110,7 @@ export function readStream(file: AioFile, options: ReadStreamOptions): ReadStrea
   return stream;
 }
 
-export function writeStream(file: AioFile, options: WriteStreamOptions): WriteStream {
+export function writeStream(file: StreamedFile, options: WriteStreamOptions): WriteStream {
   const stream = Reflect.construct(WriteStream, [
     undefined,
     { ...options, fd: file.fd, fs: streamFs(file) },
@@ -100,7 +120,10 @@ export function writeStream(file: AioFile, options: WriteStreamOptions): WriteSt
 }
 
 /** A byte stream from the cursor to the end. */
-export function webStream(file: AioFile, options: { readonly autoClose?: boolean } = {}): ReadableStream {
+export function webStream(
+  file: StreamedFile,
+  options: { readonly autoClose?: boolean } = {},
+): ReadableStream {
   const end = async (): Promise<void> => {
     if (options.autoClose === true) await file.close();
   };

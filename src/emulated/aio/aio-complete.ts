@@ -1,13 +1,13 @@
 /** The end of a request. */
 import { BUG_ON } from '../bug.ts';
-import { aio_put_req, KIF_CANCELLED, KIF_DONE, type Kiocb } from './aio-kiocb.ts';
+import { type AioKiocb, aio_put_req, KIF_CANCELLED, KIF_DONE } from './aio-kiocb.ts';
 
 /**
  * Puts the event into the ring, moves the tail, then signals the eventfd: a reader that the eventfd wakes finds the event.
  *
  * There is no event for a request whose context is gone. The request must not be touched afterwards.
  */
-export function aio_complete(req: Kiocb, result: number): void {
+export function aio_complete(req: AioKiocb, result: number): void {
   const ctx = req.ki_ctx;
   if (ctx?.debug === true) BUG_ON((req.ki_flags & KIF_DONE) !== 0, 'a request ends twice');
   req.ki_flags |= KIF_DONE;
@@ -32,14 +32,14 @@ export function aio_complete(req: Kiocb, result: number): void {
  *
  * The request, and with it its file, stays until the operation has ended.
  */
-export function cutOff(req: Kiocb): void {
+export function cutOff(req: AioKiocb): void {
   if (req.ki_cut || (req.ki_flags & KIF_DONE) !== 0) return;
   req.ki_cut = true;
   if (req.ki_ctx !== undefined) req.ki_ctx.reqs_cut++;
   signal(req);
 }
 
-function signal(req: Kiocb): void {
+function signal(req: AioKiocb): void {
   const eventfd = req.ki_eventfd;
   if (eventfd === undefined) return;
   req.ki_eventfd = undefined;

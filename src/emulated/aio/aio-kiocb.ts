@@ -1,23 +1,13 @@
-/** One request. */
+/** One request (`struct aio_kiocb`): what its file sees of it, and what this kernel keeps account of. */
 
 import { BUG_ON } from '../bug.ts';
 import type { EventFd } from '../files/eventfd.ts';
-import type { File } from '../files/file-table.ts';
+import type { File } from '../files/file.ts';
 import { pendingFputs, whenFput } from '../files/fput.ts';
+import type { Cancel, Kiocb } from '../files/kiocb.ts';
+import { iov_iter_advance, type Segments } from '../memory/iov-iter.ts';
 import type { Executor } from '../workqueue/executor.ts';
 import type { Kioctx } from './kioctx.ts';
-
-/**
- * What a file's method answers when somebody will tell the result later (`linux/errno.h`, internal to the kernel).
- *
- * Every other answer is the result (a count, or a negative errno), or {@link EIOCBRETRY}.
- */
-export const EIOCBQUEUED = 529;
-
-/**
- * What a file's method answers when it wants to be called again after a kick. What it has done so far is in the request.
- */
-export const EIOCBRETRY = 530;
 
 /** `ki_flags`: the request runs, and no kick can queue it now (the seed calls it locked). */
 export const KIF_RUNNING = 1;
@@ -28,25 +18,23 @@ export const KIF_CANCELLED = 4;
 /** Completed: it must not be touched any more. */
 export const KIF_DONE = 8;
 
-/** Segments of a vectored request, captured at submission. The current one is shortened as the request advances. */
-export interface Segments {
-  readonly base: number[];
-  readonly length: number[];
+/** Makes progress. @returns A result, -EIOCBQUEUED or -EIOCBRETRY. */
+export type Retry = (req: AioKiocb, executor: Executor) => number;
+
+/** What the code above does with a request: a table, as the kernel has `ki_complete`, so that files need know nothing of it. */
+export interface KiocbOperations {
+  run(req: AioKiocb, executor: Executor): void;
+  kick(req: AioKiocb): void;
+  answer(req: AioKiocb, answer: number, executor: Executor): void;
+  complete(req: AioKiocb, result: number): void;
 }
 
-/** Makes progress. @returns A result, -EIOCBQUEUED or -EIOCBRETRY. */
-export type Retry = (req: Kiocb, executor: Executor) => number;
+/** A context of such requests. */
+export type AioKioctx = Kioctx<AioKiocb>;
 
-/**
- * Gives a request up.
- *
- * @returns 0 if it ends: now, by `aio_complete`, or with EINTR. Else a negative errno: it goes on.
- */
-export type Cancel = (req: Kiocb) => number;
-
-export class Kiocb {
+export class AioKiocb implements Kiocb {
   /** `undefined` for a synchronous request. */
-  readonly ki_ctx: Kioctx | undefined;
+  readonly ki_ctx: AioKioctx | undefined;
   readonly ki_opcode: number;
   /** Address of the user's iocb: `io_event.obj`. */
   readonly ki_user: number;
@@ -75,7 +63,7 @@ export class Kiocb {
   ki_cur_seg = 0;
   ki_rw_flags = 0;
   /** Next on a list of requests to run. */
-  ki_next: Kiocb | undefined;
+  ki_next: AioKiocb | undefined;
   /** Operations begun for it and not ended. */
   ki_begun = 0;
   /** Its context was destroyed while its operation ran: what comes of it is dropped. */
@@ -88,15 +76,17 @@ export class Kiocb {
   ki_result = 0;
   /** Wakes whoever waits for a synchronous request: it was kicked, or it is done. */
   ki_wake: (() => void) | undefined;
+  readonly #operations: KiocbOperations;
 
   constructor(
-    ctx: Kioctx | undefined,
+    ctx: AioKioctx | undefined,
     opcode: number,
     user: number,
     dataLow: number,
     dataHigh: number,
     filp: File,
     eventfd: EventFd | undefined,
+    operations: KiocbOperations,
   ) {
     this.ki_ctx = ctx;
     this.ki_opcode = opcode;
@@ -105,11 +95,47 @@ export class Kiocb {
     this.ki_dataHigh = dataHigh;
     this.ki_filp = filp;
     this.ki_eventfd = eventfd;
+    this.#operations = operations;
+  }
+
+  get isCancelled(): boolean {
+    return (this.ki_flags & KIF_CANCELLED) !== 0;
+  }
+
+  get isDone(): boolean {
+    return (this.ki_flags & KIF_DONE) !== 0;
+  }
+
+  activate(): void {
+    this.ki_ctx?.active_reqs.add(this);
+  }
+
+  /** `aio_advance_iovec` of the seed. */
+  advance(bytes: number): void {
+    iov_iter_advance(this, bytes);
+    // A stream has no places.
+    if (this.ki_filp.isStream !== true) this.ki_pos += bytes;
+  }
+
+  run(executor: Executor): void {
+    this.#operations.run(this, executor);
+  }
+
+  kick(): void {
+    this.#operations.kick(this);
+  }
+
+  answer(answer: number, executor: Executor): void {
+    this.#operations.answer(this, answer, executor);
+  }
+
+  complete(result: number): void {
+    this.#operations.complete(this, result);
   }
 }
 
 /** Drops a reference. The last one puts the file, and only then is the request gone. */
-export function aio_put_req(req: Kiocb): void {
+export function aio_put_req(req: AioKiocb): void {
   req.ki_users--;
   if (req.ki_users > 0) return;
   const ctx = req.ki_ctx;

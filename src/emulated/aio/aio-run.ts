@@ -6,26 +6,26 @@
  */
 import { ERRNO } from '../../common/abi/errno.ts';
 import { BUG_ON } from '../bug.ts';
+import { EIOCBQUEUED, EIOCBRETRY } from '../kernel-errno.ts';
+import { aio_run_kicked_once } from '../workqueue/aio-wq.ts';
 import type { Executor } from '../workqueue/executor.ts';
 import { inline } from '../workqueue/inline.ts';
 import { aio_complete } from './aio-complete.ts';
 import {
-  EIOCBQUEUED,
-  EIOCBRETRY,
+  type AioKiocb,
+  type AioKioctx,
   KIF_CANCELLED,
   KIF_DONE,
   KIF_KICKED,
   KIF_RUNNING,
-  type Kiocb,
 } from './aio-kiocb.ts';
-import type { Kioctx } from './kioctx.ts';
 import { aio_rw_vect_resume } from './vect-retry.ts';
 
 /** Rounds of one drain: a file that kicks its request in every run must not hold the thread for ever. */
 export const ROUNDS = 128;
 
 /** Runs `req` once, on `executor`. Preconditions: it is on no list and does not run. */
-export function aio_run_iocb(req: Kiocb, executor: Executor): void {
+export function aio_run_iocb(req: AioKiocb, executor: Executor): void {
   if (req.ki_ctx?.debug === true) {
     BUG_ON((req.ki_flags & KIF_RUNNING) !== 0, 'a request runs twice at a time');
     BUG_ON((req.ki_flags & KIF_DONE) !== 0, 'a request runs although it has ended');
@@ -36,13 +36,13 @@ export function aio_run_iocb(req: Kiocb, executor: Executor): void {
 }
 
 /** Runs a request for the first time: here and now where its file can, else as soon as the work queue gets to it. */
-export function aio_submit_run(req: Kiocb): void {
+export function aio_submit_run(req: AioKiocb): void {
   if (req.ki_filp.runsInSubmit === true || req.ki_ctx!.runsInSubmit) aio_run_iocb(req, inline);
   else req.ki_ctx!.accepted.push(req);
 }
 
 /** The end of a run that was not ended by the method itself: a result, or -EIOCBRETRY. */
-function aio_ran(req: Kiocb, result: number): void {
+function aio_ran(req: AioKiocb, result: number): void {
   if ((req.ki_flags & KIF_DONE) !== 0) return;
   req.ki_flags &= ~KIF_RUNNING;
   if (result !== -EIOCBRETRY || req.ki_cut) {
@@ -58,19 +58,19 @@ function aio_ran(req: Kiocb, result: number): void {
  *
  * A file whose transfers may be short tells them here rather than by `aio_complete`, so that a request that loops goes on.
  */
-export function aio_answer(req: Kiocb, answer: number, executor: Executor): void {
+export function aio_answer(req: AioKiocb, answer: number, executor: Executor): void {
   const result = req.ki_loops ? aio_rw_vect_resume(req, answer, executor) : answer;
   if (result !== -EIOCBQUEUED) aio_ran(req, result);
 }
 
 /** Has `req` run once more, soon. Called when what it waits for may have come. */
-export function kick_iocb(req: Kiocb): void {
+export function kick_iocb(req: AioKiocb): void {
   if ((req.ki_flags & (KIF_KICKED | KIF_DONE)) !== 0 || req.ki_cut) return;
   req.ki_flags |= KIF_KICKED;
   if ((req.ki_flags & KIF_RUNNING) === 0) queue_kicked_iocb(req);
 }
 
-function queue_kicked_iocb(req: Kiocb): void {
+function queue_kicked_iocb(req: AioKiocb): void {
   const ctx = req.ki_ctx;
   if (ctx === undefined) {
     req.ki_wake?.();
@@ -80,18 +80,8 @@ function queue_kicked_iocb(req: Kiocb): void {
   ctx.aio_queue_work();
 }
 
-/** `__aio_run_iocbs`: takes the whole run list and runs each once. @returns Whether more has arrived meanwhile. */
-export function aio_run_kicked_once(ctx: Kioctx): boolean {
-  const last = ctx.run_list.last;
-  for (let req = ctx.run_list.shift(); req !== undefined; req = ctx.run_list.shift()) {
-    aio_run_iocb(req, inline);
-    if (req === last) break;
-  }
-  return !ctx.run_list.isEmpty;
-}
-
 /** Runs what was kicked, and what files kick by that. */
-export function aio_run_kicked(ctx: Kioctx): void {
+export function aio_run_kicked(ctx: AioKioctx): void {
   for (let round = 0; round < ROUNDS && aio_run_kicked_once(ctx); round++);
 }
 
@@ -100,7 +90,7 @@ export function aio_run_kicked(ctx: Kioctx): void {
  *
  * What may have to wait for somebody else goes to `executor` instead, if that can be waited for with a limit.
  */
-export function aio_run_all_iocbs(ctx: Kioctx, executor: Executor): void {
+export function aio_run_all_iocbs(ctx: AioKioctx, executor: Executor): void {
   aio_run_kicked(ctx);
   const waits = executor.wait === undefined ? inline : executor;
   for (let req = ctx.accepted.shift(); req !== undefined; req = ctx.accepted.shift()) {

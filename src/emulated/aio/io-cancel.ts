@@ -5,10 +5,17 @@ import { dataView, encodeIoEvent } from '../../common/abi/structs.ts';
 import type { Word } from '../../common/kernel/aio-kernel.ts';
 import { pointer } from '../memory/registers.ts';
 import { inline } from '../workqueue/inline.ts';
-import { KIF_CANCELLED, KIF_DONE, KIF_KICKED, KIF_RUNNING, type Kiocb } from './aio-kiocb.ts';
+import {
+  type AioKiocb,
+  type AioKioctx,
+  KIF_CANCELLED,
+  KIF_DONE,
+  KIF_KICKED,
+  KIF_RUNNING,
+} from './aio-kiocb.ts';
 import { aio_run_iocb } from './aio-run.ts';
 import type { KernelState } from './kernel-state.ts';
-import { type Kioctx, put_ioctx } from './kioctx.ts';
+import { put_ioctx } from './kioctx.ts';
 
 const KEY = 8;
 
@@ -31,13 +38,13 @@ export function io_cancel(kernel: KernelState, ctx_id: Word, iocb: Word, result:
 }
 
 /** The request of that iocb that can be cancelled: the oldest, or in 2007 the newest. */
-function lookup_kiocb(ctx: Kioctx, user: number): Kiocb | undefined {
+function lookup_kiocb(ctx: AioKioctx, user: number): AioKiocb | undefined {
   const found = [...ctx.active_reqs].filter((req) => req.ki_user === user && req.ki_cancel !== undefined);
   return ctx.profile.cancelsOldest ? found[0] : found.at(-1);
 }
 
 /** The event that the caller gets instead of the ring. */
-function eventOf(req: Kiocb): Uint8Array {
+function eventOf(req: AioKiocb): Uint8Array {
   const bytes = new Uint8Array(IO_EVENT_BYTES);
   const data = BigInt(req.ki_dataHigh) * 2n ** 32n + BigInt(req.ki_dataLow);
   encodeIoEvent({ data, obj: BigInt(req.ki_user), res: BigInt(req.ki_result), res2: 0n }, dataView(bytes));
@@ -49,7 +56,7 @@ function eventOf(req: Kiocb): Uint8Array {
  *
  * @returns 0; or what its cancel function refuses with, and then it goes on.
  */
-function cancel(req: Kiocb): number {
+function cancel(req: AioKiocb): number {
   const before = req.ki_flags;
   req.ki_flags |= KIF_CANCELLED;
   const answer = req.ki_cancel!(req);
@@ -63,14 +70,14 @@ function cancel(req: Kiocb): number {
 }
 
 /** A cancelled request that does not run is run: it ends with EINTR, and its method is not called any more. */
-function endBetweenRuns(req: Kiocb): void {
+function endBetweenRuns(req: AioKiocb): void {
   if ((req.ki_flags & (KIF_DONE | KIF_RUNNING)) !== 0) return;
   if ((req.ki_flags & KIF_KICKED) !== 0) req.ki_ctx?.run_list.remove(req);
   aio_run_iocb(req, inline);
 }
 
 /** `aio_cancel_all`: calls off every request that can be, and those that wait for a kick. */
-export function aio_cancel_all(ctx: Kioctx): void {
+export function aio_cancel_all(ctx: AioKioctx): void {
   for (const req of [...ctx.active_reqs]) {
     if ((req.ki_flags & KIF_DONE) !== 0) continue;
     req.ki_flags |= KIF_CANCELLED;

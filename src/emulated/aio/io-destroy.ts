@@ -6,11 +6,11 @@ import type { Word } from '../../common/kernel/aio-kernel.ts';
 import { pointer } from '../memory/registers.ts';
 import { inline } from '../workqueue/inline.ts';
 import { aio_complete, cutOff } from './aio-complete.ts';
-import type { Kiocb } from './aio-kiocb.ts';
+import type { AioKiocb, AioKioctx } from './aio-kiocb.ts';
 import { aio_run_iocb, aio_run_kicked } from './aio-run.ts';
 import { aio_cancel_all } from './io-cancel.ts';
 import type { KernelState } from './kernel-state.ts';
-import { type Kioctx, put_ioctx } from './kioctx.ts';
+import { put_ioctx } from './kioctx.ts';
 import { FOREVER } from './timeout.ts';
 
 /** How long a file that supplies its own operations may take to end them after its context was destroyed. */
@@ -41,7 +41,7 @@ export function io_destroy(kernel: KernelState, ctx_id: Word): number {
 export async function destroyInBackground(kernel: KernelState, ctx_id: Word): Promise<number> {
   const ctx = kill_ioctx(kernel, ctx_id);
   if (ctx === undefined) return -ERRNO.EINVAL;
-  const unbegun: Kiocb[] = [];
+  const unbegun: AioKiocb[] = [];
   for (let req = ctx.accepted.shift(); req !== undefined; req = ctx.accepted.shift()) unbegun.push(req);
   for (const req of unbegun) {
     if (mightNeverEnd(req)) aio_complete(req, -ERRNO.EINTR);
@@ -61,7 +61,7 @@ export async function exit_aio(kernel: KernelState): Promise<void> {
 }
 
 /** Makes a context unusable, gives its budget back where that is done first, and calls off what waits. */
-function kill_ioctx(kernel: KernelState, ctx_id: Word): Kioctx | undefined {
+function kill_ioctx(kernel: KernelState, ctx_id: Word): AioKioctx | undefined {
   const ctx = kernel.table.lookup(pointer(ctx_id));
   if (ctx === undefined) return undefined;
   ctx.dead = true;
@@ -76,13 +76,13 @@ function kill_ioctx(kernel: KernelState, ctx_id: Word): Kioctx | undefined {
 }
 
 /** Nothing of a context is under way any more. */
-function free_ioctx(kernel: KernelState, ctx: Kioctx): void {
+function free_ioctx(kernel: KernelState, ctx: AioKioctx): void {
   put_ioctx(ctx);
   if (!kernel.profile.unchargesFirst) kernel.sysctl.uncharge(ctx.max_reqs);
 }
 
 /** What its file never answers is cut off, so that the end of a context comes whatever files do. */
-function giveUpOnUserFiles(ctx: Kioctx): void {
+function giveUpOnUserFiles(ctx: AioKioctx): void {
   for (const req of [...ctx.running]) {
     if (req.ki_filp.mayNeverAnswer !== true) continue;
     cutOff(req);
@@ -90,6 +90,6 @@ function giveUpOnUserFiles(ctx: Kioctx): void {
   }
 }
 
-function mightNeverEnd(req: Kiocb): boolean {
+function mightNeverEnd(req: AioKiocb): boolean {
   return (req.ki_opcode === IOCB_CMD_PREAD || req.ki_opcode === IOCB_CMD_PREADV) && req.ki_filp.mayWait;
 }

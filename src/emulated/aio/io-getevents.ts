@@ -4,9 +4,10 @@ import { IO_EVENT_BYTES, TIMESPEC_BYTES } from '../../common/abi/layout.ts';
 import type { Word } from '../../common/kernel/aio-kernel.ts';
 import type { AddressSpace } from '../memory/mm.ts';
 import { fromHalves, pointer, signedLong } from '../memory/registers.ts';
+import type { AioKioctx } from './aio-kiocb.ts';
 import { aio_run_all_iocbs, aio_run_kicked } from './aio-run.ts';
 import type { KernelState } from './kernel-state.ts';
-import { type Kioctx, put_ioctx } from './kioctx.ts';
+import { put_ioctx } from './kioctx.ts';
 import { FOREVER, sleepNs, timespecToNs, timespecToTicks } from './timeout.ts';
 
 const SIGSET_BYTES = 8;
@@ -90,7 +91,7 @@ function do_io_getevents(
 
 function read_events(
   kernel: KernelState,
-  ctx: Kioctx,
+  ctx: AioKioctx,
   min_nr: number,
   nr: number,
   events: number,
@@ -124,7 +125,7 @@ function read_events(
 }
 
 /** Brings what can be run on its way: to its end, or where the executor can be waited for, to the executor. */
-function drain({ work }: KernelState, ctx: Kioctx, waits: boolean): void {
+function drain({ work }: KernelState, ctx: AioKioctx, waits: boolean): void {
   if (waits && work.executor.background && work.executor.wait !== undefined) {
     aio_run_kicked(ctx);
     work.begin();
@@ -140,6 +141,6 @@ function waitForEnd({ work, clock }: KernelState, ns: number): boolean {
   return false;
 }
 
-function readRing({ mm, profile }: KernelState, ctx: Kioctx, events: number, max: number): number {
+function readRing({ mm, profile }: KernelState, ctx: AioKioctx, events: number, max: number): number {
   return profile.keepsEvents ? ctx.ring.read(mm, events, max) : ctx.ring.readOneByOne(mm, events, max);
 }

@@ -2,6 +2,7 @@
 import { ERRNO } from '../../common/abi/errno.ts';
 import type { Word } from '../../common/kernel/aio-kernel.ts';
 import { highHalf, pointer, unsignedInt } from '../memory/registers.ts';
+import type { AioKiocb, AioKioctx } from './aio-kiocb.ts';
 import { AioRingInfo, ringBytes } from './aio-ring.ts';
 import type { KernelState } from './kernel-state.ts';
 import { Kioctx } from './kioctx.ts';
@@ -33,7 +34,7 @@ export function io_setup(kernel: KernelState, nr_events: Word, ctxp: Word): numb
   return 0;
 }
 
-function ioctx_alloc(kernel: KernelState, nr: number): Kioctx | number {
+function ioctx_alloc(kernel: KernelState, nr: number): AioKioctx | number {
   const { sysctl, profile, possibleCpus } = kernel;
   // An unsigned int in the kernel, so doubling wraps: half a billion requests and more are too many, or too few.
   const events = profile.doublesEvents ? (Math.max(nr, possibleCpus * 4) * 2) % TWO_32 : nr;
@@ -43,7 +44,13 @@ function ioctx_alloc(kernel: KernelState, nr: number): Kioctx | number {
   try {
     const ring = new AioRingInfo(new ArrayBuffer(ringBytes(events)));
     const options = { profile, work: kernel.work, debug: kernel.debug };
-    return new Kioctx(kernel.mm.mapPages(ring.memory, 'read-write'), nr, ring, possibleCpus, options);
+    return new Kioctx<AioKiocb>(
+      kernel.mm.mapPages(ring.memory, 'read-write'),
+      nr,
+      ring,
+      possibleCpus,
+      options,
+    );
   } catch {
     sysctl.uncharge(nr);
     return -ERRNO.ENOMEM;

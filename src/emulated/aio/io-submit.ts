@@ -16,11 +16,12 @@ import { EventFd } from '../files/eventfd.ts';
 import { aio_fput_routine, pendingFputs } from '../files/fput.ts';
 import { access_ok } from '../memory/mm.ts';
 import { fromHalves, pointer, signedLong } from '../memory/registers.ts';
-import { aio_put_req, Kiocb } from './aio-kiocb.ts';
+import { AioKiocb, type AioKioctx, aio_put_req } from './aio-kiocb.ts';
 import { aio_run_kicked } from './aio-run.ts';
 import { Iocb } from './iocb.ts';
 import type { KernelState } from './kernel-state.ts';
-import { type Kioctx, put_ioctx } from './kioctx.ts';
+import { KIOCB_OPERATIONS } from './kiocb-operations.ts';
+import { put_ioctx } from './kioctx.ts';
 import { aio_fsync } from './ops/fsync.ts';
 import { aio_poll } from './ops/poll.ts';
 import { aio_read, aio_write } from './ops/read-write.ts';
@@ -50,7 +51,7 @@ export function io_submit(kernel: KernelState, ctx_id: Word, nr: Word, iocbpp: W
 }
 
 /** Fetches one pointer of the array, and only then looks at what it points to. */
-function submitPointer(kernel: KernelState, ctx: Kioctx, address: number): number {
+function submitPointer(kernel: KernelState, ctx: AioKioctx, address: number): number {
   // A file's method may have destroyed the context meanwhile.
   if (ctx.dead) return -ERRNO.EINVAL;
   const entry = kernel.mm.reach(address, POINTER_BYTES, 'read');
@@ -63,7 +64,7 @@ function submitPointer(kernel: KernelState, ctx: Kioctx, address: number): numbe
   );
 }
 
-function io_submit_one(kernel: KernelState, ctx: Kioctx, user: number): number {
+function io_submit_one(kernel: KernelState, ctx: AioKioctx, user: number): number {
   const { profile } = kernel;
   const memory = kernel.mm.reach(user, IOCB_BYTES, 'read');
   if (memory === undefined) return -ERRNO.EFAULT;
@@ -80,14 +81,14 @@ function io_submit_one(kernel: KernelState, ctx: Kioctx, user: number): number {
 }
 
 /** `aio_get_req`: before it gives up, it finishes pending file puts, which may free requests. */
-function takeSlot(ctx: Kioctx): boolean {
+function takeSlot(ctx: AioKioctx): boolean {
   if (ctx.slots.get(ctx.ring)) return true;
   if (pendingFputs() === 0) return false;
   aio_fput_routine();
   return ctx.slots.get(ctx.ring);
 }
 
-function submitWithSlot(kernel: KernelState, ctx: Kioctx, iocb: Iocb): number {
+function submitWithSlot(kernel: KernelState, ctx: AioKioctx, iocb: Iocb): number {
   const file = kernel.files.fget(iocb.fildes);
   if (file === undefined) return -ERRNO.EBADF;
   let eventfd: EventFd | undefined;
@@ -98,7 +99,16 @@ function submitWithSlot(kernel: KernelState, ctx: Kioctx, iocb: Iocb): number {
     eventfd = found;
   }
   if (!iocb.storeKey(kernel.mm, 0)) return -ERRNO.EFAULT;
-  const req = new Kiocb(ctx, iocb.opcode, iocb.user, iocb.dataLow, iocb.dataHigh, file, eventfd);
+  const req = new AioKiocb(
+    ctx,
+    iocb.opcode,
+    iocb.user,
+    iocb.dataLow,
+    iocb.dataHigh,
+    file,
+    eventfd,
+    KIOCB_OPERATIONS,
+  );
   file.get();
   eventfd?.get();
   ctx.reqs_active++;
@@ -113,7 +123,7 @@ function submitWithSlot(kernel: KernelState, ctx: Kioctx, iocb: Iocb): number {
   return error;
 }
 
-function submitOperation(kernel: KernelState, req: Kiocb, iocb: Iocb): number {
+function submitOperation(kernel: KernelState, req: AioKiocb, iocb: Iocb): number {
   switch (iocb.opcode) {
     case IOCB_CMD_PREAD:
       return aio_read(kernel, req, iocb, false);

@@ -1,13 +1,13 @@
 /** From handle to context. */
 
 import type { AddressSpace } from '../memory/mm.ts';
-import type { Kioctx } from './kioctx.ts';
+import type { AioKioctx } from './aio-kiocb.ts';
 
 const TWO_32 = 0x1_0000_0000;
 
 export class IoctxTable {
-  readonly #table: (Kioctx | undefined)[] = [];
-  readonly #ioctx_list = new Map<number, Kioctx>();
+  readonly #table: (AioKioctx | undefined)[] = [];
+  readonly #ioctx_list = new Map<number, AioKioctx>();
   readonly #mm: AddressSpace;
   readonly #throughRing: boolean;
 
@@ -18,7 +18,7 @@ export class IoctxTable {
   }
 
   /** `ioctx_add_table`: the lowest free index becomes the context's `ring.id`, or the low half of the handle. */
-  add(ctx: Kioctx): void {
+  add(ctx: AioKioctx): void {
     const free = this.#table.indexOf(undefined);
     const id = free === -1 ? this.#table.length : free;
     this.#table[id] = ctx;
@@ -26,14 +26,14 @@ export class IoctxTable {
     ctx.ring.id = this.#throughRing ? id : ctx.user_id % TWO_32;
   }
 
-  remove(ctx: Kioctx): void {
+  remove(ctx: AioKioctx): void {
     const id = this.#table.indexOf(ctx);
     if (id !== -1) this.#table[id] = undefined;
     this.#ioctx_list.delete(ctx.user_id);
   }
 
   /** Every living context. */
-  get contexts(): readonly Kioctx[] {
+  get contexts(): readonly AioKioctx[] {
     return [...this.#ioctx_list.values()];
   }
 
@@ -41,7 +41,7 @@ export class IoctxTable {
    * `lookup_ioctx`. Today the index is read from user memory, so an altered or unreadable ring finds nothing; in 2007 only the
    * number counts (SEED-10).
    */
-  lookup(handle: number): Kioctx | undefined {
+  lookup(handle: number): AioKioctx | undefined {
     if (!this.#throughRing) return this.#ioctx_list.get(handle);
     const header = this.#mm.reach(handle, 4, 'read');
     if (header === undefined) return undefined;

@@ -2,9 +2,8 @@
 import type { MappedRing } from '../../common/kernel/mapped-ring.ts';
 import { BUG_ON } from '../bug.ts';
 import { PROFILES, type Profile } from '../profiles.ts';
-import type { WorkQueue } from '../workqueue/aio-wq.ts';
+import type { WorkContext, WorkQueue, WorkRequest } from '../workqueue/aio-wq.ts';
 import { RunList } from '../workqueue/run-list.ts';
-import type { Kiocb } from './aio-kiocb.ts';
 import type { AioRingInfo } from './aio-ring.ts';
 import { ActiveRequests, PerCpuSlots, type Slots } from './slots.ts';
 
@@ -17,7 +16,14 @@ export interface KioctxOptions {
   readonly debug?: boolean;
 }
 
-export class Kioctx {
+/** What a context keeps account of in its requests. */
+interface Accounted extends WorkRequest {
+  /** Operations begun for it and not ended. */
+  ki_begun: number;
+  readonly ki_cut: boolean;
+}
+
+export class Kioctx<R extends Accounted & { ki_next: R | undefined }> implements WorkContext {
   /** The handle: the address of the ring. */
   readonly user_id: number;
   /** What `io_setup` was asked for, and what the budget was charged. */
@@ -29,11 +35,11 @@ export class Kioctx {
   /** Who has the context in hand: the table, and the calls on it that go on. */
   users = 1;
   /** Kicked, and not run since. */
-  readonly run_list = new RunList();
+  readonly run_list = new RunList<R>();
   /** Accepted, and not run yet. */
-  readonly accepted = new RunList();
+  readonly accepted = new RunList<R>();
   /** Requests that can be cancelled or wait for a kick, oldest first. */
-  readonly active_reqs = new Set<Kiocb>();
+  readonly active_reqs = new Set<R>();
   /** Requests that are not gone yet. */
   reqs_active = 0;
   /** Those of them whose operation was given up. */
@@ -48,7 +54,7 @@ export class Kioctx {
   /** Whether it comes without delay. */
   delayedAtOnce = false;
   readonly #work: WorkQueue | undefined;
-  readonly #running = new Set<Kiocb>();
+  readonly #running = new Set<R>();
   #whenIdle: (() => void) | undefined;
 
   constructor(
@@ -87,7 +93,7 @@ export class Kioctx {
   }
 
   /** Requests whose operation was begun and goes on in the background. */
-  get running(): Iterable<Kiocb> {
+  get running(): Iterable<R> {
     return this.#running;
   }
 
@@ -98,12 +104,12 @@ export class Kioctx {
   }
 
   /** An operation of `req` was begun. */
-  began(req: Kiocb): void {
+  began(req: R): void {
     req.ki_begun++;
     this.#running.add(req);
   }
 
-  ended(req: Kiocb): void {
+  ended(req: R): void {
     req.ki_begun--;
     // A request that loops has begun its next operation already.
     if (req.ki_begun > 0) return;
@@ -112,7 +118,7 @@ export class Kioctx {
   }
 
   /** A request is gone. */
-  freed(req: Kiocb): void {
+  freed(req: R): void {
     this.reqs_active--;
     if (req.ki_cut) this.reqs_cut--;
     this.slots.freed();
@@ -137,8 +143,17 @@ export class Kioctx {
   }
 }
 
+/** A context as far as its last reference goes. */
+interface Counted {
+  users: number;
+  readonly debug: boolean;
+  readonly dead: boolean;
+  readonly hasWork: boolean;
+  readonly active_reqs: ReadonlySet<unknown>;
+}
+
 /** Drops a reference to a context. With the last one, nothing of it may be under way. */
-export function put_ioctx(ctx: Kioctx): void {
+export function put_ioctx(ctx: Counted): void {
   ctx.users--;
   if (!ctx.debug) return;
   BUG_ON(ctx.users < 0, 'a context was put once too often');

@@ -9,9 +9,10 @@ import { ERRNO } from '../../common/abi/errno.ts';
 import { import_ubuf } from '../memory/iovec.ts';
 import { inline } from '../workqueue/inline.ts';
 import { cutOff } from './aio-complete.ts';
-import { KIF_CANCELLED, KIF_DONE, KIF_KICKED, KIF_RUNNING, Kiocb } from './aio-kiocb.ts';
+import { AioKiocb, KIF_CANCELLED, KIF_DONE, KIF_KICKED, KIF_RUNNING } from './aio-kiocb.ts';
 import { aio_run_iocb, ROUNDS } from './aio-run.ts';
 import type { KernelState } from './kernel-state.ts';
+import { KIOCB_OPERATIONS } from './kiocb-operations.ts';
 import { aio_fsync_retry } from './ops/fsync.ts';
 import { FOREVER } from './timeout.ts';
 import { aio_rw_vect_retry } from './vect-retry.ts';
@@ -26,12 +27,12 @@ export interface SyncCall {
 }
 
 /** `init_sync_kiocb`: a request without a context, in one hand. @returns It, or a negative errno. */
-export function init_sync_kiocb(kernel: KernelState, call: SyncCall): Kiocb | number {
+export function init_sync_kiocb(kernel: KernelState, call: SyncCall): AioKiocb | number {
   const { opcode, fd, address = 0, bytes = 0, position = 0 } = call;
   const file = kernel.files.fget(fd);
   kernel.files.endBatch();
   if (file === undefined) return -ERRNO.EBADF;
-  const req = new Kiocb(undefined, opcode, 0, 0, 0, file, undefined);
+  const req = new AioKiocb(undefined, opcode, 0, 0, 0, file, undefined, KIOCB_OPERATIONS);
   req.ki_users = 1;
   const error = prepare(kernel, req, address, bytes);
   if (error !== 0) return error;
@@ -41,7 +42,7 @@ export function init_sync_kiocb(kernel: KernelState, call: SyncCall): Kiocb | nu
   return req;
 }
 
-function prepare(kernel: KernelState, req: Kiocb, address: number, bytes: number): number {
+function prepare(kernel: KernelState, req: AioKiocb, address: number, bytes: number): number {
   const file = req.ki_filp;
   const { profile } = kernel;
   switch (req.ki_opcode) {
@@ -64,7 +65,7 @@ function prepare(kernel: KernelState, req: Kiocb, address: number, bytes: number
 }
 
 /** `wait_on_sync_kiocb`, for a caller that lets the event loop go on. On "retry" it sleeps until kicked and calls again. */
-export function wait_on_sync_kiocb(kernel: KernelState, req: Kiocb): Promise<number> {
+export function wait_on_sync_kiocb(kernel: KernelState, req: AioKiocb): Promise<number> {
   return new Promise((resolve) => {
     const run = (): void => {
       if ((req.ki_flags & (KIF_DONE | KIF_RUNNING)) === 0) aio_run_iocb(req, kernel.work.executor);
@@ -83,7 +84,7 @@ export function wait_on_sync_kiocb(kernel: KernelState, req: Kiocb): Promise<num
  *
  * @returns The result; -EDEADLK where nothing that happens on this thread could bring it, and then the request is withdrawn.
  */
-export function hold_on_sync_kiocb(kernel: KernelState, req: Kiocb): number {
+export function hold_on_sync_kiocb(kernel: KernelState, req: AioKiocb): number {
   let left = req.ki_left;
   for (let round = 0; round < ROUNDS; round++) {
     if ((req.ki_flags & KIF_RUNNING) === 0) aio_run_iocb(req, inline);
@@ -97,7 +98,7 @@ export function hold_on_sync_kiocb(kernel: KernelState, req: Kiocb): number {
   return -ERRNO.EDEADLK;
 }
 
-function withdraw(req: Kiocb): void {
+function withdraw(req: AioKiocb): void {
   req.ki_flags |= KIF_CANCELLED;
   // What was begun ends some time; what waits is called off.
   if ((req.ki_flags & KIF_RUNNING) !== 0) cutOff(req);

@@ -8,10 +8,10 @@ import {
   POLLOUT,
 } from '../../common/abi/constants.ts';
 import { ERRNO } from '../../common/abi/errno.ts';
-import type { Kiocb } from '../aio/aio-kiocb.ts';
 import { copy_to_iter } from '../memory/iov-iter.ts';
 import type { AddressSpace } from '../memory/mm.ts';
-import type { File } from './file-table.ts';
+import type { File } from './file.ts';
+import type { Kiocb } from './kiocb.ts';
 import { OwnFile } from './own-file.ts';
 import { prepare_to_wait, WaitQueue } from './wait-queue.ts';
 

@@ -1,52 +1,12 @@
-/** What a file can be asked for, and the table that finds files by descriptor. */
+/** The table that finds files by descriptor. */
 import { ERRNO } from '../../common/abi/errno.ts';
 import type { DirectAlignment } from '../../common/kernel/aio-kernel.ts';
-import type { Kiocb } from '../aio/aio-kiocb.ts';
-import type { Executor } from '../workqueue/executor.ts';
 import { EventFd } from './eventfd.ts';
+import type { File, FileSupport } from './file.ts';
 import { aio_fput_routine } from './fput.ts';
-import { HostFile, type HostSupport } from './host-file.ts';
+import { HostFile } from './host-file.ts';
 import { type Identity, identify, isSameFile } from './identity.ts';
 import { SyncBarrier } from './sync-barrier.ts';
-import type { WaitQueue } from './wait-queue.ts';
-
-/**
- * An open file and its `file_operations`.
- *
- * `read_iter`, `write_iter` and `fsync` answer a result; or -EIOCBQUEUED, and then tell the result later by `aio_answer`; or
- * -EIOCBRETRY, and then `kick_iocb` has them called again. They move bytes from `ki_pos` on, at most `ki_left`, to or from the
- * segments from `ki_cur_seg` on.
- */
-export interface File {
-  /** Why a read is refused at submission: 0, -EBADF (open mode), or -EINVAL (no such method). */
-  mayRead(): number;
-  /** Why a write is refused at submission. */
-  mayWrite(): number;
-  readonly hasFsync: boolean;
-  /** A read may have to wait for somebody else, for ever perhaps. */
-  readonly mayWait: boolean;
-  /** Its methods never hold this thread, so that `io_submit` runs them at once, as Linux does. Absent: no. */
-  readonly runsInSubmit?: boolean;
-  /** Operations that it began may have no end. Absent: no. */
-  readonly mayNeverAnswer?: boolean;
-  /** A fifo or a socket: a short read has brought what there is (SEED-03). Absent: no. */
-  readonly isStream?: boolean;
-  /** FDSYNC works. Absent: as `hasFsync`. */
-  readonly hasFdatasync?: boolean;
-  /** Whether the file and not the host syncs: then FSYNC works in every profile (FSYNC-02). Absent: no. */
-  readonly ownFsync?: boolean;
-  read_iter(req: Kiocb, executor: Executor): number;
-  write_iter(req: Kiocb, executor: Executor): number;
-  fsync(req: Kiocb, datasync: boolean, executor: Executor): number;
-  /** Poll bits that hold now. */
-  poll(): number;
-  /** Where a poll can wait; without one, a poll that is not ready at once is refused. */
-  readonly poll_wait: WaitQueue | undefined;
-  /** Takes a reference. */
-  get(): void;
-  /** Drops one. */
-  put(): void;
-}
 
 /** Descriptors of the kernel's own files: beyond what any host gives out. */
 export const FIRST_OWN_FD = 0x4000_0000;
@@ -58,13 +18,13 @@ interface Held {
 }
 
 export class FileTable {
-  readonly #host: HostSupport | undefined;
+  readonly #host: FileSupport | undefined;
   readonly #own: (File | undefined)[] = [];
   readonly #held = new Map<number, Held>();
   readonly #batch = new Map<number, HostFile>();
 
   /** @param host - Without it, no descriptor of the host means anything here. */
-  constructor(host: HostSupport | undefined) {
+  constructor(host: FileSupport | undefined) {
     this.#host = host;
   }
 

@@ -3,27 +3,16 @@ import * as fs from 'node:fs';
 import { RWF_APPEND, RWF_DSYNC, RWF_SYNC } from '../../common/abi/constants.ts';
 import { ERRNO } from '../../common/abi/errno.ts';
 import type { DirectAlignment } from '../../common/kernel/aio-kernel.ts';
-import { aio_complete } from '../aio/aio-complete.ts';
-import { EIOCBQUEUED, type Kiocb } from '../aio/aio-kiocb.ts';
-import { aio_answer } from '../aio/aio-run.ts';
 import { linuxErrno } from '../errno-translation.ts';
+import { EIOCBQUEUED } from '../kernel-errno.ts';
 import { accessibleBytes, Transfer } from '../memory/iov-iter.ts';
-import type { AddressSpace } from '../memory/mm.ts';
-import type { WorkQueue } from '../workqueue/aio-wq.ts';
 import type { Executor, Position } from '../workqueue/executor.ts';
 import { inline } from '../workqueue/inline.ts';
-import type { File } from './file-table.ts';
+import { DEFAULT_POLLMASK, type File, type FileSupport } from './file.ts';
 import { type Identity, stillMeans } from './identity.ts';
+import type { Kiocb } from './kiocb.ts';
 import type { PendingSync, SyncBarrier } from './sync-barrier.ts';
 
-/** What host files need of the kernel. */
-export interface HostSupport {
-  readonly mm: AddressSpace;
-  readonly work: WorkQueue;
-}
-
-/** What a file without a poll method counts as: ready to read and to write (`linux/poll.h:DEFAULT_POLLMASK`). */
-export const DEFAULT_POLLMASK = 0x145;
 const NOTHING = [new Uint8Array(0)];
 /** Reads longer than this are first compared with the size of the file, so that a huge length costs no huge memory. */
 const ASK_SIZE_ABOVE = 1 << 18;
@@ -38,11 +27,11 @@ export class HostFile implements File {
   readonly #fd: number;
   readonly identity: Identity;
   readonly barrier: SyncBarrier;
-  readonly #host: HostSupport;
+  readonly #host: FileSupport;
   #readable: number | undefined;
   #writable: number | undefined;
 
-  constructor(fd: number, identity: Identity, host: HostSupport, barrier: SyncBarrier) {
+  constructor(fd: number, identity: Identity, host: FileSupport, barrier: SyncBarrier) {
     this.#fd = fd;
     this.identity = identity;
     this.#host = host;
@@ -102,8 +91,8 @@ export class HostFile implements File {
     const done = (count: number): void => {
       if (req.ki_cut) {
         transfer.release();
-        aio_complete(req, -ERRNO.EINTR);
-      } else aio_answer(req, finish(count), executor);
+        req.complete(-ERRNO.EINTR);
+      } else req.answer(finish(count), executor);
       this.#host.work.ended(req);
     };
     const answer =
@@ -175,7 +164,7 @@ export class HostFile implements File {
   /** A background write or sync of `req` has ended. */
   #ended(req: Kiocb, result: number, executor: Executor): void {
     const ready: PendingSync[] = this.barrier.writeEnded(req);
-    aio_answer(req, result, executor);
+    req.answer(result, executor);
     this.#host.work.ended(req);
     for (const start of ready) start();
   }

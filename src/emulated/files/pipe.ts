@@ -1,11 +1,10 @@
 /** Pipes (`fs/pipe.c`): 16 pages, each of which is filled once and given back when it has been read to its end. */
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../common/abi/constants.ts';
 import { ERRNO } from '../../common/abi/errno.ts';
-import type { Kiocb } from '../aio/aio-kiocb.ts';
-import { aio_advance_iovec } from '../aio/vect-retry.ts';
-import { copy_from_iter, copy_to_iter } from '../memory/iov-iter.ts';
+import { copy_from_iter, copy_to_iter, iov_iter_advance } from '../memory/iov-iter.ts';
 import { type AddressSpace, PAGE_SIZE } from '../memory/mm.ts';
-import type { File } from './file-table.ts';
+import type { File } from './file.ts';
+import type { Kiocb } from './kiocb.ts';
 import { OwnFile } from './own-file.ts';
 import { prepare_to_wait, WaitQueue } from './wait-queue.ts';
 
@@ -171,7 +170,7 @@ class PipeWriter extends OwnFile implements File {
     if (written !== 0) pipe.rd_wait.wake(POLLIN | POLLRDNORM);
     if (written < 0 || written === req.ki_left) return written;
     if (this.#nonblocking) return written === 0 ? -ERRNO.EAGAIN : written;
-    aio_advance_iovec(req, written);
+    iov_iter_advance(req, written);
     return prepare_to_wait(req, pipe.wr_wait);
   }
 

@@ -12,11 +12,10 @@ import {
   POLLWRNORM,
 } from '../../common/abi/constants.ts';
 import { ERRNO } from '../../common/abi/errno.ts';
-import type { Kiocb } from '../aio/aio-kiocb.ts';
-import { aio_advance_iovec } from '../aio/vect-retry.ts';
-import { copy_from_iter, copy_to_iter } from '../memory/iov-iter.ts';
+import { copy_from_iter, copy_to_iter, iov_iter_advance } from '../memory/iov-iter.ts';
 import type { AddressSpace } from '../memory/mm.ts';
-import type { File } from './file-table.ts';
+import type { File } from './file.ts';
+import type { Kiocb } from './kiocb.ts';
 import { OwnFile } from './own-file.ts';
 import { prepare_to_wait, WaitQueue } from './wait-queue.ts';
 
@@ -97,7 +96,7 @@ export class SocketEnd extends OwnFile implements File {
     if (fetched > 0) peer.#receive(bytes.subarray(0, fetched));
     if (fetched === req.ki_left) return fetched;
     if (this.#nonblocking) return fetched === 0 ? -ERRNO.EAGAIN : fetched;
-    aio_advance_iovec(req, fetched);
+    iov_iter_advance(req, fetched);
     return prepare_to_wait(req, this.poll_wait);
   }
 

@@ -1,5 +1,5 @@
 /** Keeps an fsync behind the writes to its file that were begun before it. */
-import type { Kiocb } from '../aio/aio-kiocb.ts';
+import type { Kiocb } from './kiocb.ts';
 
 /** Begins the sync. */
 export type PendingSync = () => void;

@@ -1,12 +1,11 @@
 /** A file whose operations the user supplies. */
 import { ERRNO } from '../../common/abi/errno.ts';
 import { invalidArgType } from '../../common/validate.ts';
-import type { Cancel, Kiocb } from '../aio/aio-kiocb.ts';
 import { accessibleBytes } from '../memory/iov-iter.ts';
 import type { AddressSpace } from '../memory/mm.ts';
+import { DEFAULT_POLLMASK, type File } from './file.ts';
 import type { FileOperations, FileRequest } from './file-operations.ts';
-import type { File } from './file-table.ts';
-import { DEFAULT_POLLMASK } from './host-file.ts';
+import type { Cancel, Kiocb } from './kiocb.ts';
 import { OwnFile } from './own-file.ts';
 import { errnoOf, type Operation, UserRequest, warnFaulty } from './user-request.ts';
 import { WaitQueue } from './wait-queue.ts';

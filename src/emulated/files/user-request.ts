@@ -2,15 +2,13 @@
 import { ERRNO } from '../../common/abi/errno.ts';
 import { errnoException } from '../../common/errors.ts';
 import { validateInteger } from '../../common/validate.ts';
-import { aio_complete } from '../aio/aio-complete.ts';
-import { EIOCBQUEUED, EIOCBRETRY, KIF_CANCELLED, KIF_DONE, type Kiocb } from '../aio/aio-kiocb.ts';
-import { aio_answer, kick_iocb } from '../aio/aio-run.ts';
-import { aio_advance_iovec } from '../aio/vect-retry.ts';
 import { linuxErrno } from '../errno-translation.ts';
+import { EIOCBQUEUED, EIOCBRETRY } from '../kernel-errno.ts';
 import { accessibleBytes, copy_from_iter, copy_to_iter } from '../memory/iov-iter.ts';
 import type { AddressSpace } from '../memory/mm.ts';
 import { inline } from '../workqueue/inline.ts';
 import type { FileAnswer, FileOperations, FileRequest } from './file-operations.ts';
+import type { Kiocb } from './kiocb.ts';
 
 const MAX_ERRNO = 4095;
 
@@ -75,13 +73,13 @@ export class UserRequest implements FileRequest {
   }
 
   get isOver(): boolean {
-    return this.#isWithdrawn || (this.#req.ki_flags & KIF_DONE) !== 0;
+    return this.#isWithdrawn || this.#req.isDone;
   }
 
   /** Not the file ended it: what the file still has to say comes late, and is no fault. */
   get #isWithdrawn(): boolean {
     if (this.#isCalledOff) return false;
-    return this.#req.ki_cut || (this.#req.ki_flags & KIF_CANCELLED) !== 0;
+    return this.#req.ki_cut || this.#req.isCancelled;
   }
 
   get bytes(): Uint8Array {
@@ -96,11 +94,11 @@ export class UserRequest implements FileRequest {
     // The submitter's memory may have gone meanwhile; the next run finds that out.
     if (moved <= 0) return;
     this.#bytes = this.bytes.subarray(moved);
-    aio_advance_iovec(this.#req, moved);
+    this.#req.advance(moved);
   }
 
   kick(): void {
-    if (!this.isOver) kick_iocb(this.#req);
+    if (!this.isOver) this.#req.kick();
   }
 
   complete(answer: FileAnswer): void {
@@ -152,10 +150,10 @@ export class UserRequest implements FileRequest {
     } finally {
       this.#isCalledOff = false;
     }
-    if (answer === false) return (this.#req.ki_flags & KIF_DONE) === 0 ? -ERRNO.EAGAIN : 0;
-    if (this.#state === 'awaited' && (this.#req.ki_flags & KIF_DONE) === 0) {
+    if (answer === false) return this.#req.isDone ? 0 : -ERRNO.EAGAIN;
+    if (this.#state === 'awaited' && !this.#req.isDone) {
       this.#state = 'idle';
-      aio_complete(this.#req, -ERRNO.EINTR);
+      this.#req.complete(-ERRNO.EINTR);
       this.#ended();
     }
     return 0;
@@ -165,7 +163,7 @@ export class UserRequest implements FileRequest {
     const req = this.#req;
     this.#state = 'awaited';
     req.ki_ctx?.began(req);
-    if (req.ki_cancel !== undefined) req.ki_ctx?.active_reqs.add(req);
+    if (req.ki_cancel !== undefined) req.activate();
     const run = this.#runs;
     const settle = (value: () => FileAnswer): void => {
       if (run === this.#runs) this.complete(this.#isWithdrawn ? -ERRNO.EINTR : value());
@@ -182,8 +180,8 @@ export class UserRequest implements FileRequest {
     const req = this.#req;
     if (this.#state !== 'awaited') return;
     this.#state = 'idle';
-    if (req.ki_cut) aio_complete(req, -ERRNO.EINTR);
-    else aio_answer(req, this.#take(answer), inline);
+    if (req.ki_cut) req.complete(-ERRNO.EINTR);
+    else req.answer(this.#take(answer), inline);
     this.#ended();
   }
 

@@ -1,7 +1,7 @@
 /** Who wants to know that a file became ready. */
 
-import { EIOCBRETRY, type Kiocb } from '../aio/aio-kiocb.ts';
-import { kick_iocb } from '../aio/aio-run.ts';
+import { EIOCBRETRY } from '../kernel-errno.ts';
+import type { Kiocb } from './kiocb.ts';
 
 /**
  * Called on a wake-up, with the poll bits of what happened; 0 if the waker does not tell.
@@ -56,7 +56,7 @@ export function prepare_to_wait(req: Kiocb, queue: WaitQueue): number {
   req.ki_wait?.();
   const aio_wake_function: WakeFunction = () => {
     req.ki_wait = undefined;
-    kick_iocb(req);
+    req.kick();
     return true;
   };
   queue.add(aio_wake_function);

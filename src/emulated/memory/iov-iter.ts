@@ -1,11 +1,45 @@
 /** Moving the data of a request between user memory and bounce memory. */
 
-import type { Kiocb } from '../aio/aio-kiocb.ts';
 import { type Bounce, type BouncePool, bouncePool } from './bounce.ts';
 import { type Access, type AddressSpace, PAGE_SIZE } from './mm.ts';
 
+/** Segments of a vectored request, captured at submission. The current one is shortened as the request advances. */
+export interface Segments {
+  readonly base: number[];
+  readonly length: number[];
+}
+
+/** Where the data of a request lies in user memory, and how far it has come (`struct iov_iter`). */
+export interface IovIter {
+  /** Address of the buffer, if there is one segment. */
+  ki_buf: number;
+  /** Bytes in all segments. */
+  ki_nbytes: number;
+  /** Bytes that are still to be moved: the progress of the request. */
+  ki_left: number;
+  ki_segments: Segments | undefined;
+  /** The segment to go on with. */
+  ki_cur_seg: number;
+}
+
+/** Moves a request on by `bytes`: whole segments are left behind, the current one is shortened. */
+export function iov_iter_advance(iter: IovIter, bytes: number): void {
+  iter.ki_left -= bytes;
+  const segments = iter.ki_segments;
+  if (segments === undefined) {
+    iter.ki_buf += bytes;
+    return;
+  }
+  const { base, length } = segments;
+  let left = bytes;
+  while (left > 0 && left >= length[iter.ki_cur_seg]!) left -= length[iter.ki_cur_seg++]!;
+  if (left === 0) return;
+  base[iter.ki_cur_seg]! += left;
+  length[iter.ki_cur_seg]! -= left;
+}
+
 /** Bytes of the request's segments before the first that cannot be accessed. */
-export function accessibleBytes(mm: AddressSpace, req: Kiocb, access: Access): number {
+export function accessibleBytes(mm: AddressSpace, req: IovIter, access: Access): number {
   const segments = req.ki_segments;
   if (segments === undefined) return mm.accessible(req.ki_buf, req.ki_left, access);
   let total = 0;
@@ -30,7 +64,7 @@ export class Transfer {
 
   /** @param bytes - How many of the request's bytes to make room for. */
   constructor(
-    req: Pick<Kiocb, 'ki_buf' | 'ki_segments' | 'ki_cur_seg'>,
+    req: Pick<IovIter, 'ki_buf' | 'ki_segments' | 'ki_cur_seg'>,
     bytes: number,
     pool: BouncePool = bouncePool,
   ) {
@@ -103,7 +137,7 @@ export class Transfer {
 }
 
 /** Segments of a request from where it stands, as far as `bytes` reach. */
-function* segmentsOf(req: Kiocb, bytes: number): Generator<readonly [address: number, length: number]> {
+function* segmentsOf(req: IovIter, bytes: number): Generator<readonly [address: number, length: number]> {
   const segments = req.ki_segments;
   if (segments === undefined) {
     yield [req.ki_buf, bytes];
@@ -117,7 +151,7 @@ function* segmentsOf(req: Kiocb, bytes: number): Generator<readonly [address: nu
 }
 
 /** `copy_to_iter`: hands bytes out, from where the request stands. @returns How many arrived before memory that is gone. */
-export function copy_to_iter(mm: AddressSpace, req: Kiocb, bytes: Uint8Array): number {
+export function copy_to_iter(mm: AddressSpace, req: IovIter, bytes: Uint8Array): number {
   let copied = 0;
   for (const [address, length] of segmentsOf(req, bytes.length)) {
     const there = mm.accessible(address, length, 'write');
@@ -131,7 +165,7 @@ export function copy_to_iter(mm: AddressSpace, req: Kiocb, bytes: Uint8Array): n
 }
 
 /** `copy_from_iter`: fetches bytes, from where the request stands. @returns How many came before memory that is gone. */
-export function copy_from_iter(mm: AddressSpace, req: Kiocb, bytes: Uint8Array): number {
+export function copy_from_iter(mm: AddressSpace, req: IovIter, bytes: Uint8Array): number {
   let copied = 0;
   for (const [address, length] of segmentsOf(req, bytes.length)) {
     const there = mm.accessible(address, length, 'read');

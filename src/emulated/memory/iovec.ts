@@ -2,8 +2,8 @@
 import { MAX_RW_COUNT, UIO_MAXIOV } from '../../common/abi/constants.ts';
 import { ERRNO } from '../../common/abi/errno.ts';
 import { IOVEC_BYTES } from '../../common/abi/layout.ts';
-import type { Kiocb } from '../aio/aio-kiocb.ts';
 import type { Profile } from '../profiles.ts';
+import type { IovIter } from './iov-iter.ts';
 import { type AddressSpace, access_ok } from './mm.ts';
 import { fromHalves } from './registers.ts';
 
@@ -11,7 +11,7 @@ const SSIZE_MAX = 0x7fff_ffff_ffff_ffffn;
 
 /** One buffer: cut to what one request may move, where the kernel does that, then judged. */
 export function import_ubuf(
-  req: Kiocb,
+  req: IovIter,
   address: number,
   bytes: number,
   { cutsLengths }: Pick<Profile, 'cutsLengths'>,
@@ -26,7 +26,7 @@ export function import_ubuf(
 /** @param countLow - Elements: `aio_nbytes`, of which today's kernel takes the low half. */
 export function import_iovec(
   mm: AddressSpace,
-  req: Kiocb,
+  req: IovIter,
   array: number,
   countLow: number,
   countHigh: number,

@@ -4,7 +4,8 @@ import { ERRNO } from '../../common/abi/errno.ts';
 import { errnoException } from '../../common/errors.ts';
 import type { DescriptorCalls } from '../../common/kernel/kernel-files.ts';
 import { invalidArgValue, outOfRange } from '../../common/validate.ts';
-import type { KernelState } from '../aio/kernel-state.ts';
+import type { FileTable } from '../files/file-table.ts';
+import type { AddressSpace } from '../memory/mm.ts';
 import type { Disk, Done } from './disk.ts';
 import type { SimulatedFileSystem } from './file-system.ts';
 import type { Attributes } from './inode.ts';
@@ -18,12 +19,18 @@ const MAX_READ_FILE_BYTES = 2 ** 31 - 1;
 
 type View = NodeJS.ArrayBufferView;
 
+/** What the calls need of the kernel that they belong to. */
+interface CallsSupport {
+  readonly files: FileTable;
+  readonly mm: AddressSpace;
+}
+
 export class SimulatedCalls implements DescriptorCalls {
-  readonly #kernel: KernelState;
+  readonly #kernel: CallsSupport;
   readonly #disk: Disk;
   readonly #fs: SimulatedFileSystem;
 
-  constructor(kernel: KernelState, disk: Disk, fs: SimulatedFileSystem) {
+  constructor(kernel: CallsSupport, disk: Disk, fs: SimulatedFileSystem) {
     this.#kernel = kernel;
     this.#disk = disk;
     this.#fs = fs;

@@ -1,19 +1,14 @@
 /** An open file of a simulated disk, as the emulated kernel sees it. */
 import { RWF_APPEND, RWF_DSYNC, RWF_SYNC } from '../../common/abi/constants.ts';
 import { ERRNO } from '../../common/abi/errno.ts';
-import { aio_complete } from '../aio/aio-complete.ts';
-import { EIOCBQUEUED, type Kiocb } from '../aio/aio-kiocb.ts';
-import { aio_answer } from '../aio/aio-run.ts';
-import type { KernelState } from '../aio/kernel-state.ts';
-import type { File } from '../files/file-table.ts';
+import { DEFAULT_POLLMASK, type File, type FileSupport } from '../files/file.ts';
+import type { Kiocb } from '../files/kiocb.ts';
 import { OwnFile } from '../files/own-file.ts';
+import { EIOCBQUEUED } from '../kernel-errno.ts';
 import { accessibleBytes, Transfer } from '../memory/iov-iter.ts';
 import type { Executor } from '../workqueue/executor.ts';
 import type { Disk, Opened, WriteSync } from './disk.ts';
 import type { Inode } from './inode.ts';
-
-/** What a file without a poll method counts as: ready to read and to write (`linux/poll.h:DEFAULT_POLLMASK`). */
-const DEFAULT_POLLMASK = 0x145;
 
 /** How a file was opened. */
 export interface OpenMode {
@@ -36,9 +31,9 @@ export class SimulatedFile extends OwnFile implements File, Opened {
   /** Where transfers without a position go on. */
   position = 0;
   readonly #disk: Disk;
-  readonly #kernel: KernelState;
+  readonly #kernel: FileSupport;
 
-  constructor(kernel: KernelState, disk: Disk, inode: Inode, path: string, mode: OpenMode) {
+  constructor(kernel: FileSupport, disk: Disk, inode: Inode, path: string, mode: OpenMode) {
     super();
     this.#kernel = kernel;
     this.#disk = disk;
@@ -136,8 +131,8 @@ export class SimulatedFile extends OwnFile implements File, Opened {
 
   #end(req: Kiocb, executor: Executor, result: () => number): void {
     // Nobody may touch the memory of a request that was cut off.
-    if (req.ki_cut) aio_complete(req, -ERRNO.EINTR);
-    else aio_answer(req, result(), executor);
+    if (req.ki_cut) req.complete(-ERRNO.EINTR);
+    else req.answer(result(), executor);
     this.#kernel.work.ended(req);
   }
 
@@ -167,7 +162,7 @@ function segmentsOf({
 }
 
 /** A copy of the bytes that a request writes. @returns `undefined` where there is no memory for it. */
-function gather(mm: KernelState['mm'], req: Kiocb, length: number): Uint8Array | undefined {
+function gather(mm: FileSupport['mm'], req: Kiocb, length: number): Uint8Array | undefined {
   try {
     const transfer = new Transfer(req, length);
     transfer.copyFromUser(mm, length);

@@ -4,7 +4,7 @@
  * On descriptors of the host the operation itself is run then, on this thread. The files of a simulated disk take their time
  * from the same clock by themselves (`simulated/disk.ts`).
  */
-import { EIOCBQUEUED } from '../aio/aio-kiocb.ts';
+import { EIOCBQUEUED } from '../kernel-errno.ts';
 import type { Done, Executor } from '../workqueue/executor.ts';
 import { inline } from '../workqueue/inline.ts';
 import type { VirtualClock } from './virtual-clock.ts';

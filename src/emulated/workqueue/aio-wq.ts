@@ -5,25 +5,65 @@
  * order in which they were submitted.
  */
 
-import type { Kiocb } from '../aio/aio-kiocb.ts';
-import { aio_run_iocb, aio_run_kicked_once } from '../aio/aio-run.ts';
-import type { Kioctx } from '../aio/kioctx.ts';
 import { type Clock, hostClock } from '../clock.ts';
 import { Allowance } from './allowance.ts';
 import type { Executor } from './executor.ts';
+import { inline } from './inline.ts';
+import type { RunList } from './run-list.ts';
 
 /** Requests that may run on this thread before the event loop has its turn. */
 const TURN = 32;
 
+/** What the work queue knows of a request. */
+export interface WorkRequest {
+  ki_next: WorkRequest | undefined;
+  readonly ki_ctx: WorkContext | undefined;
+  /** Its file may have to wait for somebody else, for ever perhaps. */
+  readonly ki_filp: { readonly mayWait: boolean };
+  /** Runs once, on `executor`. Preconditions: it is on no list and does not run. */
+  run(executor: Executor): void;
+}
+
+/** What the work queue knows of a context. */
+export interface WorkContext {
+  /** Kicked, and not run since. */
+  readonly run_list: RunList<WorkRequest>;
+  /** Accepted, and not run yet. */
+  readonly accepted: RunList<WorkRequest>;
+  /** Somebody sleeps until something ends. */
+  readonly isAwaited: boolean;
+  /** Waits for its turn. */
+  queued: boolean;
+  /** Calls off the work item that will drain the run list. */
+  delayed: (() => void) | undefined;
+  /** Whether it comes without delay. */
+  delayedAtOnce: boolean;
+  /** An operation of `req` was begun, and goes on in the background. */
+  began(req: WorkRequest): void;
+  ended(req: WorkRequest): void;
+  /** A request left the run list, or an operation ended. */
+  progressed(): void;
+}
+
+/** `__aio_run_iocbs`: takes the whole run list and runs each once. @returns Whether more has arrived meanwhile. */
+export function aio_run_kicked_once(ctx: Pick<WorkContext, 'run_list'>): boolean {
+  const { last } = ctx.run_list;
+  for (let req = ctx.run_list.shift(); req !== undefined; req = ctx.run_list.shift()) {
+    req.run(inline);
+    if (req === last) break;
+  }
+  return !ctx.run_list.isEmpty;
+}
+
 export class WorkQueue {
   readonly executor: Executor;
   readonly #allowance: Allowance;
-  #contexts: Kioctx[] = [];
+  #contexts: WorkContext[] = [];
   #running = 0;
   /** Of those, on files that may wait for somebody else. */
   #waiting = 0;
   /** The operation whose time is measured, one after the other. */
-  #probe: Kiocb | undefined;
+  #probe: WorkRequest | undefined;
   #probedSinceMs = 0;
   #scheduled = false;
   #pumping = false;
@@ -50,7 +90,7 @@ export class WorkQueue {
   }
 
   /** `aio_queue_work`: comes round to what was kicked in `ctx`, at once if somebody waits there, else after a while. */
-  aio_queue_work(ctx: Kioctx): void {
+  aio_queue_work(ctx: WorkContext): void {
     const atOnce = ctx.isAwaited || this.#kickDelayNs === 0;
     if (ctx.delayed !== undefined) {
       if (!atOnce || ctx.delayedAtOnce) return;
@@ -61,7 +101,7 @@ export class WorkQueue {
   }
 
   /** The work item: drains once, and comes back without delay if more came. */
-  #aio_kick_handler(ctx: Kioctx): void {
+  #aio_kick_handler(ctx: WorkContext): void {
     ctx.delayed = undefined;
     const more = aio_run_kicked_once(ctx);
     ctx.progressed();
@@ -76,7 +116,7 @@ export class WorkQueue {
   }
 
   /** Begins what was accepted in `ctx` soon, and never from inside this call. */
-  queue(ctx: Kioctx): void {
+  queue(ctx: WorkContext): void {
     if (!ctx.queued) {
       ctx.queued = true;
       this.#contexts.push(ctx);
@@ -94,7 +134,7 @@ export class WorkQueue {
   }
 
   /** Whether the next request of `ctx` may wait for ever, and as many as may do so are under way. */
-  #isStalled(ctx: Kioctx): boolean {
+  #isStalled(ctx: WorkContext): boolean {
     if (this.#allowance.hasRoomToWait(this.#waiting)) return false;
     const { first } = ctx.accepted;
     return first?.ki_filp.mayWait === true && this.#counts(first);
@@ -120,7 +160,7 @@ export class WorkQueue {
   };
 
   /** A request that was begun has ended. */
-  ended(req: Kiocb): void {
+  ended(req: WorkRequest): void {
     if (this.#counts(req)) {
       this.#running--;
       if (req.ki_filp.mayWait) this.#waiting--;
@@ -136,7 +176,7 @@ export class WorkQueue {
   #pump(limit = TURN): void {
     this.#pumping = true;
     let turn = 0;
-    let stalled: Kioctx[] | undefined;
+    let stalled: WorkContext[] | undefined;
     while (this.#hasRoom) {
       if (turn === limit) {
         this.#scheduleLater();
@@ -157,7 +197,7 @@ export class WorkQueue {
         this.#contexts.push(ctx);
       }
       const before = this.#running;
-      aio_run_iocb(req, this.executor);
+      req.run(this.executor);
       if (this.#running === before) turn++;
       ctx.progressed();
     }
@@ -166,7 +206,7 @@ export class WorkQueue {
   }
 
   /** An operation of `req` goes to the executor. */
-  began(req: Kiocb): void {
+  began(req: WorkRequest): void {
     if (this.#counts(req)) {
       this.#running++;
       if (req.ki_filp.mayWait) this.#waiting++;
@@ -178,7 +218,7 @@ export class WorkQueue {
     req.ki_ctx?.began(req);
   }
 
-  #counts(req: Kiocb): boolean {
+  #counts(req: WorkRequest): boolean {
     return this.executor.waitsApart !== true || !req.ki_filp.mayWait;
   }
 }

@@ -1,7 +1,7 @@
 /** Runs operations on libuv's thread pool, through the callback functions of `node:fs`. */
 import * as fs from 'node:fs';
-import { EIOCBQUEUED } from '../aio/aio-kiocb.ts';
 import { linuxErrno } from '../errno-translation.ts';
+import { EIOCBQUEUED } from '../kernel-errno.ts';
 import type { Done, Executor } from './executor.ts';
 
 type Callback = (error: NodeJS.ErrnoException | null, count?: number) => void;

@@ -3,7 +3,7 @@
  * `io_getevents` and its event loop stands still.
  */
 import { ERRNO } from '../../common/abi/errno.ts';
-import { EIOCBQUEUED } from '../aio/aio-kiocb.ts';
+import { EIOCBQUEUED } from '../kernel-errno.ts';
 import { type Crew, crewOf } from './crew.ts';
 import type { Done, Executor, Position } from './executor.ts';
 import { inline } from './inline.ts';

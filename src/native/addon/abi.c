@@ -1,5 +1,4 @@
-/* The ABI as the compiler saw it: sizes, offsets and numbers by the titles that the tables of src/common/abi have. */
-#include "addon.h"
+#include "abi.h"
 
 #include <errno.h>
 #include <linux/aio_abi.h>
@@ -7,10 +6,13 @@
 #include <linux/ioprio.h>
 #include <poll.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
+
+#include "values.h"
 
 #define TIMESPEC struct timespec
 

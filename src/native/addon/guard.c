@@ -5,13 +5,20 @@
  * JavaScript: a context that exists must be known, and an id that is gone must be forgotten, before JavaScript goes on.
  * The kernel gives out ids again, to whichever thread asks next.
  */
-#include "addon.h"
+#include "guard.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "link.h"
+#include "mailbox.h"
+#include "thread.h"
+#include "values.h"
 
 struct context {
   struct link link;

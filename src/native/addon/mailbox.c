@@ -1,21 +1,34 @@
-/* What threads have finished comes back to JavaScript here, on the event loop of the environment that asked. */
-#include "addon.h"
+#include "mailbox.h"
 
+#include <pthread.h>
 #include <stdlib.h>
+#include <uv.h>
 
-static void await_one_more(struct environment *environment) {
-  if (environment->awaited++ == 0) uv_ref((uv_handle_t *)&environment->mailbox);
+#include "callback.h"
+#include "values.h"
+
+struct mailbox {
+  uv_async_t bell;
+  napi_async_context context;
+  /* Jobs whose callbacks will be called. */
+  unsigned awaited;
+  pthread_mutex_t lock;
+  struct link jobs; /* under the lock */
+};
+
+static void await_one_more(struct mailbox *mailbox) {
+  if (mailbox->awaited++ == 0) uv_ref((uv_handle_t *)&mailbox->bell);
 }
 
-static void await_one_less(struct environment *environment) {
-  if (--environment->awaited == 0) uv_unref((uv_handle_t *)&environment->mailbox);
+static void await_one_less(struct mailbox *mailbox) {
+  if (--mailbox->awaited == 0) uv_unref((uv_handle_t *)&mailbox->bell);
 }
 
-static void take_all(struct environment *environment, struct link *jobs) {
+static void take_all(struct mailbox *mailbox, struct link *jobs) {
   struct link *job;
-  pthread_mutex_lock(&environment->mailbox_lock);
-  while ((job = link_take_first(&environment->mailbox_jobs)) != NULL) link_append(jobs, job);
-  pthread_mutex_unlock(&environment->mailbox_lock);
+  pthread_mutex_lock(&mailbox->lock);
+  while ((job = link_take_first(&mailbox->jobs)) != NULL) link_append(jobs, job);
+  pthread_mutex_unlock(&mailbox->lock);
 }
 
 static void deliver(struct job *job) {
@@ -24,50 +37,61 @@ static void deliver(struct job *job) {
   if (napi_open_handle_scope(environment->env, &scope) != napi_ok) return;
   napi_value result = from_long(environment->env, job->result);
   if (job->arrived != NULL) job->arrived(job);
-  call_back(environment, environment->mailbox_context, job->callback, 1, &result);
+  call_back(environment->env, environment->mailbox->context, job->callback, 1, &result);
   job_drop(job);
   napi_close_handle_scope(environment->env, scope);
 }
 
-static void on_mail(uv_async_t *handle) {
-  struct environment *environment = handle->data;
+static void on_bell(uv_async_t *bell) {
+  struct environment *environment = bell->data;
   struct link jobs;
   struct job *job;
   link_init(&jobs);
-  take_all(environment, &jobs);
+  take_all(environment->mailbox, &jobs);
   while ((job = link_take_first(&jobs)) != NULL) deliver(job);
 }
 
 int mailbox_open(struct environment *environment) {
-  link_init(&environment->mailbox_jobs);
-  int error = -pthread_mutex_init(&environment->mailbox_lock, NULL);
-  if (error != 0) return error;
-  error = uv_async_init(environment->loop, &environment->mailbox, on_mail);
+  struct mailbox *mailbox = calloc(1, sizeof *mailbox);
+  if (mailbox == NULL) return UV_ENOMEM;
+  link_init(&mailbox->jobs);
+  int error = -pthread_mutex_init(&mailbox->lock, NULL);
+  if (error == 0) {
+    error = uv_async_init(environment->loop, &mailbox->bell, on_bell);
+    if (error != 0) pthread_mutex_destroy(&mailbox->lock);
+  }
   if (error != 0) {
-    pthread_mutex_destroy(&environment->mailbox_lock);
+    free(mailbox);
     return error;
   }
-  environment->mailbox.data = environment;
-  environment->mailbox_context = new_async_context(environment->env, "kaio:thread");
+  mailbox->bell.data = environment;
+  mailbox->context = new_async_context(environment->env, "kaio:thread");
+  environment->mailbox = mailbox;
   environment_handle_opened(environment);
-  uv_unref((uv_handle_t *)&environment->mailbox);
+  uv_unref((uv_handle_t *)&mailbox->bell);
   return 0;
 }
 
-static void on_closed(uv_handle_t *handle) { environment_handle_closed(handle->data); }
+static void on_closed(uv_handle_t *bell) {
+  struct environment *environment = bell->data;
+  pthread_mutex_destroy(&environment->mailbox->lock);
+  free(environment->mailbox);
+  environment->mailbox = NULL;
+  environment_handle_closed(environment);
+}
 
-/* Preconditions: no thread that could post is left. */
 void mailbox_close(struct environment *environment) {
+  struct mailbox *mailbox = environment->mailbox;
   struct link jobs;
   struct job *job;
   link_init(&jobs);
-  take_all(environment, &jobs);
+  take_all(mailbox, &jobs);
   while ((job = link_take_first(&jobs)) != NULL) {
     if (job->arrived != NULL) job->arrived(job);
     job_drop(job);
   }
-  napi_async_destroy(environment->env, environment->mailbox_context);
-  uv_close((uv_handle_t *)&environment->mailbox, on_closed);
+  napi_async_destroy(environment->env, mailbox->context);
+  uv_close((uv_handle_t *)&mailbox->bell, on_closed);
 }
 
 struct job *job_new(struct environment *environment, napi_value callback) {
@@ -79,23 +103,22 @@ struct job *job_new(struct environment *environment, napi_value callback) {
     free(job);
     return NULL;
   }
-  await_one_more(environment);
+  await_one_more(environment->mailbox);
   return job;
 }
 
 void job_post(struct job *job, long result) {
-  struct environment *environment = job->environment;
+  struct mailbox *mailbox = job->environment->mailbox;
   job->result = result;
-  /* Inside the lock: once the job can be seen, the environment may close the handle. */
-  pthread_mutex_lock(&environment->mailbox_lock);
-  link_append(&environment->mailbox_jobs, &job->link);
-  uv_async_send(&environment->mailbox);
-  pthread_mutex_unlock(&environment->mailbox_lock);
+  /* Inside the lock: once the job can be seen, the environment may close the bell. */
+  pthread_mutex_lock(&mailbox->lock);
+  link_append(&mailbox->jobs, &job->link);
+  uv_async_send(&mailbox->bell);
+  pthread_mutex_unlock(&mailbox->lock);
 }
 
-/* Preconditions: on the environment's thread, and in no list. */
 void job_drop(struct job *job) {
-  await_one_less(job->environment);
+  await_one_less(job->environment->mailbox);
   napi_delete_reference(job->environment->env, job->callback);
   free(job);
 }

@@ -4,14 +4,21 @@
  * One call at a time, in the order they were asked for: requests of a context that has one such thread enter the kernel as they
  * would from the event loop.
  */
-#include "addon.h"
+#include "submit-thread.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "link.h"
+#include "mailbox.h"
+#include "thread.h"
+#include "values.h"
 
 /* Between two attempts at a thread that may just not have been in the call yet. */
 #define INTERRUPT_NANOSECONDS 2000000

@@ -4,12 +4,18 @@
  * The reference to the callback is strong. Through it hangs all that the kernel may still write to (the queue, its iocbs,
  * the buffers in flight): it is let go by close(), or when the guard has destroyed the contexts.
  */
-#include "addon.h"
+#include "watcher.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <uv.h>
+
+#include "callback.h"
+#include "link.h"
+#include "values.h"
 
 struct watcher {
   struct link link;
@@ -58,7 +64,7 @@ static void on_readable(uv_poll_t *handle, int status, int events) {
   (void)events;
   /* An eventfd whose counter has overflown reports an error, and is readable all the same. */
   if (napi_open_handle_scope(watcher->environment->env, &scope) != napi_ok) return;
-  call_back(watcher->environment, watcher->context, watcher->callback, 0, NULL);
+  call_back(watcher->environment->env, watcher->context, watcher->callback, 0, NULL);
   napi_close_handle_scope(watcher->environment->env, scope);
 }
 

@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict';
-import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, it } from 'vitest';
 import { run } from '../../support/kaio.ts';
 import { KERNELS } from '../../support/kernels.ts';
 
-const index = pathToFileURL(
-  join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'dist/src/index.js'),
-).href;
+const index = new URL('../../../dist/src/index.js', import.meta.url).href;
 
 for (const { name, missing } of KERNELS) {
   describe.skipIf(missing !== undefined)(`a process with an AioContext, ${name}`, () => {

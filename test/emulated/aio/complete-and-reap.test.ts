@@ -1,8 +1,9 @@
 import { describe, expect, it, vi } from 'vitest';
 import { IOCB_CMD_PREAD } from '../../../src/common/abi/constants.ts';
 import { aio_complete } from '../../../src/emulated/aio/aio-complete.ts';
-import { Kiocb } from '../../../src/emulated/aio/aio-kiocb.ts';
+import { AioKiocb } from '../../../src/emulated/aio/aio-kiocb.ts';
 import { AioRingInfo, ringBytes } from '../../../src/emulated/aio/aio-ring.ts';
+import { KIOCB_OPERATIONS } from '../../../src/emulated/aio/kiocb-operations.ts';
 import { Kioctx } from '../../../src/emulated/aio/kioctx.ts';
 import { EventFd } from '../../../src/emulated/files/eventfd.ts';
 import type { FileRequest } from '../../../src/emulated/index.ts';
@@ -18,7 +19,7 @@ describe('aio_complete', () => {
     const mm = new AddressSpace();
     const ring = new AioRingInfo(new ArrayBuffer(ringBytes(62)));
     const words = new Uint32Array(ring.memory);
-    const ctx = new Kioctx(0x1000, 1, ring, 1, { debug: true });
+    const ctx = new Kioctx<AioKiocb>(0x1000, 1, ring, 1, { debug: true });
     const [file, eventfd] = [new EventFd(mm, 0, 0), new EventFd(mm, 0, 0)];
     const seen: string[] = [];
     const store = vi.spyOn(Atomics, 'store').mockImplementation((array, index, value) => {
@@ -31,7 +32,7 @@ describe('aio_complete', () => {
       return true;
     });
     eventfd.get();
-    const req = new Kiocb(ctx, IOCB_CMD_PREAD, 0x40, 77, 0, file, eventfd);
+    const req = new AioKiocb(ctx, IOCB_CMD_PREAD, 0x40, 77, 0, file, eventfd, KIOCB_OPERATIONS);
     aio_complete(req, 5);
     store.mockRestore();
     expect(seen).toEqual(['tail 1: data 77, result 5, signalled false', 'signal: 1 in the ring']);

@@ -2,12 +2,14 @@ import { AssertionError } from 'node:assert';
 import { describe, expect, it } from 'vitest';
 import { IOCB_CMD_PREAD } from '../../../src/common/abi/constants.ts';
 import { aio_complete } from '../../../src/emulated/aio/aio-complete.ts';
-import { aio_put_req, EIOCBQUEUED, Kiocb } from '../../../src/emulated/aio/aio-kiocb.ts';
+import { AioKiocb, aio_put_req } from '../../../src/emulated/aio/aio-kiocb.ts';
 import { AioRingInfo, ringBytes } from '../../../src/emulated/aio/aio-ring.ts';
 import { aio_run_iocb } from '../../../src/emulated/aio/aio-run.ts';
+import { KIOCB_OPERATIONS } from '../../../src/emulated/aio/kiocb-operations.ts';
 import { Kioctx, put_ioctx } from '../../../src/emulated/aio/kioctx.ts';
 import { EventFd } from '../../../src/emulated/files/eventfd.ts';
 import type { FileRequest } from '../../../src/emulated/index.ts';
+import { EIOCBQUEUED } from '../../../src/emulated/kernel-errno.ts';
 import { AddressSpace } from '../../../src/emulated/memory/mm.ts';
 import { inline } from '../../../src/emulated/workqueue/inline.ts';
 import { user } from '../user.ts';
@@ -17,10 +19,10 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 function context(debug: boolean) {
   const ring = new AioRingInfo(new ArrayBuffer(ringBytes(62)));
-  const ctx = new Kioctx(0x1000, 1, ring, 1, { debug });
+  const ctx = new Kioctx<AioKiocb>(0x1000, 1, ring, 1, { debug });
   const file = new EventFd(new AddressSpace(), 0, 0);
   const request = () => {
-    const req = new Kiocb(ctx, IOCB_CMD_PREAD, 0, 0, 0, file, undefined);
+    const req = new AioKiocb(ctx, IOCB_CMD_PREAD, 0, 0, 0, file, undefined, KIOCB_OPERATIONS);
     file.get();
     ctx.reqs_active++;
     return req;

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { IOCB_CMD_PREAD } from '../../../src/common/abi/constants.ts';
-import { EIOCBRETRY, Kiocb, type Retry } from '../../../src/emulated/aio/aio-kiocb.ts';
+import { AioKiocb, type Retry } from '../../../src/emulated/aio/aio-kiocb.ts';
 import { AioRingInfo, ringBytes } from '../../../src/emulated/aio/aio-ring.ts';
 import { aio_run_iocb, kick_iocb } from '../../../src/emulated/aio/aio-run.ts';
+import { KIOCB_OPERATIONS } from '../../../src/emulated/aio/kiocb-operations.ts';
 import { Kioctx } from '../../../src/emulated/aio/kioctx.ts';
-import type { File } from '../../../src/emulated/files/file-table.ts';
+import type { File } from '../../../src/emulated/files/file.ts';
 import type { FileRequest } from '../../../src/emulated/index.ts';
+import { EIOCBRETRY } from '../../../src/emulated/kernel-errno.ts';
 import { WorkQueue } from '../../../src/emulated/workqueue/aio-wq.ts';
 import { inline } from '../../../src/emulated/workqueue/inline.ts';
 import { user } from '../user.ts';
@@ -40,9 +42,9 @@ function bench(ki_retry: Retry, kickDelayNs = 0) {
   };
   const work = new WorkQueue(inline, 4, clock, kickDelayNs);
   const ring = new AioRingInfo(new ArrayBuffer(ringBytes(62)));
-  const ctx = new Kioctx(0x1000, 1, ring, 1, { work, debug: true });
+  const ctx = new Kioctx<AioKiocb>(0x1000, 1, ring, 1, { work, debug: true });
   const request = () => {
-    const req = new Kiocb(ctx, IOCB_CMD_PREAD, 0, 0, 0, nothing, undefined);
+    const req = new AioKiocb(ctx, IOCB_CMD_PREAD, 0, 0, 0, nothing, undefined, KIOCB_OPERATIONS);
     req.ki_retry = ki_retry;
     req.ki_users = 1;
     ctx.reqs_active++;
@@ -108,7 +110,7 @@ describe('kick_iocb', () => {
   });
 
   it('the work item drains once, and comes back without delay if more came', () => {
-    const kicked = new Set<Kiocb>();
+    const kicked = new Set<AioKiocb>();
     let runs = 0;
     const { ctx, timers, request, tick } = bench((req) => {
       runs++;

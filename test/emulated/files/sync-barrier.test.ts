@@ -1,9 +1,11 @@
 import * as fs from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { EIOCBQUEUED, Kiocb } from '../../../src/emulated/aio/aio-kiocb.ts';
+import { AioKiocb } from '../../../src/emulated/aio/aio-kiocb.ts';
 import { AioRingInfo, ringBytes } from '../../../src/emulated/aio/aio-ring.ts';
+import { KIOCB_OPERATIONS } from '../../../src/emulated/aio/kiocb-operations.ts';
 import { Kioctx } from '../../../src/emulated/aio/kioctx.ts';
 import { FileTable } from '../../../src/emulated/files/file-table.ts';
+import { EIOCBQUEUED } from '../../../src/emulated/kernel-errno.ts';
 import { AddressSpace } from '../../../src/emulated/memory/mm.ts';
 import { WorkQueue } from '../../../src/emulated/workqueue/aio-wq.ts';
 import type { Done, Executor } from '../../../src/emulated/workqueue/executor.ts';
@@ -44,10 +46,10 @@ describe('fsync', () => {
     table.hold(other);
     const one = table.fget(file.fd)!;
     const two = table.fget(other)!;
-    const ctx = new Kioctx(0, 1, new AioRingInfo(new ArrayBuffer(ringBytes(62))), 1);
+    const ctx = new Kioctx<AioKiocb>(0, 1, new AioRingInfo(new ArrayBuffer(ringBytes(62))), 1);
     const source = new Uint8Array(4);
     const request = (opcode: number) => {
-      const req = new Kiocb(ctx, opcode, 0, 0, 0, one, undefined);
+      const req = new AioKiocb(ctx, opcode, 0, 0, 0, one, undefined, KIOCB_OPERATIONS);
       req.ki_buf = mm.addressOf(source);
       req.ki_nbytes = opcode === PWRITE ? 4 : 0;
       req.ki_left = req.ki_nbytes;

@@ -17,7 +17,7 @@ const EIO = -5;
 const EFAULT = -14;
 const MIB = 1 << 20;
 /** The sources' folder, also for the compiled tests. */
-const SUPPORT = import.meta.url.endsWith('.js') ? '../../../test/support/' : '../support/';
+const SUPPORT = import.meta.url.endsWith('.js') ? '../../../../test/support/' : '../../support/';
 const program = fileURLToPath(new URL(`${SUPPORT}executor-scenarios.mjs`, import.meta.url));
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 const tick = () => new Promise<void>((resolve) => process.nextTick(resolve));

@@ -1,14 +1,15 @@
 /** POLL: one event, when the file is ready or the request is called off. */
 import { POLLERR, POLLHUP } from '../../../common/abi/constants.ts';
 import { ERRNO } from '../../../common/abi/errno.ts';
+import type { Cancel } from '../../files/kiocb.ts';
 import type { WakeFunction } from '../../files/wait-queue.ts';
 import { aio_complete } from '../aio-complete.ts';
-import type { Cancel, Kiocb } from '../aio-kiocb.ts';
+import type { AioKiocb } from '../aio-kiocb.ts';
 import type { Iocb } from '../iocb.ts';
 
 const POLL_BITS = 0xffff;
 
-export function aio_poll(req: Kiocb, iocb: Iocb): number {
+export function aio_poll(req: AioKiocb, iocb: Iocb): number {
   if (iocb.buf > POLL_BITS || !iocb.hasNoRange) return -ERRNO.EINVAL;
   const file = req.ki_filp;
   const wanted = iocb.buf | POLLERR | POLLHUP;
@@ -29,12 +30,12 @@ export function aio_poll(req: Kiocb, iocb: Iocb): number {
   queue.add(aio_poll_wake);
   req.ki_wait = () => queue.remove(aio_poll_wake);
   req.ki_cancel = aio_poll_cancel;
-  req.ki_ctx!.active_reqs.add(req);
+  req.activate();
   return 0;
 }
 
 /** The event of a poll that is called off has result 0. */
 const aio_poll_cancel: Cancel = (req) => {
-  aio_complete(req, 0);
+  req.complete(0);
   return 0;
 };

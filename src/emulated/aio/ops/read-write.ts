@@ -3,7 +3,7 @@ import { IOCB_FLAG_IOPRIO } from '../../../common/abi/constants.ts';
 import { ERRNO } from '../../../common/abi/errno.ts';
 import { import_iovec, import_ubuf } from '../../memory/iovec.ts';
 import { fromHalves } from '../../memory/registers.ts';
-import type { Kiocb } from '../aio-kiocb.ts';
+import type { AioKiocb } from '../aio-kiocb.ts';
 import { aio_submit_run } from '../aio-run.ts';
 import type { Iocb } from '../iocb.ts';
 import { ioprio_check_cap } from '../ioprio.ts';
@@ -13,18 +13,18 @@ import { aio_rw_vect_retry } from '../vect-retry.ts';
 
 const SIGN = 0x8000_0000;
 
-export function aio_read(kernel: KernelState, req: Kiocb, iocb: Iocb, vectored: boolean): number {
+export function aio_read(kernel: KernelState, req: AioKiocb, iocb: Iocb, vectored: boolean): number {
   const may = aio_prep_rw(kernel, req, iocb) || req.ki_filp.mayRead();
   return aio_setup_rw(kernel, req, iocb, vectored, may, req.ki_filp.isStream !== true);
 }
 
-export function aio_write(kernel: KernelState, req: Kiocb, iocb: Iocb, vectored: boolean): number {
+export function aio_write(kernel: KernelState, req: AioKiocb, iocb: Iocb, vectored: boolean): number {
   const may = aio_prep_rw(kernel, req, iocb) || req.ki_filp.mayWrite();
   return aio_setup_rw(kernel, req, iocb, vectored, may, true);
 }
 
 /** Priority and flags, before anything is known about the file's mode. */
-function aio_prep_rw(kernel: KernelState, req: Kiocb, iocb: Iocb): number {
+function aio_prep_rw(kernel: KernelState, req: AioKiocb, iocb: Iocb): number {
   const error =
     (iocb.flags & kernel.profile.aio_flags & IOCB_FLAG_IOPRIO) === 0 ? 0 : ioprio_check_cap(iocb.reqprio);
   return error || kiocb_set_rw_flags(req, iocb.rw_flags, kernel.profile);
@@ -33,7 +33,7 @@ function aio_prep_rw(kernel: KernelState, req: Kiocb, iocb: Iocb): number {
 /** @param may - What flags and open mode, or a missing method, answer. */
 function aio_setup_rw(
   kernel: KernelState,
-  req: Kiocb,
+  req: AioKiocb,
   iocb: Iocb,
   vectored: boolean,
   may: number,
@@ -57,7 +57,7 @@ function aio_setup_rw(
 }
 
 /** The place in the file: not negative, and its end within a signed 64-bit integer. */
-function rw_verify_area(req: Kiocb, iocb: Iocb, atSubmission: boolean): number {
+function rw_verify_area(req: AioKiocb, iocb: Iocb, atSubmission: boolean): number {
   const { offsetLow, offsetHigh } = iocb;
   req.ki_pos = fromHalves(offsetLow, offsetHigh);
   const fits = offsetHigh < SIGN && (offsetHigh < SIGN - 1 || offsetLow + req.ki_nbytes <= 0xffff_ffff);

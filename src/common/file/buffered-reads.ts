@@ -1,0 +1,202 @@
+/** Reads through the page cache that never hold the event loop: by RWF_NOWAIT where the cache has the bytes, else by the thread pool. */
+import { RWF_NOWAIT } from '../abi/constants.ts';
+import { AioError, codeOf } from '../errors.ts';
+import { BULK_BYTES, BulkReads } from './bulk-reads.ts';
+import { countAlone, type FileRequests } from './file-requests.ts';
+import { type Answer, type NowaitReads, renamed } from './file-transfer.ts';
+import type { Routing, ThreadPoolReason } from './routing.ts';
+
+const AT_ONCE: ThreadPoolReason = 'many bytes at once';
+const NOT_CACHED: ThreadPoolReason = 'probably not in the page cache';
+
+export class BufferedReads {
+  readonly #requests: FileRequests;
+  readonly #routing: Routing;
+  readonly #nowaitReads: NowaitReads;
+  readonly #bulk = new BulkReads();
+
+  constructor(requests: FileRequests, routing: Routing) {
+    this.#requests = requests;
+    this.#routing = routing;
+    this.#nowaitReads = {
+      hit: () => routing.hit(),
+      missed: () => routing.missed(),
+      refuseNowait: () => routing.refuseNowait(),
+      readOn: (bytes, position, done, signal) => this.#readOn(bytes, position, done, signal),
+    };
+  }
+
+  /** @returns What `answer` makes of the count. */
+  read<T>(
+    bytes: Uint8Array,
+    memory: ArrayBufferLike,
+    position: number,
+    signal: AbortSignal | undefined,
+    answer: Answer<T>,
+    buffer: unknown,
+  ): Promise<T> {
+    return bytes.byteLength < BULK_BYTES
+      ? this.#readNowait(bytes, memory, position, signal, answer, buffer)
+      : this.#readBulk(bytes, memory, position, signal, answer, buffer);
+  }
+
+  async readv(views: readonly NodeJS.ArrayBufferView[], position: number): Promise<number> {
+    const total = views.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    if (total < BULK_BYTES) return this.#readvNowait(views, total, position);
+    try {
+      return this.#bulk.begin(total)
+        ? await this.#requests.readvFromPool(views, position, AT_ONCE)
+        : await this.#readvNowait(views, total, position);
+    } finally {
+      this.#bulk.end(total);
+    }
+  }
+
+  async #readvNowait(
+    views: readonly NodeJS.ArrayBufferView[],
+    total: number,
+    position: number,
+  ): Promise<number> {
+    const nowait = this.#routing.tryNowait()
+      ? await this.#judged(
+          this.#tryNowait(() =>
+            this.#requests.context.readv(this.#requests.file.fd, views, position, { rw_flags: RWF_NOWAIT }),
+          ),
+        )
+      : undefined;
+    if (nowait === undefined) return this.#requests.readvFromPool(views, position, NOT_CACHED);
+    if (nowait === total || nowait === 0) return nowait;
+    // Part of it was cached: the rest as one read after the other.
+    return this.#requests.inTurn(views, position, (bytes, at) =>
+      this.#readNowait(bytes, bytes.buffer, at, undefined, countAlone, bytes),
+    );
+  }
+
+  #readNowait<T>(
+    bytes: Uint8Array,
+    memory: ArrayBufferLike,
+    position: number,
+    signal: AbortSignal | undefined,
+    answer: Answer<T>,
+    buffer: unknown,
+  ): Promise<T> {
+    return this.#routing.tryNowait()
+      ? this.#askNowait(bytes, memory, position, signal, answer, buffer, this.#nowaitReads)
+      : this.#requests.answered(this.#requests.readFromPool(bytes, position, NOT_CACHED), answer, buffer);
+  }
+
+  /** Preconditions: the routing has agreed. */
+  #askNowait<T>(
+    bytes: Uint8Array,
+    memory: ArrayBufferLike,
+    position: number,
+    signal: AbortSignal | undefined,
+    answer: Answer<T>,
+    buffer: unknown,
+    nowait: NowaitReads,
+  ): Promise<T> {
+    try {
+      return this.#requests.transfer('read', bytes, memory, position, signal, answer, buffer, nowait);
+    } catch (error) {
+      this.#routing.missed();
+      throw error;
+    }
+  }
+
+  async #readBulk<T>(
+    bytes: Uint8Array,
+    memory: ArrayBufferLike,
+    position: number,
+    signal: AbortSignal | undefined,
+    answer: Answer<T>,
+    buffer: unknown,
+  ): Promise<T> {
+    let counted = bytes.byteLength;
+    const uncount = (): void => {
+      this.#bulk.end(counted);
+      counted = 0;
+    };
+    try {
+      if (this.#bulk.begin(counted))
+        return await this.#requests.answered(
+          this.#requests.readFromPool(bytes, position, AT_ONCE),
+          answer,
+          buffer,
+        );
+      if (!this.#routing.tryNowait()) {
+        uncount();
+        return await this.#requests.answered(
+          this.#requests.readFromPool(bytes, position, NOT_CACHED),
+          answer,
+          buffer,
+        );
+      }
+      return await this.#askNowait(bytes, memory, position, signal, answer, buffer, {
+        ...this.#nowaitReads,
+        missed: () => {
+          uncount();
+          this.#nowaitReads.missed();
+        },
+      });
+    } finally {
+      uncount();
+    }
+  }
+
+  /** Short, or not cached: the end of the file, or of what was cached. FileHandle would have gone on. */
+  async #readOn(
+    bytes: Uint8Array,
+    position: number,
+    from: number,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
+    if (from === 0) return this.#requests.readFromPool(bytes, position);
+    let done = from;
+    while (done < bytes.byteLength) {
+      const rest = bytes.subarray(done);
+      const more = await this.#tryNowait(() =>
+        this.#requests.context.read(this.#requests.file.fd, rest, position + done, nowait(signal)),
+      );
+      if (more === 0) break;
+      done += more ?? (await this.#requests.readFromPool(rest, position + done));
+      if (more === undefined) break;
+    }
+    return done;
+  }
+
+  /** Lets the routing learn from how a NOWAIT read ended. */
+  async #judged(outcome: Promise<number | undefined>): Promise<number | undefined> {
+    let found: number | undefined;
+    try {
+      found = await outcome;
+    } finally {
+      if (found === undefined) this.#routing.missed();
+      else this.#routing.hit();
+    }
+    return found;
+  }
+
+  /** @returns `undefined` where the kernel would have to wait, or cannot say. */
+  async #tryNowait(ask: () => Promise<number>): Promise<number | undefined> {
+    try {
+      return await ask();
+    } catch (error) {
+      this.#expectMiss(error);
+      return undefined;
+    }
+  }
+
+  /** Takes note of why a NOWAIT read brought nothing. @throws What is no such reason. */
+  #expectMiss(error: unknown): void {
+    const code = codeOf(error);
+    if (code === 'EAGAIN' && error instanceof AioError && error.syscall !== 'io_submit') return;
+    if (code !== 'EOPNOTSUPP') throw renamed('read', error);
+    this.#routing.refuseNowait();
+  }
+}
+
+const NOWAIT = { rw_flags: RWF_NOWAIT };
+
+function nowait(signal: AbortSignal | undefined): { signal?: AbortSignal; rw_flags: number } {
+  return signal === undefined ? NOWAIT : { rw_flags: RWF_NOWAIT, signal };
+}

@@ -1,0 +1,138 @@
+/** Transfers past the page cache, also those that the device would refuse as they are. */
+import { AlignedBufferPool, type Alignment, alignedBuffer, misaligned } from '../memory/aligned.ts';
+import { Exclusion } from './exclusion.ts';
+import { type FileRequests, throwIfAborted } from './file-requests.ts';
+import type { Answer } from './file-transfer.ts';
+
+/**
+ * What becomes of a direct transfer that the device would refuse.
+ *
+ * - `'error'`: a RangeError that says what is needed.
+ * - `'copy'`: reads are widened and copied; writes are refused.
+ * - `'read-modify-write'`: writes too: the blocks around are read, changed and written, alone.
+ */
+export type Unaligned = 'error' | 'copy' | 'read-modify-write';
+
+const BOUNCE_BYTES = 1 << 16;
+const bounces = new AlignedBufferPool(BOUNCE_BYTES, 64);
+
+/** Takes memory for a widened transfer; small ones from a pool. */
+function takeBounce(bytes: number): Buffer<ArrayBuffer> {
+  return bytes <= BOUNCE_BYTES ? bounces.take() : alignedBuffer(bytes);
+}
+
+function giveBounce(buffer: Buffer<ArrayBuffer>): void {
+  if (buffer.byteLength === BOUNCE_BYTES) bounces.give(buffer);
+}
+
+export class DirectTransfers {
+  readonly #requests: FileRequests;
+  readonly #alignment: Alignment;
+  readonly #unaligned: Unaligned;
+  readonly #writers = new Exclusion();
+
+  constructor(requests: FileRequests, alignment: Alignment, unaligned: Unaligned) {
+    this.#requests = requests;
+    this.#alignment = alignment;
+    this.#unaligned = unaligned;
+  }
+
+  /** @throws RangeError for what the device would refuse, unless it may be widened. */
+  read<T>(
+    bytes: Uint8Array,
+    memory: ArrayBufferLike,
+    position: number,
+    signal: AbortSignal | undefined,
+    answer: Answer<T>,
+    buffer: unknown,
+  ): Promise<T> {
+    const wrong = this.#misalignment(bytes, position);
+    if (wrong === undefined)
+      return this.#requests.transfer('read', bytes, memory, position, signal, answer, buffer);
+    if (this.#unaligned === 'error') throw wrong;
+    return this.#requests.answered(this.#readWidened(bytes, position, signal), answer, buffer);
+  }
+
+  /** As {@link read}. */
+  write<T>(
+    bytes: Uint8Array,
+    memory: ArrayBufferLike,
+    position: number,
+    signal: AbortSignal | undefined,
+    answer: Answer<T>,
+    buffer: unknown,
+  ): Promise<T> {
+    const wrong = this.#misalignment(bytes, position);
+    if (this.#unaligned === 'read-modify-write') {
+      const written =
+        wrong === undefined
+          ? this.#writers.shared(() => this.#requests.whole('write', bytes, position, signal))
+          : this.#writers.alone(() => this.#readModifyWrite(bytes, position, signal));
+      return this.#requests.answered(written, answer, buffer);
+    }
+    if (wrong !== undefined) throw wrong;
+    return this.#requests.transfer('write', bytes, memory, position, signal, answer, buffer);
+  }
+
+  async #readWidened(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
+    const { offset } = this.#alignment;
+    const start = down(position, offset);
+    const span = up(position + bytes.byteLength, offset) - start;
+    const bounce = takeBounce(span);
+    try {
+      const got = await this.#requests.whole('read', bounce.subarray(0, span), start, signal);
+      const from = position - start;
+      const count = Math.max(0, Math.min(got - from, bytes.byteLength));
+      bytes.set(bounce.subarray(from, from + count));
+      return count;
+    } finally {
+      giveBounce(bounce);
+    }
+  }
+
+  /** Preconditions: no other write of this file is under way. */
+  async #readModifyWrite(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
+    throwIfAborted(signal);
+    const { offset } = this.#alignment;
+    const end = position + bytes.byteLength;
+    const start = down(position, offset);
+    const span = up(end, offset) - start;
+    const { size } = await this.#requests.calls.fstat(this.#requests.file.fd);
+    const bounce = takeBounce(span);
+    try {
+      const blocks = bounce.subarray(0, span).fill(0);
+      for (let got = 0; got < span; ) {
+        const count = await this.#requests.whole('read', blocks.subarray(got), start + got);
+        got += count;
+        // Not whole blocks: the end of the file.
+        if (count === 0 || got % offset !== 0) break;
+      }
+      blocks.set(bytes, position - start);
+      const put = await this.#requests.whole('write', blocks, start);
+      // The last block is whole on the disk; the file ends where it should.
+      const length = Math.max(size, Math.min(end, start + put));
+      if (start + put > length) await this.#requests.calls.ftruncate(this.#requests.file.fd, length);
+      return Math.max(0, Math.min(put - (position - start), bytes.byteLength));
+    } finally {
+      giveBounce(bounce);
+    }
+  }
+
+  /** @returns The error that tells what is wrong, or `undefined` for what the device accepts. */
+  #misalignment(bytes: Uint8Array, position: number): Error | undefined {
+    const { memory, offset, length } = this.#alignment;
+    if (bytes.byteLength === 0) return undefined;
+    if (position % offset !== 0) return misaligned(this.#alignment, 'position', position);
+    if (bytes.byteLength % length !== 0) return misaligned(this.#alignment, 'length', bytes.byteLength);
+    const address = this.#requests.context.kernel.memory.addressOf(bytes);
+    return address % memory === 0 ? undefined : misaligned(this.#alignment, 'address of the buffer', address);
+  }
+}
+
+function down(value: number, multiple: number): number {
+  return Math.floor(value / multiple) * multiple;
+}
+
+function up(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}

@@ -1,0 +1,25 @@
+/** How a conformance case ends. */
+
+/** How a case ended: the three failures are told apart. */
+export type Outcome = 'passed' | 'failed' | 'unsupported' | 'broken';
+
+export interface CaseReport {
+  readonly id: string;
+  readonly title: string;
+  readonly rule: string;
+  readonly outcome: Outcome;
+  /** Why, unless it passed. */
+  readonly detail?: string;
+  /** What should have been observed, where an assertion compared two values. */
+  readonly expected?: string;
+  /** What was observed instead. */
+  readonly observed?: string;
+  /** The program and line in the suite that judged. */
+  readonly at?: string;
+}
+
+/** Thrown where this kernel or host cannot be asked the question. */
+export class Unsupported extends Error {}
+
+/** Thrown where the environment, not the kernel, stands in the way. */
+export class EnvironmentBroken extends Error {}
