@@ -132,6 +132,11 @@ export class Run {
     if (wrong !== undefined) this.#wrong ??= wrong;
   }
 
+  /** @returns What is wrong with an error, if that is looked at. */
+  #faultOf(error: unknown): string | undefined {
+    return this.#world.without.has('codes') ? undefined : faultOf(error);
+  }
+
   /** Steps that somebody's question, event or method lets run. */
   #body(steps: Body): void {
     if (this.#isEnding) return;
@@ -146,7 +151,7 @@ export class Run {
       () => void this.#pending.delete(tracked),
       (error: unknown) => {
         this.#pending.delete(tracked);
-        this.#complain(faultOf(error));
+        this.#complain(this.#faultOf(error));
       },
     );
     this.#pending.add(tracked);
@@ -431,7 +436,7 @@ export class Run {
       this.#context = context;
       this.#contextIsClosed = false;
     } catch (error) {
-      this.#complain(faultOf(error));
+      this.#complain(this.#faultOf(error));
     }
   }
 
@@ -565,7 +570,7 @@ export class Run {
     this.#track(
       promise.then(
         (count) => this.#complain(this.#requests.succeed(full, count)),
-        (error: unknown) => this.#complain(this.#requests.fail(full, error) ?? faultOf(error)),
+        (error: unknown) => this.#complain(this.#requests.fail(full, error) ?? this.#faultOf(error)),
       ),
     );
   }
@@ -795,7 +800,7 @@ export class Run {
       }
       this.#files[index] = { file, opening, adopted: undefined, isFresh: true, isClosed: false };
     } catch (error) {
-      this.#complain(faultOf(error));
+      this.#complain(this.#faultOf(error));
     }
   }
 
@@ -810,7 +815,7 @@ export class Run {
       }
       this.#files[index] = { file, opening: 'buffered', adopted: own, isFresh: false, isClosed: false };
     } catch (error) {
-      this.#complain(faultOf(error));
+      this.#complain(this.#faultOf(error));
     }
   }
 
@@ -1165,7 +1170,9 @@ export class Run {
     for (const [index] of this.#own.entries()) this.#closeOwn(index);
     for (const installed of this.#installed) if (installed !== undefined) emulated?.close(installed.fd);
     if (this.#context !== undefined && !this.#contextIsClosed) this.#closeContext(this.#context);
+    // What nobody holds any more can be collected, and is then given back.
     this.#context = undefined;
+    this.#files.length = 0;
     for (const event of events) kernel.eventfd_read(event);
     for (const memory of this.#made) this.#complain(memory.check());
     this.#complain(this.#world.checkSoon() ?? this.#world.remember(this.#made));

@@ -19,7 +19,7 @@ const SETTLE_MS = 5000;
 const PAGE_BYTES = 4096;
 
 export interface WorldOptions {
-  /** What is not complained of: `'refusals'` to hand memory on that nothing uses. */
+  /** What is not complained of: `'refusals'` to hand memory on that nothing uses, errors without `'codes'`. */
   readonly without: readonly string[];
   readonly backend: 'native' | 'emulated';
   readonly executor: ExecutorName;
