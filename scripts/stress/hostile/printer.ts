@@ -105,7 +105,9 @@ export function described(step: Step): string {
       return `${step.do} of file ${step.file}, page ${step.page}; [${step.views.map(viewOf).join('; ')}]${step.lie === undefined ? '' : ` (${step.lie})`}`;
     default: {
       const { do: what, body, ...rest } = step as { do: string; body?: Body } & Record<string, unknown>;
-      const facts = Object.entries(rest).map(([name, value]) => `${name} ${String(value)}`);
+      const facts = Object.entries(rest)
+        .filter(([, value]) => value !== undefined)
+        .map(([name, value]) => `${name} ${String(value)}`);
       return `${what}${facts.length > 0 ? `: ${facts.join(', ')}` : ''}${body === undefined ? '' : ` { ${body.map(described).join('; ')} }`}`;
     }
   }

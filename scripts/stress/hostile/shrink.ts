@@ -20,7 +20,7 @@ async function withoutChunks(
 }
 
 /** Properties that a step is simpler without. */
-const OPTIONAL = new Set(['asked', 'lie', 'signal', 'signalLie', 'nowait', 'context']);
+const OPTIONAL = new Set(['asked', 'changes', 'lie', 'signal', 'signalLie', 'nowait', 'context']);
 const LISTS = new Set(['body', 'views', 'requests', 'asked']);
 
 type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
@@ -88,6 +88,52 @@ async function withoutParts(
   return current;
 }
 
+/** Properties that a program which was written down has lost, because they were undefined: fast-check knows its own by them. */
+const LOST: readonly {
+  readonly isIn: (object: object, name: string) => boolean;
+  readonly names: readonly string[];
+}[] = [
+  { isIn: (object) => 'type' in object && 'at' in object, names: ['lie', 'asked'] },
+  { isIn: (object) => 'target' in object, names: ['asked', 'changes'] },
+  { isIn: (_, name) => name === 'extras', names: ['signal', 'signalLie', 'nowait', 'asked', 'changes'] },
+  { isIn: (object) => 'do' in object && ('views' in object || 'requests' in object), names: ['lie'] },
+  { isIn: (object) => 'opening' in object, names: ['context'] },
+];
+
+function restored(value: unknown, name = ''): unknown {
+  if (Array.isArray(value)) return value.map((one) => restored(one));
+  if (typeof value !== 'object' || value === null) return value;
+  const lost = LOST.filter(({ isIn }) => isIn(value, name)).flatMap(({ names }) => names);
+  const inner = Object.entries(value).map(([key, one]) => [key, restored(one, key)] as const);
+  const missing = lost.filter((one) => !(one in value)).map((one) => [one, undefined] as const);
+  return Object.fromEntries<unknown>([...inner, ...missing]);
+}
+
+/** fast-check's own: simpler steps, smaller numbers, shorter bodies. */
+async function simplest(
+  program: Program,
+  arbitrary: fc.Arbitrary<Program>,
+  fails: (program: Program) => Promise<boolean>,
+  isLate: () => boolean,
+): Promise<Program> {
+  let current = restored(program) as Program;
+  for (let progress = true; progress && !isLate() && arbitrary.canShrinkWithoutContext(current); ) {
+    progress = false;
+    for (const { value } of arbitrary.shrink(current, undefined)) {
+      if (isLate()) break;
+      if (!(await fails(value))) continue;
+      current = value;
+      progress = true;
+      break;
+    }
+  }
+  return current;
+}
+
+function written(program: Program): string {
+  return JSON.stringify(program);
+}
+
 /**
  * The smallest program that was found in the time given.
  *
@@ -101,22 +147,13 @@ export async function shrunk(
 ): Promise<Program> {
   const until = Date.now() + seconds * 1000;
   const isLate = (): boolean => Date.now() > until;
-  let current = await withoutParts(
-    await withoutChunks(JSON.parse(JSON.stringify(program)) as Program, fails, isLate),
-    fails,
-    isLate,
-  );
-  if (!arbitrary.canShrinkWithoutContext(current)) return current;
-  // fast-check's own: simpler steps, smaller numbers, shorter bodies.
-  for (let progress = true; progress && !isLate(); ) {
-    progress = false;
-    for (const { value } of arbitrary.shrink(current, undefined)) {
-      if (isLate()) break;
-      if (!(await fails(value))) continue;
-      current = value;
-      progress = true;
-      break;
-    }
+  let current = JSON.parse(written(program)) as Program;
+  for (let before = ''; before !== written(current) && !isLate(); ) {
+    before = written(current);
+    current = await withoutChunks(current, fails, isLate);
+    current = await withoutParts(current, fails, isLate);
+    current = await simplest(current, arbitrary, fails, isLate);
+    current = JSON.parse(written(current)) as Program;
   }
   return current;
 }
