@@ -4,7 +4,7 @@ import type { CanaryMemory, Range } from './memory.ts';
 
 /** The bytes that a read must bring: of which place, and whether they are known. */
 export type Expected =
-  | { readonly kind: 'content'; readonly content: Buffer; readonly size: number }
+  | { readonly kind: 'content'; readonly content: Buffer }
   | { readonly kind: 'written'; readonly file: WrittenFile }
   | { readonly kind: 'computed'; byteAt(position: number): number }
   | { readonly kind: 'unknown' };
@@ -126,12 +126,11 @@ export class Requests {
       return `${what} answered ${String(count)}`;
     if (bytes === 0 && request.parts.length === 0) return undefined;
     if (count > bytes) return `${what} moved ${count} bytes of a memory of ${bytes}`;
-    const there =
-      !write && expected.kind === 'content' ? Math.max(0, Math.min(bytes, expected.size - position)) : bytes;
+    const size = contentOf(expected)?.length ?? Number.POSITIVE_INFINITY;
+    const there = write ? bytes : Math.max(0, Math.min(bytes, size - position));
     if (count < there && !request.mayBeShort && !request.mayFail)
       return `${what} moved ${count} of ${there} bytes, although nobody did anything to it`;
-    if (!write && expected.kind === 'content' && count > there)
-      return `${what} moved ${count} bytes of ${there} that there are`;
+    if (count > there) return `${what} moved ${count} bytes of ${there} that there are`;
     if (write || request.isMixed || !this.#isKnown(request)) return undefined;
     const got = concatenated(request.parts);
     if (got === undefined) return undefined;

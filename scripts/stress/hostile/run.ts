@@ -467,7 +467,7 @@ export class Run {
   /** What a request is on. */
   #resolve({ target, index, asked, changes }: Place, write: boolean): Resolved {
     const { files } = this.#world;
-    const read: Expected = { kind: 'content', content: files.read.content, size: FILE_BYTES };
+    const read: Expected = { kind: 'content', content: files.read.content };
     const written: Expected = { kind: 'written', file: files.written };
     const unknown: Expected = { kind: 'unknown' };
     const resolved = (fd: unknown, expected: Expected, rest: Partial<Resolved> = {}): Resolved => {
@@ -842,7 +842,7 @@ export class Run {
     if (own.adopted !== undefined && own.isClosed) return { expected: { kind: 'unknown' }, writable: false };
     return this.#isWritten(own)
       ? { expected: { kind: 'written', file: files.written }, writable: true }
-      : { expected: { kind: 'content', content: files.read.content, size: FILE_BYTES }, writable: false };
+      : { expected: { kind: 'content', content: files.read.content }, writable: false };
   }
 
   #fileTransfer(
