@@ -35,7 +35,8 @@ const LENGTHS = [0, 1, 8, 500, 512, 1024, 4096, 4096, 4096, 8192, 65_536] as con
  * The arbitrary of programs.
  *
  * @param without - What is left out: names of steps, memories, views, lies and so on, as in program.ts, or all of a sort: `'lies'`,
- * `'signal lies'`, `'vector lies'`, `'asked'` (steps that run when something is asked for), `'changes'` (what is another thing when it is asked for again), `'nested'` (those of listeners and the like).
+ * `'signal lies'`, `'vector lies'`, `'asked'` (steps that run when something is asked for), `'changes'` (what is another thing when it is asked for again), `'nested'` (those of listeners and the like),
+ * `'handles'` (FileHandles of the program's own).
  */
 export function programs(without: ReadonlySet<string>, emulated: boolean): fc.Arbitrary<Program> {
   const isIn = (name: string): boolean => !without.has(name);
@@ -171,6 +172,7 @@ export function programs(without: ReadonlySet<string>, emulated: boolean): fc.Ar
       [1, fc.record({ do: named('collect garbage') }), ['collect garbage']],
       [1, fc.record({ do: named('close context') }), ['close context']],
       [1, fc.record({ do: named('drop context') }), ['drop context']],
+      [1, fc.record({ do: named('close shared context') }), ['close shared context']],
     ];
     if (emulated) {
       flat.push(
@@ -204,7 +206,13 @@ export function programs(without: ReadonlySet<string>, emulated: boolean): fc.Ar
       [1, fc.record({ do: named('stream'), file, stream: oneOf(STREAMS) }), ['stream']],
       [
         2,
-        fc.record({ do: named('descriptor'), own: file, writable: fc.boolean(), direct: fc.boolean() }),
+        fc.record({
+          do: named('descriptor'),
+          own: file,
+          writable: fc.boolean(),
+          direct: fc.boolean(),
+          handle: isIn('handles') ? fc.boolean() : fc.constant(false),
+        }),
         ['descriptor'],
       ],
       [12, fc.record({ do: named('wait'), how: oneOf(WAITS) }), ['wait']],

@@ -23,9 +23,9 @@ export interface Task extends WorldOptions {
 export type Report =
   | { readonly ready: true; readonly noDirect: string | undefined; readonly release: string }
   /** Begins the program of this number. */
-  | { readonly at: number }
-  /** Has looked at everything, and has run so many steps since the last time. */
-  | { readonly steps: number }
+  | { readonly at: number; readonly steps: number }
+  /** Has looked at everything after the program of this number. */
+  | { readonly checked: number; readonly steps: number }
   | { readonly wrong: string };
 
 const REPORT_FD = 3;
@@ -38,8 +38,8 @@ async function main({ source, ...options }: Task): Promise<void> {
   const listener = {
     ready: ({ files, kernel }: { files: { noDirect: string | undefined }; kernel: { release: string } }) =>
       report({ ready: true, noDirect: files.noDirect, release: kernel.release }),
-    begins: (at: number) => report({ at }),
-    checked: (_at: number, steps: number) => report({ steps }),
+    begins: (at: number, steps: number) => report({ at, steps }),
+    checked: (checked: number, steps: number) => report({ checked, steps }),
     found: (wrong: string): never => {
       report({ wrong });
       exit(1);

@@ -49,6 +49,8 @@ export function runChild(task: Task, { node, addon, script }: ChildOptions): Pro
       'sh',
       node,
       '--expose-gc',
+      // They are looked at all the same.
+      '--no-warnings',
       path,
       JSON.stringify({ ...task, source: 'from' in task.source ? task.source : { programs: [], times: 0 } }),
     ],
@@ -83,11 +85,11 @@ export function runChild(task: Task, { node, addon, script }: ChildOptions): Pro
     timer.refresh();
     const report = JSON.parse(line) as Report;
     if ('wrong' in report) ({ wrong } = report);
-    else if ('at' in report) ({ at } = report);
     else if ('ready' in report) ready = report;
     else {
       steps += report.steps;
-      since = at + 1;
+      if ('at' in report) ({ at } = report);
+      else since = report.checked + 1;
     }
   });
   return new Promise((resolve) => {

@@ -3,7 +3,7 @@
  * may harm memory, the process, or somebody else's request.
  *
  *     npm run fuzz:hostile -- --steps 1000000 --backend native|emulated --addon|--no-addon [--node PATH] [--seed S] [--lanes N]
- *         [--without KIND]... [--directory DIR] [--save DIR] [--shrink-seconds 60] [--most 10] [--replay FILE]
+ *         [--without KIND]... [--directory DIR] [--save DIR] [--shrink-seconds 60] [--most 10] [--replay FILE] [--programs FROM-TO]
  *
  * A finding is shrunk, and printed as a program. `--without` leaves a kind of step, trick, view or memory out (the names in
  * program.ts), or a whole sort (arbitraries.ts), or a complaint (world.ts), for a finding that swamps the rest. Exit code 1 when
@@ -45,6 +45,7 @@ const { values } = parseArgs({
     most: { type: 'string', default: '10' },
     executor: { type: 'string' },
     replay: { type: 'string' },
+    programs: { type: 'string' },
     times: { type: 'string', default: String(TIMES) },
   },
 });
@@ -117,8 +118,11 @@ async function judge(ended: Ended, executor: ExecutorName): Promise<void> {
     await show(kind, small, again, executor);
     return;
   }
+  const range = { seed, from: Math.max(0, since), to: at + 1 };
+  const again = await runChild(task(executor, range), options);
   console.log(
-    `not seen again with the program alone; all of it: --seed ${seed}, programs ${since} to ${at}\n${ended.output}`,
+    `not seen again with a program alone; ${again.wrong === undefined ? 'nor' : 'but'} with all since the last look at everything: ` +
+      `--seed ${seed} --programs ${range.from}-${at} --executor ${executor}\n${ended.output}`,
   );
 }
 
@@ -165,6 +169,16 @@ async function lane(): Promise<void> {
   }
 }
 
+/** Some programs again. */
+async function rerun(numbers: string): Promise<void> {
+  const [from, to] = numbers.split('-').map(Number);
+  const ended = await runChild(task(executorOf(0), { seed, from: from!, to: to! + 1 }), options);
+  console.log(
+    ended.wrong === undefined ? 'nothing is wrong' : `program ${ended.at}: ${ended.wrong}\n${ended.output}`,
+  );
+  process.exitCode = ended.wrong === undefined ? 0 : 1;
+}
+
 async function replay(path: string): Promise<void> {
   const { program, executor } = JSON.parse(readFileSync(path, 'utf8')) as {
     program: Program;
@@ -196,4 +210,5 @@ async function main(): Promise<void> {
   if (findings.size > 0) process.exitCode = 1;
 }
 
-await (values.replay === undefined ? main() : replay(values.replay));
+if (values.replay !== undefined) await replay(values.replay);
+else await (values.programs === undefined ? main() : rerun(values.programs));

@@ -169,7 +169,7 @@ export type Step =
       readonly submitThread: boolean | number | 'auto';
       readonly busyPoll: boolean;
     }
-  | { readonly do: 'close context' | 'drop context' }
+  | { readonly do: 'close context' | 'drop context' | 'close shared context' }
   | { readonly do: 'drain'; readonly context: number }
   | {
       readonly do: 'open';
@@ -197,7 +197,14 @@ export type Step =
       readonly file: number;
     }
   | { readonly do: 'stream'; readonly file: number; readonly stream: Stream }
-  | { readonly do: 'descriptor'; readonly own: number; readonly writable: boolean; readonly direct: boolean }
+  | {
+      readonly do: 'descriptor';
+      readonly own: number;
+      readonly writable: boolean;
+      readonly direct: boolean;
+      /** As a FileHandle of `node:fs/promises`. */
+      readonly handle: boolean;
+    }
   | { readonly do: 'close descriptor' | 'reuse descriptor'; readonly own: number }
   | { readonly do: 'exhaust descriptors'; readonly leave: number; readonly body: Body }
   | { readonly do: 'install'; readonly file: number; readonly answer: Answer; readonly body: Body }

@@ -1,6 +1,7 @@
 /** Runs one program, and judges what becomes of it. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { closeSync, constants, openSync } from 'node:fs';
+import { type FileHandle, open as openHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { promiseHooks } from 'node:v8';
@@ -36,6 +37,8 @@ const O_DIRECT: number | undefined = constants.O_DIRECT;
 /** A descriptor that a program has opened itself. */
 interface OwnDescriptor {
   readonly fd: number;
+  /** Whose descriptor it is: who closes that makes it mean nothing, and not another file. */
+  readonly handle: FileHandle | undefined;
   readonly writable: boolean;
   readonly direct: boolean;
 }
@@ -227,6 +230,10 @@ export class Run {
       case 'drop context':
         if (!this.#contextIsClosed) this.#context = undefined;
         return undefined;
+      case 'close shared context':
+        // Others use it: it is refused, or they do not notice.
+        this.#track(tolerated(this.#world.keeper.context.close()));
+        return undefined;
       case 'drain':
         this.#track(this.#contextOf(step.context).drain());
         return undefined;
@@ -267,24 +274,14 @@ export class Run {
       case 'stream':
         this.#stream(step.file, step.stream);
         return undefined;
-      case 'descriptor': {
-        if (this.#own[step.own] !== undefined) return undefined;
-        const { files } = this.#world;
-        const direct = step.direct && files.noDirect === undefined;
-        const flags = (step.writable ? O_RDWR : O_RDONLY) | (direct ? O_DIRECT! : 0);
-        const fd = openSyncOrNot(step.writable ? files.written.path : files.read.path, flags);
-        if (fd !== undefined) this.#own[step.own] = { fd, writable: step.writable, direct };
-        return undefined;
-      }
+      case 'descriptor':
+        return this.#openOwn(step);
       case 'close descriptor':
-        this.#closeOwn(step.own);
+        this.#track(this.#closeOwn(step.own) ?? Promise.resolve());
         return undefined;
-      case 'reuse descriptor': {
-        if (!this.#closeOwn(step.own)) return undefined;
-        const fd = openSyncOrNot(this.#world.files.other.path, O_RDONLY);
-        if (fd !== undefined) this.#undo.push(() => closeSync(fd));
+      case 'reuse descriptor':
+        this.#reuse(step.own);
         return undefined;
-      }
       case 'exhaust descriptors':
         return this.#exhaust(step.leave, step.body);
       case 'install':
@@ -525,7 +522,7 @@ export class Run {
       case 'own': {
         const own = this.#own[index];
         if (own === undefined) break;
-        return resolved(own.fd, own.writable ? written : read, {
+        return resolved(own.handle ?? own.fd, own.writable ? written : read, {
           on: [own],
           direct: own.direct,
           writable: own.writable,
@@ -808,7 +805,7 @@ export class Run {
     const own = this.#own[which];
     if (own === undefined || this.#files[index] !== undefined) return;
     try {
-      const file = await fromDescriptor(own.fd, { direct: own.direct, unaligned: 'copy' });
+      const file = await fromDescriptor(own.handle ?? own.fd, { direct: own.direct, unaligned: 'copy' });
       if (this.#files[index] !== undefined || this.#isEnding) {
         await file.close();
         return;
@@ -825,21 +822,62 @@ export class Run {
     this.#track(tolerated(own.file.close()));
   }
 
-  #closeOwn(index: number): boolean {
+  async #openOwn({
+    own: index,
+    writable,
+    direct,
+    handle,
+  }: Extract<Step, { do: 'descriptor' }>): Promise<void> {
+    if (this.#own[index] !== undefined) return;
+    const { files } = this.#world;
+    const isDirect = direct && files.noDirect === undefined;
+    const flags = (writable ? O_RDWR : O_RDONLY) | (isDirect ? O_DIRECT! : 0);
+    const path = writable ? files.written.path : files.read.path;
+    if (!handle) {
+      const fd = openSyncOrNot(path, flags);
+      if (fd !== undefined) this.#own[index] = { fd, handle: undefined, writable, direct: isDirect };
+      return;
+    }
+    const opened = await openHandle(path, flags);
+    if (this.#own[index] !== undefined || this.#isEnding) await opened.close();
+    else this.#own[index] = { fd: opened.fd, handle: opened, writable, direct: isDirect };
+  }
+
+  /** @returns When it is closed; `undefined` if there is none. */
+  #closeOwn(index: number): Promise<unknown> | undefined {
     const own = this.#own[index];
-    if (own === undefined) return false;
+    if (own === undefined) return undefined;
     this.#requests.taint(own);
     for (const file of this.#files) if (file?.adopted === own) file.isClosed = true;
     this.#own[index] = undefined;
+    if (own.handle !== undefined) return own.handle.close();
+    // From now on the number means whatever it will be given to.
     for (const request of this.#requests.live) if (request.on.has(own)) request.isMixed = true;
     closeSync(own.fd);
-    return true;
+    return Promise.resolve();
+  }
+
+  /** Closes a descriptor, and has another file take its number. */
+  #reuse(index: number): void {
+    const own = this.#own[index];
+    if (own === undefined) return;
+    const { path } = this.#world.files.other;
+    const take = (flags: number): void => {
+      if (this.#isEnding) return;
+      const fd = openSyncOrNot(path, flags);
+      if (fd !== undefined) this.#undo.push(() => closeSync(fd));
+    };
+    const closed = this.#closeOwn(index)!;
+    // A number alone is the program's to look after: what is still written to it is not to find a file that takes it.
+    if (own.handle === undefined) take(O_RDONLY);
+    else this.#track(closed.then(() => take(O_RDWR)));
   }
 
   #ofFile(own: OwnFile): Pick<Resolved, 'expected' | 'writable'> {
     const { files } = this.#world;
     // The descriptor of what was adopted may be another file's by now.
-    if (own.adopted !== undefined && own.isClosed) return { expected: { kind: 'unknown' }, writable: false };
+    if (own.adopted !== undefined && own.adopted.handle === undefined && own.isClosed)
+      return { expected: { kind: 'unknown' }, writable: false };
     return this.#isWritten(own)
       ? { expected: { kind: 'written', file: files.written }, writable: true }
       : { expected: { kind: 'content', content: files.read.content }, writable: false };
@@ -1167,7 +1205,7 @@ export class Run {
     await this.#allSettled();
     for (const own of this.#files) if (own !== undefined) this.#closeFile(own);
     await this.#allSettled();
-    for (const [index] of this.#own.entries()) this.#closeOwn(index);
+    for (const [index] of this.#own.entries()) await this.#closeOwn(index);
     for (const installed of this.#installed) if (installed !== undefined) emulated?.close(installed.fd);
     if (this.#context !== undefined && !this.#contextIsClosed) this.#closeContext(this.#context);
     // What nobody holds any more can be collected, and is then given back.

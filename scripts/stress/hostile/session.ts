@@ -16,8 +16,9 @@ const EXPECTED_CODES: readonly unknown[] = ['AIO_FAULTY_FILE'];
 /** Who is told. */
 export interface Listener {
   ready(world: World): void;
-  begins(index: number): void;
-  /** Everything was looked at after program `index`; so many steps were run since the last time. */
+  /** @param steps - Run since the last time. */
+  begins(index: number, steps: number): void;
+  /** Everything was looked at after program `index`. */
   checked(index: number, steps: number): void;
   /** Something is wrong. Does not return: what is left of this process proves nothing. */
   found(wrong: string): never;
@@ -51,7 +52,8 @@ export async function runSession(
   listener.ready(world);
   let steps = 0;
   for (let index = from; index < to; index++) {
-    listener.begins(index);
+    listener.begins(index, steps);
+    steps = 0;
     const run = new Run(world);
     const timer = setTimeout(() => listener.found(`does not end: ${run.state}`), MOST_MS);
     const outcome = await run.run(programAt(index));

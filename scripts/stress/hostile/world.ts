@@ -53,7 +53,8 @@ export class World {
   readonly events: readonly number[];
   /** Contexts that are being closed. */
   readonly closing = new Set<Promise<void>>();
-  readonly #keeper: AioFile;
+  /** A file of the context that all files of this thread share: it stays while this is open. */
+  readonly keeper: AioFile;
   #remembered: (readonly (CanaryMemory | OwnedMemory)[])[] = [];
   #start = { descriptors: 0, rings: 0 };
   #emulatedNr = 0;
@@ -70,7 +71,7 @@ export class World {
     this.kernel = kernel;
     this.emulated = emulated;
     this.files = files;
-    this.#keeper = keeper;
+    this.keeper = keeper;
     this.contexts = [
       new AioContext({ kernel, queueDepth: 4 }),
       new AioContext({ kernel, queueDepth: 64, busyPoll: false }),
@@ -85,7 +86,6 @@ export class World {
     const files = await Files.make(directory);
     const emulated = backend === 'emulated' ? emulatedKernel({ executor, debug: true }) : undefined;
     const kernel = emulated ?? selectKernel({ backend: 'native' }).kernel;
-    // The shared context of the thread stays while it is open.
     const keeper = await open(files.read.path);
     const world = new World(options, kernel, emulated, files, keeper);
     await world.#warmUp();
@@ -97,7 +97,7 @@ export class World {
   /** What is made at the first use is no leak. */
   async #warmUp(): Promise<void> {
     const buffer = new Uint8Array(8);
-    await this.#keeper.read(buffer, { position: 0 });
+    await this.keeper.read(buffer, { position: 0 });
     await Promise.all(this.contexts.map((context) => context.read(this.files.buffered, buffer, 0)));
     await new AioContext({ kernel: this.kernel, queueDepth: 1, submitThread: true }).close();
   }
@@ -143,7 +143,7 @@ export class World {
 
   async end(): Promise<void> {
     await Promise.all(this.contexts.map((context) => context.close()));
-    await this.#keeper.close();
+    await this.keeper.close();
     await this.files.handle.close();
     for (const event of this.events) this.kernel.close(event);
     this.files.remove();
