@@ -23,7 +23,7 @@ import {
 
 const MEMORIES = 4;
 const SIGNALS = 3;
-const FILES = 3;
+const FILES = 2;
 const CONTEXTS = 5;
 const PAGES = 255;
 const STEPS = 40;

@@ -19,6 +19,8 @@ export interface ChildOptions {
   readonly addon: boolean;
   /** Of child.js: another copy of the product has another. */
   readonly script?: string | undefined;
+  /** How long it may say nothing. */
+  readonly silentMs?: number | undefined;
 }
 
 /** How a child ended. */
@@ -39,7 +41,10 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-export function runChild(task: Task, { node, addon, script }: ChildOptions): Promise<Ended> {
+export function runChild(
+  task: Task,
+  { node, addon, script, silentMs = SILENT_MS }: ChildOptions,
+): Promise<Ended> {
   const path = script ?? fileURLToPath(new URL('./child.js', import.meta.url));
   const child = spawn(
     'sh',
@@ -79,7 +84,7 @@ export function runChild(task: Task, { node, addon, script }: ChildOptions): Pro
     isSilent = true;
     child.kill('SIGKILL');
   };
-  const timer = setTimeout(kill, SILENT_MS);
+  const timer = setTimeout(kill, silentMs);
   const lines = createInterface({ input: child.stdio[3] as Readable });
   lines.on('line', (line) => {
     timer.refresh();
@@ -114,6 +119,7 @@ export function kindOf(wrong: string): string {
     .replace(/0x[0-9a-f]+/gi, '0x#')
     .replace(/\d+/g, '#')
     .replace(/ \([^)]*\)/g, '')
+    .replace(/^(file )?(read|write)(v|Fully)? of/, 'a transfer of')
     .replace(/structuredClone|postMessage|transferToFixedLength|transfer\b/g, 'a hand-over')
     .slice(0, 90);
 }

@@ -56,20 +56,20 @@ function differsAt(bytes: Uint8Array, expected: Uint8Array): number {
 
 /** Memory that was handed on: its new owner's, and nobody else writes to it. */
 export class OwnedMemory {
-  readonly #bytes: Uint8Array;
+  readonly bytes: Uint8Array;
   readonly #how: string;
 
   constructor(buffer: ArrayBuffer, how: string) {
     this.#how = how;
-    this.#bytes = new Uint8Array(buffer);
-    this.#bytes.set(OWNED.subarray(0, this.#bytes.length));
+    this.bytes = new Uint8Array(buffer);
+    this.bytes.set(OWNED.subarray(0, this.bytes.length));
   }
 
   /** @returns What is wrong. */
   check(): string | undefined {
-    const at = differsAt(this.#bytes, OWNED.subarray(0, this.#bytes.length));
+    const at = differsAt(this.bytes, OWNED.subarray(0, this.bytes.length));
     if (at < 0) return undefined;
-    return `memory was written to after ${this.#how} had given it to another owner (at ${at} of ${this.#bytes.length})`;
+    return `memory was written to after ${this.#how} had given it to another owner (at ${at} of ${this.bytes.length})`;
   }
 }
 

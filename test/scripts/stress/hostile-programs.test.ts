@@ -28,6 +28,7 @@ describe('programs', () => {
         "close context",
         "close descriptor",
         "close file",
+        "close shared context",
         "collect garbage",
         "context",
         "descriptor",
