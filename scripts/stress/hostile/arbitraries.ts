@@ -29,7 +29,7 @@ const PAGES = 255;
 const STEPS = 40;
 const BODY_STEPS = 3;
 
-const LENGTHS = [0, 1, 8, 500, 512, 1024, 4096, 4096, 4096, 8192, 65_536] as const;
+const LENGTHS = [0, 1, 8, 500, 512, 1024, 4096, 4096, 4096, 8192, 65_536, 262_144] as const;
 
 /**
  * The arbitrary of programs.
@@ -96,7 +96,7 @@ export function programs(without: ReadonlySet<string>, emulated: boolean): fc.Ar
           do: named('memory'),
           memory: index(MEMORIES),
           kind: oneOf(MEMORY_KINDS),
-          sectors: fc.constantFrom(1, 8, 16, 128),
+          sectors: fc.constantFrom(1, 8, 16, 128, 1024),
         }),
         ['memory'],
       ],
@@ -145,6 +145,7 @@ export function programs(without: ReadonlySet<string>, emulated: boolean): fc.Ar
           do: oneOf(['file read', 'file write', 'file readFully', 'file writeFully'] as const),
           file,
           page: fc.nat({ max: PAGES }),
+          cursor: perhaps(fc.constant(true), 5),
           view,
           extras,
         }),

@@ -9,8 +9,9 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open as openHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type AioContext, type AioFile, open } from '../../../src/index.ts';
 import type { Opening } from './program.ts';
 
 export const FILE_BYTES = 1 << 20;
@@ -172,18 +173,18 @@ export class Files {
   static async make(where: string): Promise<Files> {
     const directory = mkdtempSync(join(where, 'kaio-hostile-'));
     const read = new ReadFile(join(directory, 'read'), 1);
-    return new Files(directory, await open(read.path, 'r'), read);
+    return new Files(directory, await openHandle(read.path, 'r'), read);
   }
 
-  /** How a program opens a file of its own. */
-  opening(opening: Opening): { path: string; flags: string; direct: boolean; written: boolean } {
-    const written = opening.startsWith('written');
-    return {
-      path: written ? this.written.path : this.read.path,
-      flags: written ? 'r+' : 'r',
-      direct: opening !== 'buffered' && opening !== 'written',
-      written,
-    };
+  /** Opens one of them by the product. */
+  open(opening: Opening, context?: AioContext): Promise<AioFile> {
+    const isWritten = opening.startsWith('written');
+    return open(isWritten ? this.written.path : this.read.path, isWritten ? 'r+' : 'r', 0o666, {
+      direct: opening === 'buffered' || opening === 'written' ? false : 'prefer',
+      ...(context === undefined ? {} : { context }),
+      ...(opening === 'widened' ? { unaligned: 'copy' as const } : {}),
+      ...(opening === 'written direct' ? { unaligned: 'read-modify-write' as const } : {}),
+    });
   }
 
   check(): string | undefined {

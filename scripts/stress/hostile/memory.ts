@@ -230,8 +230,7 @@ export class CanaryMemory {
         owned = posted(buffer);
         break;
       default: {
-        if (buffer[how] === undefined) return undefined;
-        owned = buffer[how]();
+        owned = buffer[how]?.() ?? structuredClone(buffer, { transfer: [buffer] });
       }
     }
     if (buffer.byteLength > 0) return undefined;

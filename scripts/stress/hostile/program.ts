@@ -182,6 +182,8 @@ export type Step =
       readonly do: 'file read' | 'file write' | 'file readFully' | 'file writeFully';
       readonly file: number;
       readonly page: number;
+      /** A read goes on from the cursor, which is the descriptor's own where that was adopted. */
+      readonly cursor?: boolean | undefined;
       readonly view: ViewShape;
       readonly extras: Extras;
     }

@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { promiseHooks } from 'node:v8';
 import type { FileRequest } from '../../../src/emulated/index.ts';
-import { AioContext, type AioFile, fromDescriptor, open } from '../../../src/index.ts';
+import { AioContext, type AioFile, fromDescriptor } from '../../../src/index.ts';
 import { FILE_BYTES } from './files.ts';
 import { CanaryMemory, type OwnedMemory, SECTOR_BYTES } from './memory.ts';
 import type {
@@ -98,6 +98,7 @@ export class Run {
   readonly #lyingSignals = new Set<AbortSignal>();
   readonly #own: (OwnDescriptor | undefined)[] = [];
   readonly #files: (OwnFile | undefined)[] = [];
+  readonly #shared: OwnFile[] = [];
   readonly #installed: (Installed | undefined)[] = [];
   readonly #everInstalled: Installed[] = [];
   readonly #requests = new Requests();
@@ -255,10 +256,10 @@ export class Run {
         this.#readFile(step.file);
         return undefined;
       case 'file sync':
-        this.#track(tolerated(this.#files[step.file]?.file.datasync()));
+        this.#track(tolerated(this.#fileOf(step.file).file.datasync()));
         return undefined;
       case 'file stat':
-        this.#track(tolerated(this.#files[step.file]?.file.stat()));
+        this.#track(tolerated(this.#fileOf(step.file).file.stat()));
         return undefined;
       case 'close file': {
         const own = this.#files[step.file];
@@ -345,8 +346,11 @@ export class Run {
   #view(shape: ViewShape): Taken {
     const memory = this.#memory(shape.memory);
     const asked = shape.asked === undefined ? undefined : once(() => this.#body(shape.asked!));
-    if (!memory.isUsable)
+    if (!memory.isUsable) {
+      // Used once more, and then it is another.
+      this.#memories[shape.memory] = undefined;
       return { view: this.#early[shape.memory]!, part: undefined, isHonest: false, isAligned: false };
+    }
     const at = (shape.at * SECTOR_BYTES) % memory.bytes;
     const bytes = roundedFor(shape.type, Math.min(shape.bytes, memory.bytes - at));
     const from = memory.from + at;
@@ -496,9 +500,14 @@ export class Run {
     };
     switch (target) {
       case 'buffered':
-        return resolved(files.buffered, read);
+        return write
+          ? resolved(files.writtenBuffered, written, { writable: true })
+          : resolved(files.buffered, read);
       case 'direct':
-        return resolved(files.direct, read, { direct: files.noDirect === undefined });
+        return resolved(write ? files.writtenDirect : files.direct, write ? written : read, {
+          direct: files.noDirect === undefined,
+          writable: write,
+        });
       case 'handle':
         return resolved(files.handle, read);
       case 'written':
@@ -545,7 +554,9 @@ export class Run {
       case 'no file':
         return resolved(NO_FILE, unknown, { mayFail: true });
     }
-    return resolved(files.buffered, read);
+    return write
+      ? resolved(files.writtenBuffered, written, { writable: true })
+      : resolved(files.buffered, read);
   }
 
   #begin(
@@ -775,22 +786,26 @@ export class Run {
 
   // Files
 
+  /** A file of the program's own, or one that all programs share. */
+  #fileOf(index: number): OwnFile {
+    const own = this.#files[index];
+    if (own !== undefined) return own;
+    const shared = this.#world.shared[index % this.#world.shared.length]!;
+    this.#shared[index] ??= { ...shared, adopted: undefined, isFresh: false, isClosed: false };
+    return this.#shared[index];
+  }
+
   #isWritten({ opening, adopted }: OwnFile): boolean {
     return adopted === undefined ? opening.startsWith('written') : adopted.writable;
   }
 
   async #open(index: number, opening: Opening, context: number | undefined): Promise<void> {
-    const { files } = this.#world;
-    const { path, flags, direct } = files.opening(opening);
     if (this.#files[index] !== undefined) return;
-    const own = context === undefined ? undefined : this.#contextOf(context);
     try {
-      const file = await open(path, flags, 0o666, {
-        direct: direct ? 'prefer' : false,
-        ...(own === undefined ? {} : { context: own }),
-        ...(opening === 'widened' ? { unaligned: 'copy' as const } : {}),
-        ...(opening === 'written direct' ? { unaligned: 'read-modify-write' as const } : {}),
-      });
+      const file = await this.#world.files.open(
+        opening,
+        context === undefined ? undefined : this.#contextOf(context),
+      );
       if (this.#files[index] !== undefined || this.#isEnding) {
         await file.close();
         return;
@@ -886,8 +901,7 @@ export class Run {
   #fileTransfer(
     step: Extract<Step, { do: 'file read' | 'file write' | 'file readFully' | 'file writeFully' }>,
   ): void {
-    const own = this.#files[step.file];
-    if (own === undefined) return;
+    const own = this.#fileOf(step.file);
     const { file } = own;
     const method = step.do.slice('file '.length) as 'read' | 'write' | 'readFully' | 'writeFully';
     const write = method.startsWith('write');
@@ -896,6 +910,8 @@ export class Run {
     const parts = taken.part === undefined ? [] : [taken.part];
     const bytes = bytesOfParts(parts);
     const position = this.#position(step.page, bytes, write);
+    const atCursor = step.cursor === true && !write;
+    if (atCursor) own.isFresh = false;
     const { expected, writable } = this.#ofFile(own);
     const adds = file.direct && write && own.opening !== 'written direct';
     this.#begin(
@@ -904,7 +920,7 @@ export class Run {
         write,
         parts,
         position,
-        expected,
+        expected: atCursor ? { kind: 'unknown' } : expected,
         mayFail:
           !taken.isHonest ||
           more.mayFail ||
@@ -913,12 +929,15 @@ export class Run {
           (adds && !taken.isAligned) ||
           (own.opening === 'direct' && !taken.isAligned) ||
           this.#isClosed(file.context),
-        mayBeShort: false,
+        mayBeShort: atCursor,
         waits: false,
       },
       [own, own.adopted, ...more.on, file.context],
       () => {
-        const given = Object.defineProperties({ position }, Object.getOwnPropertyDescriptors(options));
+        const given = Object.defineProperties(
+          { position: atCursor ? null : position },
+          Object.getOwnPropertyDescriptors(options),
+        );
         if (step.extras.changes === true) changing(given);
         const { view } = taken;
         if (method === 'read') return file.read(view, given).then(({ bytesRead }) => bytesRead);
@@ -936,8 +955,7 @@ export class Run {
     views,
     lie,
   }: Extract<Step, { do: 'file readv' | 'file writev' }>): void {
-    const own = this.#files[index];
-    if (own === undefined) return;
+    const own = this.#fileOf(index);
     const { file } = own;
     const write = name === 'file writev';
     const taken = views.map((shape) => this.#view(shape));
@@ -1274,7 +1292,7 @@ function faultOf(error: unknown): string | undefined {
 }
 
 /** A promise whose rejection is all right, if it is an error with a code. */
-async function tolerated(promise: Promise<unknown> | undefined): Promise<void> {
+async function tolerated(promise: Promise<unknown>): Promise<void> {
   try {
     await promise;
   } catch (error) {

@@ -20,7 +20,7 @@ async function withoutChunks(
 }
 
 /** Properties that a step is simpler without. */
-const OPTIONAL = new Set(['asked', 'changes', 'lie', 'signal', 'signalLie', 'nowait', 'context']);
+const OPTIONAL = new Set(['cursor', 'asked', 'changes', 'lie', 'signal', 'signalLie', 'nowait', 'context']);
 const LISTS = new Set(['body', 'views', 'requests', 'asked']);
 
 type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
@@ -98,6 +98,7 @@ const LOST: readonly {
   { isIn: (_, name) => name === 'extras', names: ['signal', 'signalLie', 'nowait', 'asked', 'changes'] },
   { isIn: (object) => 'do' in object && ('views' in object || 'requests' in object), names: ['lie'] },
   { isIn: (object) => 'opening' in object, names: ['context'] },
+  { isIn: (object) => 'do' in object && 'file' in object && 'view' in object, names: ['cursor'] },
 ];
 
 function restored(value: unknown, name = ''): unknown {

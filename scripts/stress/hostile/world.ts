@@ -11,12 +11,14 @@ import {
 } from '../../../src/index.ts';
 import { Files } from './files.ts';
 import type { CanaryMemory, OwnedMemory } from './memory.ts';
+import type { Opening } from './program.ts';
 
 export const POOLED_BYTES = 20_480;
 /** Programs whose memory is looked at once more. */
 const REMEMBERED = 8;
 const SETTLE_MS = 5000;
 const PAGE_BYTES = 4096;
+const SHARED: readonly Opening[] = ['widened', 'written direct'];
 
 export interface WorldOptions {
   /** What is not complained of: `'refusals'` to hand memory on that nothing uses, errors without `'codes'`. */
@@ -49,6 +51,8 @@ export class World {
   readonly files: Files;
   readonly contexts: readonly AioContext[];
   readonly pool = new AlignedBufferPool(POOLED_BYTES, 4);
+  /** Files that programs use which have none of their own. */
+  readonly shared: readonly { readonly file: AioFile; readonly opening: Opening }[];
   /** Polls wait for these. */
   readonly events: readonly number[];
   /** Contexts that are being closed. */
@@ -65,6 +69,7 @@ export class World {
     emulated: EmulatedKernel | undefined,
     files: Files,
     keeper: AioFile,
+    shared: World['shared'],
   ) {
     this.backend = backend;
     this.without = new Set(without);
@@ -72,6 +77,7 @@ export class World {
     this.emulated = emulated;
     this.files = files;
     this.keeper = keeper;
+    this.shared = shared;
     this.contexts = [
       new AioContext({ kernel, queueDepth: 4 }),
       new AioContext({ kernel, queueDepth: 64, busyPoll: false }),
@@ -87,7 +93,14 @@ export class World {
     const emulated = backend === 'emulated' ? emulatedKernel({ executor, debug: true }) : undefined;
     const kernel = emulated ?? selectKernel({ backend: 'native' }).kernel;
     const keeper = await open(files.read.path);
-    const world = new World(options, kernel, emulated, files, keeper);
+    const world = new World(
+      options,
+      kernel,
+      emulated,
+      files,
+      keeper,
+      await Promise.all(SHARED.map(async (opening) => ({ opening, file: await files.open(opening) }))),
+    );
     await world.#warmUp();
     world.#start = belongings();
     world.#emulatedNr = emulated?.limits.aio_nr() ?? 0;
@@ -143,7 +156,7 @@ export class World {
 
   async end(): Promise<void> {
     await Promise.all(this.contexts.map((context) => context.close()));
-    await this.keeper.close();
+    await Promise.all([this.keeper, ...this.shared.map(({ file }) => file)].map((file) => file.close()));
     await this.files.handle.close();
     for (const event of this.events) this.kernel.close(event);
     this.files.remove();
