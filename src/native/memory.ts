@@ -3,8 +3,9 @@ import { ERRNO } from '../common/abi/errno.ts';
 import { encodeIovec } from '../common/abi/structs.ts';
 import { bufferOf, byteLengthOf, byteOffsetOf, bytesIn, isArrayBufferView } from '../common/intrinsics.ts';
 import type { Address, Memory, Protection } from '../common/kernel/aio-kernel.ts';
-import { type Pins, pinsOfThread } from '../common/memory/pins.ts';
+import type { Pins } from '../common/memory/pins.ts';
 import type { Libc } from './libc.ts';
+import { nativePins } from './pins.ts';
 
 const PROT: Readonly<Record<Protection, number>> = { none: 0, read: 1, 'read-write': 3 };
 const MAP_PRIVATE_ANONYMOUS = 0x22;
@@ -35,6 +36,10 @@ export class ProcessMemory implements Memory {
     this.#writev = libc.bind('process_vm_writev', 'long', 6);
   }
 
+  get pins(): Pins | undefined {
+    return nativePins();
+  }
+
   addressOf(view: ArrayBufferView | ArrayBufferLike): Address {
     if (!isArrayBufferView(view)) return bytesIn(view) === 0 ? 0 : this.#baseOf(view);
     return byteLengthOf(view) === 0 ? 0 : this.#baseOf(bufferOf(view)) + byteOffsetOf(view);
@@ -47,10 +52,6 @@ export class ProcessMemory implements Memory {
       this.#bases.set(buffer, base);
     }
     return base;
-  }
-
-  get pins(): Pins | undefined {
-    return pinsOfThread();
   }
 
   mmap(bytes: number, protection: Protection): Address {
