@@ -97,7 +97,12 @@ describe.skipIf(absent)(`with the addon${absent ? `, but: ${state.reason}` : ''}
     });
 
     it('says why there is nothing to watch', () => {
-      assert.throws(() => openNativeKernel().watch(-1, () => {}), /Bad file descriptor/);
+      assert.throws(() => openNativeKernel().watch(-1, () => {}), {
+        message: 'EBADF: bad file descriptor, fcntl',
+        code: 'EBADF',
+        errno: -9,
+        syscall: 'fcntl',
+      });
     });
   });
 
