@@ -12,6 +12,7 @@
             'src/native/addon/guard.c',
             'src/native/addon/watcher.c',
             'src/native/addon/submit-thread.c',
+            'src/native/addon/pins.c',
             'src/native/addon/mailbox.c',
             'src/native/addon/environment.c',
             'src/native/addon/callback.c',

@@ -68,10 +68,14 @@ const shared = new Map<BackendPreference, Shared>();
 export function leaseSharedContext(backend?: BackendPreference): ContextLease {
   const preference = preferenceOf(backend);
   let found = shared.get(preference);
-  if (found === undefined) {
+  // Somebody has closed it: what is public can be.
+  if (found === undefined || found.context.isClosed) {
     const { context, selection } = make(preference);
-    found = new Shared(context, selection, () => shared.delete(preference));
-    shared.set(preference, found);
+    const made = new Shared(context, selection, () => {
+      if (shared.get(preference) === made) shared.delete(preference);
+    });
+    found = made;
+    shared.set(preference, made);
   }
   return found.lease();
 }

@@ -258,7 +258,7 @@ for (const { name, open: openKernel, missing } of KERNELS) {
           outcomes.map((outcome) =>
             outcome.status === 'fulfilled' ? outcome.value : (outcome.reason.code ?? 'error'),
           ),
-          [4, 'ERR_INVALID_ARG_TYPE', 'EBADF', 0, 'ERR_INVALID_ARG_TYPE', 'error'],
+          [4, 'ERR_INVALID_ARG_TYPE', 'EBADF', 0, 'ERR_INVALID_ARG_TYPE', 'ERR_INVALID_ARG_TYPE'],
         );
         assert.equal(buffer.toString(), '2345');
         const { latency, submitted } = context.stats;

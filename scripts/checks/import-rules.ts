@@ -156,11 +156,15 @@ export const ROOMS: readonly Room[] = [
     imports: ['common/context', ...BELOW_KERNELS],
   },
   { name: 'common/context', holds: ['src/common/context/'], imports: BELOW_KERNELS },
-  { name: 'common/kernel', holds: ['src/common/kernel/'], imports: ['common/ground', 'common/abi'] },
+  {
+    name: 'common/kernel',
+    holds: ['src/common/kernel/'],
+    imports: ['common/memory', 'common/ground', 'common/abi'],
+  },
   { name: 'common/memory', holds: ['src/common/memory/'], imports: ['common/ground', 'common/abi'] },
   {
     name: 'common/ground',
-    holds: ['src/common/errors.ts', 'src/common/lazy-builtins.ts', 'src/common/validate.ts'],
+    holds: ['errors', 'intrinsics', 'lazy-builtins', 'validate'].map((file) => `src/common/${file}.ts`),
     imports: ['common/abi'],
   },
   { name: 'common/abi', holds: ['src/common/abi/'], imports: [] },

@@ -268,7 +268,7 @@ export const MECHANISMS: readonly Mechanism[] = [
   {
     name: 'memory',
     duty: 'addresses, EFAULT, protections; user memory is written through the kernel only, and never late',
-    files: ['memory/mm.ts', 'memory/mapping.ts', 'memory/bounce.ts'],
+    files: ['memory/mm.ts', 'memory/mapping.ts'],
     terms: ['access_ok', 'mprotect'],
     tests: [
       ['memory/mm.test.ts', 'faults at null, at nonsense and beyond user space'],

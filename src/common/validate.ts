@@ -1,5 +1,6 @@
 /** Argument shapes only: whether the kernel accepts a value is for the kernel to say. */
 import { inspect } from 'node:util';
+import { isAbortSignal } from './intrinsics.ts';
 
 /** A descriptor number, or what carries one, such as a FileHandle. */
 export type Descriptor = number | { readonly fd: number };
@@ -46,11 +47,24 @@ export function validateInteger(name: string, value: unknown, min: number, max: 
   return value;
 }
 
-/** @returns The descriptor number. */
+/**
+ * Asks for the descriptor, once. The last question of all: what is answered may be code of the caller's, and a descriptor that
+ * was read before could mean another file by then.
+ *
+ * @returns The descriptor number.
+ */
 export function validateDescriptor(descriptor: unknown): number {
   const fd =
     typeof descriptor === 'object' && descriptor !== null && 'fd' in descriptor ? descriptor.fd : descriptor;
   return validateInteger('fd', fd, 0, MAX_FD);
+}
+
+/** @returns The options, if they are an object. */
+export function validateOptions<T extends object>(options: T | undefined, absent: T): T {
+  if (options === undefined) return absent;
+  if (typeof options !== 'object' || options === null)
+    throw invalidArgType('options', 'of type object', options);
+  return options;
 }
 
 /** @returns The place in the file. */
@@ -63,63 +77,18 @@ export function detachedView(name: string): Error {
   return shapeError(TypeError, 'ERR_INVALID_ARG_VALUE', `The memory of the "${name}" argument is detached`);
 }
 
-/**
- * Refuses memory that could move or shrink while the kernel writes to it.
- *
- * @returns The view.
- */
-export function validateView(name: string, view: unknown): ArrayBufferView {
-  assertView(name, view);
-  refuseUnstable(name, view.buffer, view.byteLength);
-  return view;
-}
-
-/** The first half of {@link validateView}. */
-export function assertView(name: string, view: unknown): asserts view is ArrayBufferView {
-  if (!ArrayBuffer.isView(view))
-    throw invalidArgType(name, 'an instance of Buffer, TypedArray, or DataView', view);
-}
-
-/**
- * The second half of {@link validateView}, for those who have asked the view already: each question to a Buffer is a call into the
- * engine, which a transfer feels.
- */
-export function refuseUnstable(name: string, buffer: ArrayBufferLike, byteLength: number): void {
-  if (byteLength === 0 && isDetached(buffer)) throw detachedView(name);
-  if (mayChangeSize(buffer)) {
-    throw shapeError(
-      TypeError,
-      'ERR_INVALID_ARG_VALUE',
-      `The memory of the "${name}" argument is resizable: the kernel could be left writing to memory that is gone`,
-    );
-  }
-}
-
-/** Properties that some buffers have on some of the supported versions of Node.js only. */
-interface Sizable {
-  readonly resizable?: boolean;
-  readonly growable?: boolean;
-}
-
-function mayChangeSize(buffer: ArrayBufferLike & Sizable): boolean {
-  return buffer.resizable === true || buffer.growable === true;
-}
-
-/** Also on Node.js 20, whose buffers do not say so: a detached one looks empty. */
-function isDetached(buffer: ArrayBufferLike): boolean {
-  if (buffer.byteLength > 0) return false;
-  try {
-    buffer.slice(0, 0);
-    return false;
-  } catch {
-    return true;
-  }
+/** The TypeError for memory that could move or shrink while the kernel writes to it. */
+export function resizableView(name: string): Error {
+  return shapeError(
+    TypeError,
+    'ERR_INVALID_ARG_VALUE',
+    `The memory of the "${name}" argument is resizable: the kernel could be left writing to memory that is gone`,
+  );
 }
 
 /** @returns The signal, if one was given. */
 export function validateSignal(signal: unknown): AbortSignal | undefined {
   if (signal === undefined) return undefined;
-  if (!(signal instanceof AbortSignal))
-    throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
+  if (!isAbortSignal(signal)) throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
   return signal;
 }

@@ -10,6 +10,7 @@ import { arch } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Word } from '../common/kernel/aio-kernel.ts';
+import type { Pins } from '../common/memory/pins.ts';
 import { type Elf, readElf } from './elf.ts';
 
 /** An open watcher of the addon's. */
@@ -46,6 +47,19 @@ export interface Addon {
   ): void;
   /** Once. Calls back when what was submitted before is done and the thread has ended. */
   submitThreadClose(thread: SubmitThreadHandle, callback: () => void): void;
+  /** Once per thread, before the five that follow. @returns Why there are no pins here, and they must not be called. */
+  pinsOpen(): string | undefined;
+  /** Forbids that memory is moved. @returns What {@link unpin} needs; 0 for what could not be moved, and must not be unpinned. */
+  pin(memory: ArrayBufferLike): number;
+  /** @returns Whether it can be moved now. */
+  unpin(memory: ArrayBufferLike, before: number): boolean;
+  isMovable(memory: ArrayBufferLike): boolean;
+  /** Another buffer over the same bytes, that keeps them. @returns `undefined` for what has no memory. */
+  hold(memory: ArrayBufferLike): ArrayBuffer | undefined;
+  /** Whether nothing but this buffer has its bytes. */
+  isOrphan(memory: ArrayBufferLike): boolean;
+  /** Those of this thread, left here by whoever opened them. */
+  pins?: Pins;
   /** Sizes, offsets and numbers by the titles of `src/common/abi/expectations.ts`. */
   abi(): Readonly<Record<string, number>>;
 }
@@ -68,7 +82,7 @@ export type AddonState =
   | { readonly addon?: never; readonly path?: string; readonly reason: string };
 
 /** Must equal KAIO_ADDON_INTERFACE in addon/module.c. */
-const INTERFACE = 1;
+const INTERFACE = 2;
 const MARKER = /kaio-addon interface=(\d+) napi=(\d+) libc=(\w+);/;
 const MARKER_BYTES = 100;
 const SEAL_LABEL = 'kaio-fnv1a:';

@@ -3,3 +3,4 @@ export { askAbiOracle } from './abi-oracle.ts';
 export { type AddonState, judge, loadAddon } from './addon.ts';
 export { NativeKernel } from './native-kernel.ts';
 export { koffiVersion, openNativeKernel } from './open.ts';
+export { nativePins, type PinsState, pinsState } from './pins.ts';

@@ -4,6 +4,7 @@
  * Everything that leaves this file is typed; koffi's own types are loose, and stay in here.
  */
 import { createRequire } from 'node:module';
+import { ERRNO } from '../common/abi/errno.ts';
 import type { Word } from '../common/kernel/aio-kernel.ts';
 
 /** What this file uses of koffi. */
@@ -53,8 +54,12 @@ export interface Libc {
   readonly koffiVersion: string;
   /** `syscall(2)`. @returns `>= 0` or a negative errno. */
   syscall(number: number, a?: Word, b?: Word, c?: Word, d?: Word, e?: Word, f?: Word): number;
-  /** The same on a thread of libuv's pool. */
-  syscallAsync(number: number, ...words: readonly Word[]): Promise<number>;
+  /**
+   * The same on a thread of libuv's pool.
+   *
+   * @throws What koffi throws when it has 256 such calls already; nothing is called then.
+   */
+  syscallAsync(number: number, words: readonly Word[], callback: (answer: number) => void): void;
   /**
    * A function of libc by name.
    *
@@ -99,14 +104,11 @@ export function loadLibc(): Libc {
   loaded = {
     koffiVersion: koffi.version,
     syscall: (number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0) => answer(syscall(number, a, b, c, d, e, f)),
-    syscallAsync: (number, ...given) => {
+    syscallAsync: (number, given, callback) => {
       const padded = [...given, ...Array<Word>(MAX_WORDS - given.length).fill(0)];
-      return new Promise((resolve, reject) => {
-        // koffi keeps errno per thread and hands the worker's over with the result.
-        syscall.async(number, ...padded, (error: unknown, result: number) => {
-          if (error) reject(error);
-          else resolve(answer(result));
-        });
+      syscall.async(number, ...padded, (error: unknown, result: number) => {
+        // koffi keeps errno per thread and hands the worker's over with the result. It has an error for results that it cannot convert.
+        callback(error ? -ERRNO.EIO : answer(result));
       });
     },
     bind: (name, result, parameters) => {

@@ -1,9 +1,11 @@
 /** The process's own memory, as the native kernel sees it. */
 import { ERRNO } from '../common/abi/errno.ts';
 import { encodeIovec } from '../common/abi/structs.ts';
+import { bufferOf, byteLengthOf, byteOffsetOf, bytesIn, isArrayBufferView } from '../common/intrinsics.ts';
 import type { Address, Memory, Protection } from '../common/kernel/aio-kernel.ts';
-import { workerThreads } from '../common/lazy-builtins.ts';
+import type { Pins } from '../common/memory/pins.ts';
 import type { Libc } from './libc.ts';
+import { nativePins } from './pins.ts';
 
 const PROT: Readonly<Record<Protection, number>> = { none: 0, read: 1, 'read-write': 3 };
 const MAP_PRIVATE_ANONYMOUS = 0x22;
@@ -16,7 +18,6 @@ const IOVEC_BYTES = 16;
 export class ProcessMemory implements Memory {
   readonly pageBytes: number;
   readonly #libc: Libc;
-  readonly #pinned = new WeakSet<ArrayBufferLike>();
   /** Where a buffer begins stays true for as long as it has any bytes: one that is detached has none. */
   readonly #bases = new WeakMap<ArrayBufferLike, Address>();
   readonly #mmap: ReturnType<Libc['bind']>;
@@ -35,9 +36,13 @@ export class ProcessMemory implements Memory {
     this.#writev = libc.bind('process_vm_writev', 'long', 6);
   }
 
+  get pins(): Pins | undefined {
+    return nativePins();
+  }
+
   addressOf(view: ArrayBufferView | ArrayBufferLike): Address {
-    if (view.byteLength === 0) return 0;
-    return ArrayBuffer.isView(view) ? this.#baseOf(view.buffer) + view.byteOffset : this.#baseOf(view);
+    if (!isArrayBufferView(view)) return bytesIn(view) === 0 ? 0 : this.#baseOf(view);
+    return byteLengthOf(view) === 0 ? 0 : this.#baseOf(bufferOf(view)) + byteOffsetOf(view);
   }
 
   #baseOf(buffer: ArrayBufferLike): Address {
@@ -47,13 +52,6 @@ export class ProcessMemory implements Memory {
       this.#bases.set(buffer, base);
     }
     return base;
-  }
-
-  pin({ buffer }: ArrayBufferView): void {
-    // Once is enough, and asking is cheaper than marking.
-    if (this.#pinned.has(buffer)) return;
-    this.#pinned.add(buffer);
-    workerThreads().markAsUntransferable(buffer);
   }
 
   mmap(bytes: number, protection: Protection): Address {

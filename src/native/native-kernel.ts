@@ -15,6 +15,7 @@ import type {
 import { type AioRing, MappedRing } from '../common/kernel/mapped-ring.ts';
 import type { Supports } from '../common/kernel/supports.ts';
 import type { Addon } from './addon.ts';
+import { BackgroundCalls } from './background-calls.ts';
 import type { Libc } from './libc.ts';
 import { ProcessMemory } from './memory.ts';
 import { AddonSubmitThread } from './submit-thread.ts';
@@ -48,6 +49,7 @@ export class NativeKernel implements AioKernel {
   readonly supports: Supports = nativeSupports(this);
   readonly #sysno: AioSysno;
   readonly #rings = new Map<AioContextId, AioRing>();
+  readonly #background: BackgroundCalls;
   readonly #destroying = new Set<Promise<number>>();
   readonly #eventfdValue = new BigUint64Array(1);
   readonly #eventfdValueAt: number;
@@ -63,6 +65,7 @@ export class NativeKernel implements AioKernel {
     this.addon = addon;
     this.memory = new ProcessMemory(libc);
     this.#sysno = sysno;
+    this.#background = new BackgroundCalls(libc);
     this.#eventfdValueAt = this.memory.addressOf(this.#eventfdValue);
     this.#eventfd = libc.bind('eventfd', 'int', 2);
     this.#syscallOf3 = libc.bind('syscall', 'long', 4);
@@ -87,7 +90,7 @@ export class NativeKernel implements AioKernel {
     const { addon } = this;
     const destroyed =
       addon === undefined
-        ? this.libc.syscallAsync(this.#sysno.io_destroy, ctx_id)
+        ? this.#background.syscall(this.#sysno.io_destroy, ctx_id)
         : new Promise<number>((resolve) => addon.destroyInBackground(ctx_id, resolve));
     this.#destroying.add(destroyed);
     try {
@@ -98,7 +101,7 @@ export class NativeKernel implements AioKernel {
   }
 
   async settled(): Promise<void> {
-    await Promise.all(this.#destroying);
+    await Promise.allSettled(this.#destroying);
   }
 
   io_submit(ctx_id: Word, nr: Word, iocbpp: Word): number {

@@ -1,9 +1,23 @@
 /** Being called on the event loop while an eventfd is readable. */
+import { ERRNO } from '../common/abi/errno.ts';
+import { type AioError, errnoException } from '../common/errors.ts';
 import type { EventfdWatcher } from '../common/kernel/aio-kernel.ts';
 import type { Addon } from './addon.ts';
-import type { Libc } from './libc.ts';
+import type { Libc, PollHandle } from './libc.ts';
 
-/** Watches through the addon where there is one, else through koffi. */
+// `asm-generic/fcntl.h` and `linux/eventpoll.h`.
+const F_DUPFD_CLOEXEC = 1030;
+const EPOLL_CLOEXEC = 0o2000000;
+const EPOLL_CTL_ADD = 1;
+const EPOLLIN = 1;
+/** More than `struct epoll_event` has on any machine. */
+const EPOLL_EVENT_BYTES = 16;
+
+/**
+ * Watches through the addon where there is one, else through koffi.
+ *
+ * @throws Error with `code`, `errno` and `syscall` when the event loop, or the limit of descriptors, refuses.
+ */
 export function watchEventfd(
   libc: Libc,
   addon: Addon | undefined,
@@ -29,6 +43,8 @@ function watchByAddon(addon: Addon, eventfd: number, callback: () => void): Even
  * On Node 26 the handle's callback runs outside a callback scope: promise reactions and `process.nextTick` queued in it
  * wait for some unrelated event (observed with koffi 3.3.4; on Node 20 to 24 they run). A `setImmediate` opens a proper
  * scope on every version, so the callback runs in one, and the process never hangs on a settled promise.
+ *
+ * It watches a duplicate: libuv knows descriptors by number, and koffi ends the process where libuv refuses one that it knows already.
  */
 function watchByKoffi(libc: Libc, eventfd: number, callback: () => void): EventfdWatcher {
   let closed = false;
@@ -37,10 +53,17 @@ function watchByKoffi(libc: Libc, eventfd: number, callback: () => void): Eventf
     scheduled = undefined;
     if (!closed) callback();
   };
-  const handle = libc.poll(eventfd, () => {
-    // The handle is level-triggered and would call again before the immediate has read the eventfd.
-    if (!closed) scheduled ??= setImmediate(run);
-  });
+  const fd = duplicate(libc, eventfd);
+  let handle: PollHandle;
+  try {
+    handle = openPoll(libc, fd, () => {
+      // The handle is level-triggered and would call again before the immediate has read the eventfd.
+      if (!closed) scheduled ??= setImmediate(run);
+    });
+  } catch (error) {
+    libc.bind('close', 'int', 1)(fd);
+    throw error;
+  }
   handle.unref();
   return {
     ref: () => {
@@ -54,6 +77,38 @@ function watchByKoffi(libc: Libc, eventfd: number, callback: () => void): Eventf
       closed = true;
       clearImmediate(scheduled);
       handle.close();
+      libc.bind('close', 'int', 1)(fd);
     },
   };
+}
+
+function duplicate(libc: Libc, eventfd: number): number {
+  const fd = libc.bind('fcntl', 'int', 3)(eventfd, F_DUPFD_CLOEXEC, 0);
+  if (fd < 0) throw errnoException(fd, 'fcntl');
+  return fd;
+}
+
+function openPoll(libc: Libc, fd: number, callback: () => void): PollHandle {
+  const refusal = refusalOfEpoll(libc, fd);
+  if (refusal !== undefined) throw refusal;
+  try {
+    return libc.poll(fd, callback);
+  } catch (error) {
+    // What libuv said is a text in the message.
+    throw errnoException(ERRNO.EIO, 'uv_poll_start', { cause: error });
+  }
+}
+
+/**
+ * What libuv will try when it makes the handle, tried before, on an epoll descriptor that is gone at once: koffi does not survive the
+ * refusal (observed with 3.3.4: Node.js aborts).
+ */
+function refusalOfEpoll(libc: Libc, fd: number): AioError | undefined {
+  const epoll = libc.bind('epoll_create1', 'int', 1)(EPOLL_CLOEXEC);
+  if (epoll < 0) return errnoException(epoll, 'epoll_create1');
+  const event = new Uint32Array(EPOLL_EVENT_BYTES / Uint32Array.BYTES_PER_ELEMENT);
+  event[0] = EPOLLIN;
+  const answer = libc.bind('epoll_ctl', 'int', 4)(epoll, EPOLL_CTL_ADD, fd, libc.addressOf(event));
+  libc.bind('close', 'int', 1)(epoll);
+  return answer < 0 ? errnoException(answer, 'epoll_ctl') : undefined;
 }

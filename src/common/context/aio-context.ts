@@ -10,17 +10,17 @@ import {
   UIO_MAXIOV,
 } from '../abi/constants.ts';
 import { AbortError, AioStateError } from '../errors.ts';
+import { abortReason, isAborted } from '../intrinsics.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
+import { extentOf } from '../memory/extent.ts';
 import {
-  assertView,
   type Descriptor,
   invalidArgType,
-  refuseUnstable,
   validateDescriptor,
   validateInteger,
+  validateOptions,
   validatePosition,
   validateSignal,
-  validateView,
 } from '../validate.ts';
 import { contextCloseChannel, contextOpenChannel, threadPoolChannel } from './channels.ts';
 import { Operation } from './operation.ts';
@@ -122,7 +122,8 @@ const dropped = new FinalizationRegistry<SubmissionQueue>((queue) => {
 export class AioContext {
   readonly kernel: AioKernel;
   readonly #queue: SubmissionQueue;
-  #closed: Promise<void> | undefined;
+  #isClosed = false;
+  #closing: Promise<void> | undefined;
 
   /**
    * @throws AioError `EAGAIN` where `aio-max-nr` is exhausted (the message has the numbers), `ENOMEM`, `EMFILE`.
@@ -175,22 +176,12 @@ export class AioContext {
    * @returns The number of bytes, which may be less than asked for; 0 at the end of the file.
    * @throws AioError with the kernel's code; `syscall` is `'io_submit'` when it was refused, else `'pread'`.
    */
-  read(
-    fd: Descriptor,
-    view: ArrayBufferView,
-    position: number,
-    options: TransferOptions = {},
-  ): Promise<number> {
+  read(fd: Descriptor, view: ArrayBufferView, position: number, options?: TransferOptions): Promise<number> {
     return this.#transfer('pread', IOCB_CMD_PREAD, fd, view, position, options);
   }
 
   /** Writes a view at `position`. @returns The number of bytes, which may be less than asked for. */
-  write(
-    fd: Descriptor,
-    view: ArrayBufferView,
-    position: number,
-    options: TransferOptions = {},
-  ): Promise<number> {
+  write(fd: Descriptor, view: ArrayBufferView, position: number, options?: TransferOptions): Promise<number> {
     return this.#transfer('pwrite', IOCB_CMD_PWRITE, fd, view, position, options);
   }
 
@@ -199,7 +190,7 @@ export class AioContext {
     fd: Descriptor,
     views: readonly ArrayBufferView[],
     position: number,
-    options: TransferOptions = {},
+    options?: TransferOptions,
   ): Promise<number> {
     return this.#vectored('preadv', IOCB_CMD_PREADV, fd, views, position, options);
   }
@@ -209,18 +200,18 @@ export class AioContext {
     fd: Descriptor,
     views: readonly ArrayBufferView[],
     position: number,
-    options: TransferOptions = {},
+    options?: TransferOptions,
   ): Promise<number> {
     return this.#vectored('pwritev', IOCB_CMD_PWRITEV, fd, views, position, options);
   }
 
   /** Makes what has completed durable, with its metadata. It is no barrier to requests still in flight. */
-  fsync(fd: Descriptor, options: OperationOptions = {}): Promise<void> {
+  fsync(fd: Descriptor, options?: OperationOptions): Promise<void> {
     return this.#sync('fsync', IOCB_CMD_FSYNC, fd, options);
   }
 
   /** Makes what has completed durable, with the metadata needed to read it back. */
-  fdatasync(fd: Descriptor, options: OperationOptions = {}): Promise<void> {
+  fdatasync(fd: Descriptor, options?: OperationOptions): Promise<void> {
     return this.#sync('fdatasync', IOCB_CMD_FDSYNC, fd, options);
   }
 
@@ -229,7 +220,7 @@ export class AioContext {
    *
    * @returns What is there. It can have bits that were not asked for (observed on Linux 6.18).
    */
-  poll(fd: Descriptor, events: number, options: OperationOptions = {}): Promise<number> {
+  poll(fd: Descriptor, events: number, options?: OperationOptions): Promise<number> {
     return this.#start(options, () => {
       const mask = validateInteger('events', events, 0, MAX_U16);
       const number = validateDescriptor(fd);
@@ -245,7 +236,11 @@ export class AioContext {
    */
   async submit(batch: readonly AioRequest[]): Promise<PromiseSettledResult<number>[]> {
     if (!Array.isArray(batch)) throw invalidArgType('batch', 'an array of requests', batch);
-    return Promise.allSettled(batch.map((request: AioRequest) => this.#dispatch(request)));
+    // By index: an array may have holes, and methods of its owner's.
+    const outcomes: Promise<number>[] = [];
+    const { length } = batch;
+    for (let index = 0; index < length; index++) outcomes.push(this.#dispatch(batch[index] as AioRequest));
+    return Promise.allSettled(outcomes);
   }
 
   /** What this context has done so far. */
@@ -282,7 +277,26 @@ export class AioContext {
    * @internal
    */
   begin(operation: Operation, signal: AbortSignal | undefined): void {
-    this.#push(operation, signal);
+    if (signal === undefined) {
+      this.#push(operation, undefined);
+      return;
+    }
+    this.#queue.watch(signal);
+    try {
+      this.#push(operation, signal);
+    } catch (error) {
+      this.#queue.unwatch(signal);
+      throw error;
+    }
+  }
+
+  /**
+   * Whether {@link close} has been called.
+   *
+   * @internal
+   */
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   /** Resolves when nothing is queued or in flight. */
@@ -293,14 +307,24 @@ export class AioContext {
   /**
    * Waits for everything that was accepted, then destroys the kernel's context away from this thread.
    *
-   * From the call on, new requests are rejected with `ERR_AIO_CLOSED`. Calling it again waits for the same end.
+   * From the call on, new requests are rejected with `ERR_AIO_CLOSED`. Calling it again waits for the same end; where the kernel refused
+   * to destroy its context, it is asked once more.
    */
   close(): Promise<void> {
-    if (this.#closed === undefined) {
+    if (!this.#isClosed) {
+      this.#isClosed = true;
       dropped.unregister(this.#queue);
-      this.#closed = this.#queue.release().finally(() => contextCloseChannel.publish({ context: this }));
     }
-    return this.#closed;
+    this.#closing ??= this.#queue.release().then(
+      () => {
+        if (contextCloseChannel.hasSubscribers) contextCloseChannel.publish({ context: this });
+      },
+      (error: unknown) => {
+        this.#closing = undefined;
+        throw error;
+      },
+    );
+    return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -308,22 +332,23 @@ export class AioContext {
   }
 
   async #dispatch(request: AioRequest): Promise<number> {
-    switch (request.operation) {
+    if (typeof request !== 'object' || request === null)
+      throw invalidArgType('request', 'of type object', request);
+    const { operation } = request;
+    switch (operation) {
       case 'read':
       case 'write':
-        return this[request.operation](request.fd, request.buffer, request.position, request);
+        return this[operation](request.fd, request.buffer, request.position, request);
       case 'readv':
       case 'writev':
-        return this[request.operation](request.fd, request.buffers, request.position, request);
+        return this[operation](request.fd, request.buffers, request.position, request);
       case 'fsync':
       case 'fdatasync':
-        return this[request.operation](request.fd, request).then(() => 0);
+        return this[operation](request.fd, request).then(() => 0);
       case 'poll':
         return this.poll(request.fd, request.events, request);
-      default: {
-        const { operation } = request as { operation?: unknown };
+      default:
         throw invalidArgType('operation', "the name of one of AioContext's methods", operation);
-      }
     }
   }
 
@@ -333,29 +358,36 @@ export class AioContext {
     fd: Descriptor,
     view: ArrayBufferView,
     position: number,
-    options: TransferOptions,
+    options: TransferOptions | undefined,
   ): Promise<number> {
     // Not through #start: a closure for each transfer is felt here.
+    let watched: AbortSignal | undefined;
     try {
-      const signal = validateSignal(options.signal);
-      assertView('buffer', view);
-      const { buffer, byteLength } = view;
-      refuseUnstable('buffer', buffer, byteLength);
+      // What may run code of the caller's comes first, and the descriptor last of that. Then memory is asked by intrinsics, and from
+      // there to the queue nothing but ours runs.
+      const { signal, rw_flags } = validateOptions(options, NO_OPTIONS);
+      if (signal !== undefined) watched = this.#watch(signal);
+      const flags = rw_flags === undefined ? 0 : rwFlags(rw_flags);
+      const place = validatePosition(position);
+      const number = validateDescriptor(fd);
+      const { memory } = this.kernel;
+      const extent = extentOf('buffer', view, memory.pins);
+      const { length } = extent;
       const operation = new Operation(
         syscall,
         opcode,
-        validateDescriptor(fd),
-        byteLength === 0 ? 0 : this.kernel.memory.addressOf(buffer) + view.byteOffset,
-        byteLength,
-        validatePosition(position),
-        rwFlags(options),
-        byteLength === 0 ? undefined : view,
+        number,
+        length === 0 ? 0 : memory.addressOf(extent.memory) + extent.start,
+        length,
+        place,
+        flags,
+        length === 0 ? undefined : extent,
         undefined,
         fd,
       );
-      return this.#push(operation, signal) as Promise<number>;
+      return this.#push(operation, watched) as Promise<number>;
     } catch (error) {
-      return Promise.reject(error);
+      return this.#refused(error, watched);
     }
   }
 
@@ -365,59 +397,88 @@ export class AioContext {
     fd: Descriptor,
     views: readonly ArrayBufferView[],
     position: number,
-    options: TransferOptions,
+    options: TransferOptions | undefined,
   ): Promise<number> {
-    return this.#start(options, () => {
+    return this.#start(options, ({ rw_flags }: TransferOptions) => {
+      const flags = rw_flags === undefined ? 0 : rwFlags(rw_flags);
+      const place = validatePosition(position);
       if (!Array.isArray(views)) throw invalidArgType('buffers', 'an array of ArrayBufferView', views);
-      validateInteger('buffers.length', views.length, 0, UIO_MAXIOV);
+      const count = validateInteger('buffers.length', views.length, 0, UIO_MAXIOV);
+      // A copy: the caller may change the array while the request waits in the queue, and it may run code of his when it is read.
+      const segments = Array.from({ length: count }, (_, index) => views[index]);
+      const number = validateDescriptor(fd);
       const { memory } = this.kernel;
-      // A copy: the caller may change the array while the request waits in the queue.
-      const segments = views.map((view: unknown, index) => validateView(`buffers[${index}]`, view));
-      const iovecs = new BigUint64Array(segments.length * 2);
-      segments.forEach((view, index) => {
-        iovecs[index * 2] = BigInt(memory.addressOf(view));
-        iovecs[index * 2 + 1] = BigInt(view.byteLength);
+      const extents = segments.map((view, index) => extentOf(`buffers[${index}]`, view, memory.pins));
+      const iovecs = new BigUint64Array(count * 2);
+      extents.forEach((extent, index) => {
+        const { length } = extent;
+        iovecs[index * 2] = BigInt(length === 0 ? 0 : memory.addressOf(extent.memory) + extent.start);
+        iovecs[index * 2 + 1] = BigInt(length);
       });
       return new Operation(
         syscall,
         opcode,
-        validateDescriptor(fd),
+        number,
         memory.addressOf(iovecs),
-        segments.length,
-        validatePosition(position),
-        rwFlags(options),
+        count,
+        place,
+        flags,
         undefined,
-        segments.filter((view) => view.byteLength > 0),
+        extents.filter(({ length }) => length > 0),
         [fd, iovecs],
       );
     });
   }
 
-  async #sync(syscall: string, opcode: number, fd: Descriptor, options: OperationOptions): Promise<void> {
+  async #sync(
+    syscall: string,
+    opcode: number,
+    fd: Descriptor,
+    options: OperationOptions | undefined,
+  ): Promise<void> {
     await this.#start(options, () => {
       const number = validateDescriptor(fd);
       return new Operation(syscall, opcode, number, 0, 0, 0, 0, undefined, undefined, fd);
     });
   }
 
-  #start(options: OperationOptions, prepare: () => Operation): Promise<number> {
+  #start(
+    options: TransferOptions | undefined,
+    prepare: (options: TransferOptions) => Operation,
+  ): Promise<number> {
+    let watched: AbortSignal | undefined;
     try {
-      const signal = validateSignal(options.signal);
-      return this.#push(prepare(), signal) as Promise<number>;
+      const given = validateOptions(options, NO_OPTIONS);
+      const { signal } = given;
+      if (signal !== undefined) watched = this.#watch(signal);
+      return this.#push(prepare(given), watched) as Promise<number>;
     } catch (error) {
-      return Promise.reject(error);
+      return this.#refused(error, watched);
     }
   }
 
-  /** @throws AioStateError, AbortError: before the operation is known to anybody. */
+  #watch(signal: unknown): AbortSignal | undefined {
+    const valid = validateSignal(signal);
+    if (valid !== undefined) this.#queue.watch(valid);
+    return valid;
+  }
+
+  #refused(error: unknown, watched: AbortSignal | undefined): Promise<never> {
+    if (watched !== undefined) this.#queue.unwatch(watched);
+    return Promise.reject(error);
+  }
+
+  /** @throws AioStateError, AbortError: before the operation is known to anybody. Preconditions: its signal is watched. */
   #push(operation: Operation, signal: AbortSignal | undefined): Promise<unknown> {
-    if (this.#closed !== undefined) throw new AioStateError('ERR_AIO_CLOSED', 'The AioContext is closed');
-    if (signal?.aborted) throw new AbortError(signal.reason);
+    if (this.isClosed) throw new AioStateError('ERR_AIO_CLOSED', 'The AioContext is closed');
+    if (signal !== undefined && isAborted(signal)) throw new AbortError(abortReason(signal));
     this.#queue.push(operation, signal);
     return operation.promise;
   }
 }
 
-function rwFlags({ rw_flags = 0 }: TransferOptions): number {
+const NO_OPTIONS: TransferOptions = {};
+
+function rwFlags(rw_flags: unknown): number {
   return validateInteger('options.rw_flags', rw_flags, 0, 0x7fffffff);
 }

@@ -1,23 +1,33 @@
-/** What the kernel has of a context: requests in slots, from their staging to their settlement. */
-import type { AioKernel } from '../kernel/aio-kernel.ts';
+/** What the kernel has of a context: requests in slots, from their staging until they are settled. */
+import { ERRNO } from '../abi/errno.ts';
+import type { AioKernel, Memory } from '../kernel/aio-kernel.ts';
 import type { AioRing } from '../kernel/mapped-ring.ts';
+import { detachedView } from '../validate.ts';
 import { completeChannel } from './channels.ts';
-import type { Operation } from './operation.ts';
+import type { Operation, Substitute } from './operation.ts';
 import type { Counters } from './stats.ts';
 
 const GENERATIONS = 0x10_0000;
 const HIGH = 0x1_0000_0000;
 
-/** Gives requests their slots, takes them out of the ring, and settles them. */
+/**
+ * Gives requests their slots, takes them out of the ring, and settles them.
+ *
+ * Ending and settling are two steps. In the first, requests leave their slots and their memory is free again, and no code but ours
+ * runs; the second, when everything is consistent, calls back to those who wait, who may do anything.
+ */
 export class InFlight {
   readonly capacity: number;
   readonly #kernel: AioKernel;
+  readonly #memory: Memory;
   readonly #ring: AioRing;
   readonly #counters: Counters;
   readonly #operations: (Operation | undefined)[];
   readonly #generations: Uint32Array;
   readonly #freeSlots: number[];
   readonly #silentFound: () => void;
+  /** Ended, and not settled. */
+  #ended: Operation[] = [];
   /** Requests whose completion signals nothing. */
   silent = 0;
 
@@ -30,6 +40,7 @@ export class InFlight {
     silentFound: () => void,
   ) {
     this.#kernel = kernel;
+    this.#memory = kernel.memory;
     this.#ring = ring;
     this.capacity = capacity;
     this.#counters = counters;
@@ -45,6 +56,11 @@ export class InFlight {
 
   get hasRoom(): boolean {
     return this.#freeSlots.length > 0;
+  }
+
+  /** Whether something has ended that nobody was told of. */
+  get hasEnded(): boolean {
+    return this.#ended.length > 0;
   }
 
   /** The request in a slot. */
@@ -64,7 +80,16 @@ export class InFlight {
     return generation * HIGH + slot;
   }
 
-  /** Takes a request out of its slot. */
+  /** Sees to it that the memory of a request stays until it has left its slot. Once is enough. */
+  pin(operation: Operation): void {
+    const { pins } = this.#memory;
+    if (pins === undefined || operation.isPinned || this.#kernel.completesAside !== true) return;
+    operation.isPinned = true;
+    if (operation.extent !== undefined) pins.pin(operation.extent.memory);
+    for (const { memory } of operation.extents) pins.pin(memory);
+  }
+
+  /** Takes a request out of its slot: the kernel has nothing of it any more. */
   take(slot: number): Operation {
     const operation = this.#operations[slot]!;
     this.#operations[slot] = undefined;
@@ -73,13 +98,35 @@ export class InFlight {
       this.silent--;
       this.#silentFound();
     }
+    if (operation.isPinned) this.#unpin(operation);
     operation.slot = -1;
     return operation;
   }
 
-  /** Settles what has completed. @returns How many. */
-  reap(): number {
+  /** Takes a request out of its slot that the kernel has refused, and ends it. {@link settle} has to follow. */
+  refuse(slot: number, error: Error): void {
+    this.end(this.take(slot), error);
+  }
+
+  #unpin(operation: Operation): void {
+    const pins = this.#memory.pins!;
+    operation.isPinned = false;
+    if (operation.extent !== undefined) pins.unpin(operation.extent.memory);
+    for (const { memory } of operation.extents) pins.unpin(memory);
+  }
+
+  /** Ends what has completed. {@link settle} has to follow. @returns How many. */
+  collect(): number {
     return this.#ring.reap(this.capacity, this.#sink);
+  }
+
+  /** Ends a request that is in no slot, without the kernel. {@link settle} has to follow. */
+  end(operation: Operation, error: Error): void {
+    operation.state = 'settled';
+    operation.error = error;
+    operation.substitute?.release();
+    operation.substitute = undefined;
+    this.#ended.push(operation);
   }
 
   readonly #sink = (slot: number, generation: number, res: number): void => {
@@ -90,10 +137,49 @@ export class InFlight {
     }
     this.#counters.completed++;
     const operation = this.take(slot);
+    operation.state = 'settled';
+    operation.res = res;
+    if (operation.substitute !== undefined) this.#deliver(operation, operation.substitute, res);
+    else if (res > 0 ? operation.isLost(this.#memory.pins) : res === -ERRNO.EFAULT && operation.isDetached)
+      operation.error = detachedView('buffer');
+    this.#ended.push(operation);
+  };
+
+  #deliver(operation: Operation, substitute: Substitute, res: number): void {
+    if (res > 0 && !substitute.deliver(res)) operation.error = detachedView('buffer');
+    substitute.release();
+    operation.substitute = undefined;
+  }
+
+  /** Tells everybody whose request has ended: each alone, and what one throws is thrown when all have been told. */
+  settle(): void {
+    let thrown: { readonly error: unknown } | undefined;
+    // What is told to one may end another's.
+    while (this.#ended.length > 0) {
+      const ended = this.#ended;
+      this.#ended = [];
+      for (const operation of ended) {
+        try {
+          this.#settle(operation);
+        } catch (error) {
+          thrown ??= { error };
+        }
+      }
+    }
+    if (thrown !== undefined) throw thrown.error;
+  }
+
+  #settle(operation: Operation): void {
+    const { error } = operation;
+    if (error !== undefined) {
+      operation.fail(error);
+      return;
+    }
+    const { res } = operation;
     if (completeChannel.hasSubscribers) {
       const { syscall, fd } = operation;
       completeChannel.publish({ kernel: this.#kernel, syscall, fd, res });
     }
     operation.complete(res);
-  };
+  }
 }

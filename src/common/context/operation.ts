@@ -1,5 +1,4 @@
 /** One request of the upper half, from its call to its settlement. */
-import type { RecordableHistogram } from 'node:perf_hooks';
 import {
   IOCB_CMD_POLL,
   IOCB_CMD_PREAD,
@@ -9,13 +8,15 @@ import {
 } from '../abi/constants.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { AbortError, errnoException } from '../errors.ts';
+import { abortReason, isAborted } from '../intrinsics.ts';
+import { type Extent, isGone, isLost } from '../memory/extent.ts';
+import type { Pins } from '../memory/pins.ts';
 import type { AbortListeners } from './abort-listeners.ts';
 
 /** Where an operation stands. */
 export type OperationState = 'queued' | 'in-flight' | 'settled';
 
-/** Several views, of which none is empty. */
-const NO_VIEWS: readonly ArrayBufferView[] = [];
+const NO_EXTENTS: readonly Extent[] = [];
 
 let capturedResolve: (answer: unknown) => void;
 let capturedReject: (error: Error) => void;
@@ -24,6 +25,16 @@ let capturedReject: (error: Error) => void;
 function capture(resolve: (answer: unknown) => void, reject: (error: Error) => void): void {
   capturedResolve = resolve;
   capturedReject = reject;
+}
+
+/** Memory that the kernel is given in place of the caller's. */
+export interface Substitute {
+  /** What goes into the iocb. */
+  readonly buf: number;
+  readonly nbytes: number;
+  /** Hands out what was read. @returns `false` where the caller's memory has gone meanwhile. */
+  deliver(count: number): boolean;
+  release(): void;
 }
 
 /**
@@ -42,9 +53,9 @@ export class Operation {
   readonly position: number;
   readonly rw_flags: number;
   /** The caller's memory that the kernel uses. An empty view uses none and is left out. */
-  readonly view: ArrayBufferView | undefined;
+  readonly extent: Extent | undefined;
   /** The same of vectored requests. */
-  readonly views: readonly ArrayBufferView[];
+  readonly extents: readonly Extent[];
   /** What else must live until the event has come: what carries the descriptor, arrays of iovecs. */
   readonly held: unknown;
   /** Of the count, unless a subclass makes something else of it. */
@@ -56,11 +67,19 @@ export class Operation {
   cancelled = false;
   /** Its completion signals no eventfd: somebody has to look. */
   isSilent = false;
+  /** Its memory is held until it has left its slot. */
+  isPinned = false;
+  /** What the kernel is given in place of its memory. */
+  substitute: Substitute | undefined;
+  /** What the kernel has answered, when it has ended and nobody was told. */
+  res = 0;
+  /** What it has ended with instead. */
+  error: Error | undefined;
   readonly #resolve: (answer: unknown) => void;
   readonly #reject: (error: Error) => void;
   #signal: AbortSignal | undefined;
   #listeners: AbortListeners<Operation> | undefined;
-  #latency: RecordableHistogram | undefined;
+  #record: ((ns: bigint) => void) | undefined;
   #startedNs = 0n;
 
   constructor(
@@ -71,8 +90,8 @@ export class Operation {
     nbytes: number,
     position: number,
     rw_flags: number,
-    view: ArrayBufferView | undefined,
-    views: readonly ArrayBufferView[] | undefined,
+    extent: Extent | undefined,
+    extents: readonly Extent[] | undefined,
     held: unknown,
   ) {
     this.syscall = syscall;
@@ -82,24 +101,24 @@ export class Operation {
     this.nbytes = nbytes;
     this.position = position;
     this.rw_flags = rw_flags;
-    this.view = view;
-    this.views = views ?? NO_VIEWS;
+    this.extent = extent;
+    this.extents = extents ?? NO_EXTENTS;
     this.held = held;
     this.promise = new Promise(capture);
     this.#resolve = capturedResolve;
     this.#reject = capturedReject;
   }
 
-  /** Has `listeners` told when `signal` fires before the end. */
+  /** Has `listeners` told when `signal` fires before the end. Preconditions: they watch it. */
   listen(signal: AbortSignal, listeners: AbortListeners<Operation>): void {
     this.#signal = signal;
     this.#listeners = listeners;
     listeners.add(signal, this);
   }
 
-  /** Records the time from now to the settlement. */
-  measure(latency: RecordableHistogram): void {
-    this.#latency = latency;
+  /** Has `record` told the time from now to the settlement. */
+  measure(record: (ns: bigint) => void): void {
+    this.#record = record;
     this.#startedNs = process.hrtime.bigint();
   }
 
@@ -109,7 +128,7 @@ export class Operation {
 
   /** Whether its signal has fired. */
   get isAborted(): boolean {
-    return this.#signal?.aborted === true;
+    return this.#signal !== undefined && isAborted(this.#signal);
   }
 
   /** Whether it moves data. Syncs run on a worker of the kernel's, and polls wait for somebody else. */
@@ -127,16 +146,23 @@ export class Operation {
 
   /** Bytes that it moves at most. */
   get byteLength(): number {
-    if (this.view !== undefined) return this.nbytes;
+    if (this.extent !== undefined) return this.nbytes;
     let sum = 0;
-    for (const { byteLength } of this.views) sum += byteLength;
+    for (const { length } of this.extents) sum += length;
     return sum;
   }
 
   /** Whether memory of it was transferred away. */
   get isDetached(): boolean {
-    if (this.view !== undefined && this.view.byteLength === 0) return true;
-    for (const view of this.views) if (view.byteLength === 0) return true;
+    if (this.extent !== undefined) return isGone(this.extent);
+    for (const extent of this.extents) if (isGone(extent)) return true;
+    return false;
+  }
+
+  /** Whether what was moved went nowhere. */
+  isLost(pins: Pins | undefined): boolean {
+    if (this.extent !== undefined) return isLost(this.extent, pins);
+    for (const extent of this.extents) if (isLost(extent, pins)) return true;
     return false;
   }
 
@@ -155,24 +181,35 @@ export class Operation {
 
   /** Settles with what the caller gets, or with what becomes of another promise. */
   protected settle(answer: unknown): void {
-    this.#settle();
-    this.#resolve(answer);
+    try {
+      this.#settle();
+    } finally {
+      this.#resolve(answer);
+    }
   }
 
   /** Settles with an error. */
   fail(error: Error): void {
-    this.#settle();
-    this.#reject(error);
+    try {
+      this.#settle();
+    } finally {
+      this.#reject(error);
+    }
   }
 
   /** Settles with Node's AbortError. */
   abort(): void {
-    this.fail(new AbortError(this.#signal?.reason));
+    this.fail(this.abortError);
+  }
+
+  /** What it ends with when it is given up. */
+  get abortError(): Error {
+    return new AbortError(this.#signal === undefined ? undefined : abortReason(this.#signal));
   }
 
   #settle(): void {
     this.state = 'settled';
-    if (this.#latency !== undefined) this.#latency.record(process.hrtime.bigint() - this.#startedNs + 1n);
+    if (this.#record !== undefined) this.#record(process.hrtime.bigint() - this.#startedNs + 1n);
     if (this.#signal !== undefined) this.#listeners?.delete(this.#signal, this);
   }
 }

@@ -31,10 +31,15 @@ export class Counters {
   queuedHighWater = 0;
   eagains = 0;
   readonly latency: RecordableHistogram | undefined;
+  /** Records a time in {@link latency}, which its readers may have changed meanwhile. */
+  readonly record: ((ns: bigint) => void) | undefined;
   readonly #threadPool = new Map<string, number>();
 
   constructor(latency: boolean) {
-    this.latency = latency ? perfHooks().createHistogram() : undefined;
+    if (!latency) return;
+    const histogram = perfHooks().createHistogram();
+    this.latency = histogram;
+    this.record = histogram.record.bind(histogram);
   }
 
   /** Counts an operation that went to the thread pool. */

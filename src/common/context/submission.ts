@@ -12,6 +12,7 @@ import { CalledRing } from '../kernel/called-ring.ts';
 import { detachedView } from '../validate.ts';
 import { AbortListeners } from './abort-listeners.ts';
 import { Batch } from './batch.ts';
+import { BounceCopy, needsBounce } from './bounce-copy.ts';
 import { submitChannel } from './channels.ts';
 import { CompletionForecast } from './completion-forecast.ts';
 import { InFlight } from './in-flight.ts';
@@ -43,7 +44,14 @@ export interface SubmissionOptions {
   readonly busyPoll: boolean;
 }
 
-/** Stages, submits, reaps and settles. */
+/** What is published of a call of `io_submit`. */
+interface SubmitMessage {
+  readonly kernel: AioKernel;
+  readonly requests: number;
+  readonly accepted: number;
+}
+
+/** Stages and submits. */
 export class SubmissionQueue {
   readonly queueDepth: number;
   readonly counters: Counters;
@@ -77,45 +85,31 @@ export class SubmissionQueue {
   #idleWaiters: (() => void)[] = [];
   #released: Promise<void> | undefined;
 
-  /** @throws AioError from `eventfd`, `io_setup` or the start of the submit thread. */
+  /** @throws AioError from `eventfd`, `io_setup`, the watcher or the start of the submit thread: nothing is left behind then. */
   constructor(kernel: AioKernel, { queueDepth, latency, submitThread, busyPoll }: SubmissionOptions) {
     this.counters = new Counters(latency);
     this.#kernel = kernel;
     this.queueDepth = queueDepth;
-    this.#eventfd = kernel.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (this.#eventfd < 0) {
-      const help =
-        this.#eventfd === -ERRNO.ENOSYS
-          ? { help: 'AioContext needs IOCB_FLAG_RESFD; the six calls do not' }
-          : {};
-      throw errnoException(this.#eventfd, 'eventfd', help);
-    }
-    const ctxp = new BigUint64Array(1);
-    const result = kernel.io_setup(queueDepth, kernel.memory.addressOf(ctxp));
-    if (result < 0) {
-      kernel.close(this.#eventfd);
-      throw errnoException(
-        result,
-        'io_setup',
-        result === -ERRNO.EAGAIN ? { help: quotaHelp(kernel, queueDepth) } : {},
-      );
-    }
-    this.#ctx = Number(ctxp[0]);
-    this.#slab = new IocbSlab(kernel.memory, queueDepth);
-    this.#batch = new Batch(kernel.memory, this.#slab);
-    const mapped = kernel.mapRing(this.#ctx);
-    const ring = mapped ?? new CalledRing(kernel, this.#ctx, queueDepth);
-    this.#inFlight = new InFlight(kernel, ring, queueDepth, this.counters, () => this.#silentWatch.found());
-    // A look must not cost a system call.
-    if (busyPoll && kernel.completesAside === true && mapped !== undefined) this.#poll = new PollForecast();
+    const undo: (() => void)[] = [];
     try {
+      this.#eventfd = newEventfd(kernel);
+      undo.push(() => kernel.close(this.#eventfd));
+      this.#ctx = newContext(kernel, queueDepth);
+      undo.push(() => giveUp(kernel, this.#ctx));
+      this.#slab = new IocbSlab(kernel.memory, queueDepth);
+      this.#batch = new Batch(kernel.memory, this.#slab);
+      const mapped = kernel.mapRing(this.#ctx);
+      const ring = mapped ?? new CalledRing(kernel, this.#ctx, queueDepth);
+      this.#inFlight = new InFlight(kernel, ring, queueDepth, this.counters, () => this.#silentWatch.found());
+      // A look must not cost a system call.
+      if (busyPoll && kernel.completesAside === true && mapped !== undefined) this.#poll = new PollForecast();
+      this.#watcher = kernel.watch(this.#eventfd, () => this.#wake());
+      undo.push(() => this.#watcher.close());
       this.#place = new SubmitPlace(kernel, this.#ctx, this.#slab, submitThread);
     } catch (error) {
-      kernel.close(this.#eventfd);
-      void kernel.destroyInBackground(this.#ctx);
+      for (const step of undo.reverse()) step();
       throw error;
     }
-    this.#watcher = kernel.watch(this.#eventfd, () => this.#wake());
   }
 
   /** Threads of its own for `io_submit` that have been started. */
@@ -133,10 +127,24 @@ export class SubmissionQueue {
     return this.#queue.length;
   }
 
-  /** Queues an operation: what is queued in one tick goes to the kernel in one call, as far as it fits. */
+  /** Begins to listen to a signal. {@link push} or {@link unwatch} has to follow. What the signal brings with it may run here. */
+  watch(signal: AbortSignal): void {
+    this.#signals.watch(signal);
+  }
+
+  /** There is nothing to give up after all. */
+  unwatch(signal: AbortSignal): void {
+    this.#signals.unwatch(signal);
+  }
+
+  /**
+   * Queues an operation: what is queued in one tick goes to the kernel in one call, as far as it fits.
+   *
+   * Preconditions: its signal is watched, and has not fired.
+   */
   push(operation: Operation, signal: AbortSignal | undefined): void {
     if (signal !== undefined) operation.listen(signal, this.#signals);
-    if (this.counters.latency !== undefined) operation.measure(this.counters.latency);
+    if (this.counters.record !== undefined) operation.measure(this.counters.record);
     this.#queue.push(operation);
     if (this.queued > this.counters.queuedHighWater) this.counters.queuedHighWater = this.queued;
     this.#scheduleFlush();
@@ -146,9 +154,10 @@ export class SubmissionQueue {
   /** Gives up an operation: at once while it is queued, else as soon as the kernel says. */
   #abort(operation: Operation): void {
     if (operation.state === 'queued') {
-      operation.abort();
+      this.#inFlight.end(operation, operation.abortError);
       this.#queue.dropSettled();
-      this.#afterSettling();
+      // In the middle of a flush, its end does the rest.
+      if (!this.#flushing) this.#settle();
     } else if (operation.state === 'in-flight') {
       this.#cancel(operation);
     }
@@ -166,18 +175,32 @@ export class SubmissionQueue {
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
-  /** Waits for what is in flight, then gives everything back. Calling it again waits for the same end. */
+  /**
+   * Waits for what is in flight, then gives everything back. Calling it again waits for the same end; where the kernel refused, it asks
+   * once more.
+   */
   release(): Promise<void> {
-    this.#released ??= this.idle().then(async () => {
+    this.#released ??= this.#giveBack().catch((error: unknown) => {
+      this.#released = undefined;
+      throw error;
+    });
+    return this.#released;
+  }
+
+  async #giveBack(): Promise<void> {
+    await this.idle();
+    if (!this.#isShut) {
+      this.#isShut = true;
       await this.#place.close();
       this.#watcher.close();
       this.#turn.stop();
       this.#kernel.close(this.#eventfd);
-      const answer = await this.#kernel.destroyInBackground(this.#ctx);
-      if (answer < 0) throw errnoException(answer, 'io_destroy');
-    });
-    return this.#released;
+    }
+    const answer = await this.#kernel.destroyInBackground(this.#ctx);
+    if (answer < 0) throw errnoException(answer, 'io_destroy');
   }
+  /** Nothing but the kernel's context is left. */
+  #isShut = false;
 
   #isIdle(): boolean {
     return this.inFlight === 0 && this.queued === 0 && this.#calls === 0 && !this.#flushing;
@@ -198,6 +221,7 @@ export class SubmissionQueue {
     const crew = this.#place.crewForNext();
     if (crew !== undefined) {
       this.#flushElsewhere(crew);
+      this.#settle();
       return;
     }
     this.#flushing = true;
@@ -210,16 +234,17 @@ export class SubmissionQueue {
       if (batch.length > 0) {
         this.#turn.count(batch.length, this.#copies ? batch.bytes : 0);
         this.#submit(batch);
-        this.#reap();
+        this.#collect();
         const left = this.#pinInFlight(batch);
         this.#copies = left < batch.length;
         this.#forecast.saw(left);
+        if (left > 0) this.#cancelAborted(batch);
       }
     } finally {
       this.#flushing = false;
     }
     if (this.#inFlight.silent > 0) this.#silentWatch.start();
-    this.#afterSettling();
+    this.#settle();
   }
 
   /** Whether the next batch need wake nobody: it completes inside the call, or so soon after that looking for it pays. */
@@ -237,7 +262,6 @@ export class SubmissionQueue {
       if (batch.length === 0) {
         crew.give(submitter);
         // All of it was given up.
-        this.#afterSettling();
         return;
       }
       this.#pinInFlight(batch);
@@ -248,20 +272,24 @@ export class SubmissionQueue {
   async #submitElsewhere(crew: SubmitCrew, submitter: Submitter): Promise<void> {
     const { batch } = submitter;
     const total = batch.length;
+    let done = 0;
     this.#calls++;
     try {
-      for (let done = 0; done < total; ) {
+      while (done < total) {
         const answer = await submitter.io_submit(total - done, batch.iocbppAt(done));
         this.counters.threadBatches++;
-        this.#reap();
+        this.#collect();
         done = this.#judge(batch, answer, done);
       }
       this.#cancelAborted(batch);
+    } catch (error) {
+      // The call was not made: what it was to submit is in no kernel's hands.
+      for (; done < total; done++) this.#inFlight.refuse(batch.slotAt(done), error as Error);
     } finally {
       crew.give(submitter);
       this.#calls--;
     }
-    this.#afterSettling();
+    this.#settle();
   }
 
   /** What was aborted between its staging and the call could not be found by `io_cancel` then. */
@@ -276,16 +304,33 @@ export class SubmissionQueue {
   #lookForSilent(): boolean {
     // An ordinary wake-up may have found them, and the context be gone already.
     if (this.#inFlight.silent === 0) return false;
-    if (this.#reap() > 0) this.#poll?.hit();
-    this.#afterSettling();
+    if (this.#collect() > 0) this.#poll?.hit();
+    this.#settle();
     return this.#inFlight.silent > 0;
   }
 
   #wake(): void {
     this.#kernel.eventfd_read(this.#eventfd);
-    this.#reap();
-    this.#afterSettling();
+    this.#collect();
+    this.#settle();
   }
+
+  /** Tells whose requests have ended, and what the kernel was asked: everything is consistent. Then goes on with what waits. */
+  #settle(): void {
+    try {
+      if (this.#toPublish.length > 0) this.#publish();
+      if (this.#inFlight.hasEnded) this.#inFlight.settle();
+    } finally {
+      this.#afterSettling();
+    }
+  }
+
+  #publish(): void {
+    const messages = this.#toPublish;
+    this.#toPublish = [];
+    for (const message of messages) submitChannel.publish(message);
+  }
+  #toPublish: SubmitMessage[] = [];
 
   #afterSettling(): void {
     if (this.queued > 0 && this.#inFlight.hasRoom && !this.#blocked) this.#scheduleFlush();
@@ -340,8 +385,7 @@ export class SubmissionQueue {
       const operation = this.#inFlight.at(batch.slotAt(index));
       if (operation === undefined) continue;
       left++;
-      if (operation.view !== undefined) this.#kernel.memory.pin(operation.view);
-      for (const view of operation.views) this.#kernel.memory.pin(view);
+      this.#inFlight.pin(operation);
     }
     return left;
   }
@@ -358,7 +402,12 @@ export class SubmissionQueue {
       if (operation === undefined) return;
       // The buffer was good when it was handed over; it may have been transferred while it waited.
       if (operation.isDetached) {
-        operation.fail(detachedView('buffer'));
+        this.#inFlight.end(operation, detachedView('buffer'));
+        continue;
+      }
+      const refusal = this.#substitute(operation);
+      if (refusal !== undefined) {
+        this.#inFlight.end(operation, refusal);
         continue;
       }
       operation.isSilent = silent && operation.isTransfer;
@@ -368,8 +417,8 @@ export class SubmissionQueue {
         slot,
         operation.opcode,
         operation.fd,
-        operation.buf,
-        operation.nbytes,
+        operation.substitute?.buf ?? operation.buf,
+        operation.substitute?.nbytes ?? operation.nbytes,
         operation.position,
         operation.rw_flags,
         operation.isSilent ? 0 : IOCB_FLAG_RESFD,
@@ -377,6 +426,17 @@ export class SubmissionQueue {
         data,
       );
       batch.add(slot, operation.byteLength);
+    }
+  }
+
+  /** Has the kernel given other memory, where the caller's may go away. @returns Why that cannot be. */
+  #substitute(operation: Operation): Error | undefined {
+    if (operation.substitute !== undefined || !needsBounce(this.#kernel, operation)) return undefined;
+    try {
+      operation.substitute = new BounceCopy(this.#kernel.memory, operation);
+      return undefined;
+    } catch (cause) {
+      return errnoException(-ERRNO.ENOMEM, operation.syscall, { cause });
     }
   }
 
@@ -398,7 +458,7 @@ export class SubmissionQueue {
     const total = batch.length;
     this.counters.batches++;
     if (submitChannel.hasSubscribers)
-      submitChannel.publish({ kernel: this.#kernel, requests: total - done, accepted: answer });
+      this.#toPublish.push({ kernel: this.#kernel, requests: total - done, accepted: answer });
     if (answer > 0) {
       this.counters.submitted += answer;
       return done + answer;
@@ -407,16 +467,17 @@ export class SubmissionQueue {
     if (answer === -ERRNO.EAGAIN && this.inFlight > total - done) {
       this.counters.eagains++;
       // Others are in flight: reap first, and if that gave nothing, wait for them.
-      if (this.#reap() > 0) return done;
+      if (this.#collect() > 0) return done;
       this.#outOfSlots = true;
       this.#retryLater();
       this.#unstage(batch, done);
       return total;
     }
     // Only the head was refused; the rest goes on.
-    this.#inFlight
-      .take(batch.slotAt(done))
-      .fail(errnoException(answer === 0 ? -ERRNO.EAGAIN : answer, 'io_submit'));
+    this.#inFlight.refuse(
+      batch.slotAt(done),
+      errnoException(answer === 0 ? -ERRNO.EAGAIN : answer, 'io_submit'),
+    );
     return done + 1;
   }
 
@@ -425,19 +486,49 @@ export class SubmissionQueue {
     const back: Operation[] = [];
     for (let index = from; index < batch.length; index++) {
       const operation = this.#inFlight.take(batch.slotAt(index));
-      operation.state = 'queued';
       // Its signal has fired since it was staged, and does so once.
-      if (operation.isAborted) operation.abort();
-      else back.push(operation);
+      if (operation.isAborted) this.#inFlight.end(operation, operation.abortError);
+      else {
+        operation.state = 'queued';
+        back.push(operation);
+      }
     }
     this.#queue.unshift(back);
   }
 
-  #reap(): number {
-    const reaped = this.#inFlight.reap();
-    if (reaped > 0) this.#outOfSlots = false;
-    return reaped;
+  #collect(): number {
+    const ended = this.#inFlight.collect();
+    if (ended > 0) this.#outOfSlots = false;
+    return ended;
   }
+}
+
+/** @throws AioError. */
+function newEventfd(kernel: AioKernel): number {
+  const eventfd = kernel.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (eventfd >= 0) return eventfd;
+  const help =
+    eventfd === -ERRNO.ENOSYS ? { help: 'AioContext needs IOCB_FLAG_RESFD; the six calls do not' } : {};
+  throw errnoException(eventfd, 'eventfd', help);
+}
+
+/** @throws AioError. */
+function newContext(kernel: AioKernel, queueDepth: number): AioContextId {
+  const ctxp = new BigUint64Array(1);
+  const answer = kernel.io_setup(queueDepth, kernel.memory.addressOf(ctxp));
+  if (answer >= 0) return Number(ctxp[0]);
+  const help = answer === -ERRNO.EAGAIN ? { help: quotaHelp(kernel, queueDepth) } : {};
+  throw errnoException(answer, 'io_setup', help);
+}
+
+/** Destroys a context that nobody came to know. */
+function giveUp(kernel: AioKernel, ctx: AioContextId): void {
+  kernel.destroyInBackground(ctx).then(
+    (answer) => {
+      if (answer < 0) process.emitWarning(errnoException(answer, 'io_destroy'));
+    },
+    (error: unknown) => process.emitWarning(error instanceof Error ? error : String(error)),
+  );
 }
 
 function quotaHelp(kernel: AioKernel, wanted: number): string {

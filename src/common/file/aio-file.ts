@@ -5,24 +5,27 @@ import type { FileHandle, FileReadOptions, FileReadResult } from 'node:fs/promis
 import type { Interface } from 'node:readline';
 import type { ReadableStream } from 'node:stream/web';
 import type { AioContext } from '../context/aio-context.ts';
-import { AbortError, AioError } from '../errors.ts';
+import { AioError } from '../errors.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
 import { readline } from '../lazy-builtins.ts';
 import { type Alignment, alignedBuffer, UNALIGNED } from '../memory/aligned.ts';
-import { outOfRange, validateView } from '../validate.ts';
+import { type Extent, extentOf, extentOfOwn } from '../memory/extent.ts';
+import type { Pins } from '../memory/pins.ts';
+import { outOfRange } from '../validate.ts';
 import { Activity } from './activity.ts';
 import { Cursor } from './cursor.ts';
 import type { HostHandle } from './descriptor-handle.ts';
 import type { Unaligned } from './direct-transfers.ts';
 import {
-  bytesOf,
   fileArguments,
+  type RefusedArguments,
   readArguments,
   refuseLengthThatKills,
   vectorArguments,
   writeArguments,
 } from './file-arguments.ts';
 import { FileIo } from './file-io.ts';
+import { throwIfAborted } from './file-requests.ts';
 import { type AioWriteResult, readResult, readvResult, writeResult, writevResult } from './file-results.ts';
 import { readStream, webStream, writeStream } from './file-streams.ts';
 import type { Route, Routing } from './routing.ts';
@@ -183,19 +186,22 @@ export class AioFile extends EventEmitter {
   read(...args: unknown[]): Promise<FileReadResult<NodeJS.ArrayBufferView>> {
     try {
       this.#refuseClosed('read');
-      const wanted = readArguments(args);
-      if (wanted === undefined) {
-        refuseLengthThatKills(args);
-        return this.#during('read', () =>
-          this.#refused<FileReadResult<NodeJS.ArrayBufferView>>('read', args),
-        );
+      const wanted = readArguments(args, this.#pins);
+      if ('refused' in wanted) {
+        const { refused, buffer } = wanted;
+        refuseLengthThatKills(refused);
+        return this.#during('read', async () => {
+          const result = await this.#refused<FileReadResult<NodeJS.ArrayBufferView>>('read', refused);
+          return buffer === undefined ? result : readResult(result.bytesRead, buffer as never);
+        });
       }
-      const { buffer, offset, length, position, signal } = wanted;
-      if (length === 0) return Promise.resolve(readResult(0, buffer));
-      const bytes = bytesOf(buffer, offset, length);
-      if (position !== null) return this.#io.readFor(readResult, buffer, bytes, position, signal);
+      // Reading them may have closed it.
+      this.#refuseClosed('read');
+      const { buffer, extent, position, signal } = wanted;
+      if (extent.length === 0) return Promise.resolve(readResult(0, buffer));
+      if (position !== null) return this.#io.readFor(readResult, buffer, extent, position, signal);
       return this.#during('read', async () =>
-        readResult(await this.#at(null, (place) => this.#io.read(bytes, place, signal)), buffer),
+        readResult(await this.#at(null, (place) => this.#io.read(extent, place, signal)), buffer),
       );
     } catch (error) {
       return Promise.reject(error);
@@ -226,17 +232,22 @@ export class AioFile extends EventEmitter {
     try {
       this.#refuseClosed('write');
       const buffer = args[0] as never;
-      const wanted = writeArguments(args);
-      if (wanted === undefined) {
-        if (typeof buffer !== 'string') refuseLengthThatKills(args);
-        return this.#during('write', () => this.#refused<AioWriteResult<never>>('write', args));
+      const wanted = writeArguments(args, this.#pins);
+      if ('refused' in wanted) {
+        const { refused } = wanted;
+        if (typeof buffer !== 'string') refuseLengthThatKills(refused);
+        return this.#during('write', async () => {
+          const { bytesWritten } = await this.#refused<AioWriteResult<never>>('write', refused);
+          return writeResult(bytesWritten, buffer);
+        });
       }
-      const { offset, length, position, signal } = wanted;
-      if (length === 0) return Promise.resolve(writeResult(0, buffer));
-      const bytes = bytesOf(wanted.buffer, offset, length);
-      if (position !== null) return this.#io.writeFor(writeResult, buffer, bytes, position, signal);
+      // Reading them may have closed it.
+      this.#refuseClosed('write');
+      const { extent, position, signal } = wanted;
+      if (extent.length === 0) return Promise.resolve(writeResult(0, buffer));
+      if (position !== null) return this.#io.writeFor(writeResult, buffer, extent, position, signal);
       return this.#during('write', async () =>
-        writeResult(await this.#at(null, (place) => this.#io.write(bytes, place, signal)), buffer),
+        writeResult(await this.#at(null, (place) => this.#io.write(extent, place, signal)), buffer),
       );
     } catch (error) {
       return Promise.reject(error);
@@ -249,10 +260,16 @@ export class AioFile extends EventEmitter {
     position?: number | null,
   ): Promise<{ bytesRead: number; buffers: T }> {
     return this.#during('readv', async () => {
-      const wanted = vectorArguments([buffers, position]);
-      if (wanted === undefined || wanted.buffers.length === 0)
-        return this.#refused<{ bytesRead: number; buffers: T }>('readv', [buffers, position]);
-      const bytesRead = await this.#at(wanted.position, (place) => this.#io.readv(wanted.buffers, place));
+      const wanted = vectorArguments([buffers, position], this.#pins);
+      // For no buffers at all the host has an answer of its own.
+      const refused =
+        'refused' in wanted ? wanted.refused : wanted.extents.length === 0 ? [[], position] : undefined;
+      if (refused !== undefined) {
+        const { bytesRead } = await this.#refused<{ bytesRead: number }>('readv', refused);
+        return readvResult(bytesRead, buffers);
+      }
+      const { extents, position: place } = wanted as Exclude<typeof wanted, RefusedArguments>;
+      const bytesRead = await this.#at(place, (at) => this.#io.readv(extents, at));
       return readvResult(bytesRead, buffers);
     });
   }
@@ -263,11 +280,14 @@ export class AioFile extends EventEmitter {
     position?: number | null,
   ): Promise<{ bytesWritten: number; buffers: T }> {
     return this.#during('writev', async () => {
-      const wanted = vectorArguments([buffers, position]);
-      if (wanted === undefined)
-        return this.#refused<{ bytesWritten: number; buffers: T }>('writev', [buffers, position]);
-      if (wanted.buffers.length === 0) return writevResult(0, buffers);
-      const bytesWritten = await this.#at(wanted.position, (place) => this.#io.writev(wanted.buffers, place));
+      const wanted = vectorArguments([buffers, position], this.#pins);
+      if ('refused' in wanted) {
+        const { bytesWritten } = await this.#refused<{ bytesWritten: number }>('writev', wanted.refused);
+        return writevResult(bytesWritten, buffers);
+      }
+      const { extents } = wanted;
+      if (extents.length === 0) return writevResult(0, buffers);
+      const bytesWritten = await this.#at(wanted.position, (place) => this.#io.writev(extents, place));
       return writevResult(bytesWritten, buffers);
     });
   }
@@ -283,9 +303,9 @@ export class AioFile extends EventEmitter {
     { position = null, signal }: Pick<AioTransferOptions, 'signal'> & { position?: number | null } = {},
   ): Promise<FileReadResult<T>> {
     return this.#during('read', async () => {
-      const bytes = bytesOf(validateView('buffer', buffer));
+      const extent = extentOf('buffer', buffer, this.#pins);
       const bytesRead = await this.#at(position, (place) =>
-        fully(bytes, place, (rest, at) => this.#io.read(rest, at, signal)),
+        fully(extent, place, (rest, at) => this.#io.read(rest, at, signal)),
       );
       return readResult(bytesRead, buffer);
     });
@@ -301,8 +321,8 @@ export class AioFile extends EventEmitter {
     { position = null, signal }: Pick<AioTransferOptions, 'signal'> & { position?: number | null } = {},
   ): Promise<AioWriteResult<T>> {
     return this.#during('write', async () => {
-      const bytes = bytesOf(validateView('buffer', buffer));
-      const bytesWritten = await this.#at(position, (place) => this.#writeAll(bytes, place, signal));
+      const extent = extentOf('buffer', buffer, this.#pins);
+      const bytesWritten = await this.#at(position, (place) => this.#writeAll(extent, place, signal));
       return writeResult(bytesWritten, buffer);
     });
   }
@@ -321,7 +341,7 @@ export class AioFile extends EventEmitter {
       const wanted = fileArguments(options);
       if (wanted === undefined) return this.#refused<Buffer | string>('readFile', [options]);
       const { encoding, signal } = wanted;
-      if (signal?.aborted) throw new AbortError(signal.reason);
+      throwIfAborted(signal);
       const stat = await this.#handle.stat();
       const size = stat.isFile() ? stat.size : 0;
       if (size > MAX_READ_FILE_BYTES) return this.#refused<Buffer | string>('readFile', [options]);
@@ -340,16 +360,16 @@ export class AioFile extends EventEmitter {
   writeFile(data: unknown, options?: unknown): Promise<void> {
     return this.#during('writeFile', async () => {
       const wanted = fileArguments(options);
-      const chunks = wanted === undefined ? undefined : chunksOf(data, wanted.encoding);
+      const chunks = wanted === undefined ? undefined : chunksOf(data, wanted.encoding, this.#pins);
       if (wanted === undefined || chunks === undefined) {
         await this.#refused('writeFile', [data, options]);
         return;
       }
       const { signal } = wanted;
-      if (signal?.aborted) throw new AbortError(signal.reason);
-      for await (const bytes of chunks) {
-        if (signal?.aborted) throw new AbortError(signal.reason);
-        if (bytes.byteLength > 0) await this.#at(null, (place) => this.#writeAll(bytes, place, signal));
+      throwIfAborted(signal);
+      for await (const extent of chunks) {
+        throwIfAborted(signal);
+        if (extent.length > 0) await this.#at(null, (place) => this.#writeAll(extent, place, signal));
       }
     });
   }
@@ -443,6 +463,10 @@ export class AioFile extends EventEmitter {
     this.emit('close');
   }
 
+  get #pins(): Pins | undefined {
+    return this.#context.kernel.memory.pins;
+  }
+
   /** Runs an operation that `close()` waits for. */
   async #during<T>(syscall: string, body: () => Promise<T>): Promise<T> {
     this.#refuseClosed(syscall);
@@ -473,8 +497,8 @@ export class AioFile extends EventEmitter {
     return this.#cursor.advance(transfer);
   }
 
-  #writeAll(bytes: Uint8Array, place: number | null, signal: AbortSignal | undefined): Promise<number> {
-    return fully(bytes, place, async (rest, at) => {
+  #writeAll(extent: Extent, place: number | null, signal: AbortSignal | undefined): Promise<number> {
+    return fully(extent, place, async (rest, at) => {
       const count = await this.#io.write(rest, at, signal);
       if (count === 0)
         throw new AioError('EIO', 5, 'write', { help: 'the kernel wrote nothing and gave no reason' });
@@ -489,9 +513,9 @@ export class AioFile extends EventEmitter {
     chunks: Buffer[],
     signal: AbortSignal | undefined,
   ): Promise<number> {
-    const read = (bytes: Uint8Array, at: number | null): Promise<number> => {
-      if (signal?.aborted) throw new AbortError(signal.reason);
-      return fully(bytes, at, (rest, from) => this.#io.read(rest, from));
+    const read = (extent: Extent, at: number | null): Promise<number> => {
+      throwIfAborted(signal);
+      return fully(extent, at, (rest, from) => this.#io.read(rest, from));
     };
     let done = 0;
     if (place !== null && size > place) {
@@ -503,7 +527,7 @@ export class AioFile extends EventEmitter {
     }
     for (;;) {
       const chunk = this.#allocate(CHUNK_BYTES);
-      const count = await read(chunk, place === null ? null : place + done);
+      const count = await read(extentOfOwn(chunk), place === null ? null : place + done);
       if (count === 0) return done;
       chunks.push(chunk.subarray(0, count));
       done += count;

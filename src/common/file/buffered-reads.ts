@@ -1,6 +1,8 @@
 /** Reads through the page cache that never hold the event loop: by RWF_NOWAIT where the cache has the bytes, else by the thread pool. */
 import { RWF_NOWAIT } from '../abi/constants.ts';
 import { AioError, codeOf } from '../errors.ts';
+import { bytesOf, type Extent, isGone, partOf } from '../memory/extent.ts';
+import { detachedView } from '../validate.ts';
 import { BULK_BYTES, BulkReads } from './bulk-reads.ts';
 import { countAlone, type FileRequests } from './file-requests.ts';
 import { type Answer, type NowaitReads, renamed } from './file-transfer.ts';
@@ -22,73 +24,68 @@ export class BufferedReads {
       hit: () => routing.hit(),
       missed: () => routing.missed(),
       refuseNowait: () => routing.refuseNowait(),
-      readOn: (bytes, position, done, signal) => this.#readOn(bytes, position, done, signal),
+      readOn: (extent, position, done, signal) => this.#readOn(extent, position, done, signal),
     };
   }
 
   /** @returns What `answer` makes of the count. */
   read<T>(
-    bytes: Uint8Array,
-    memory: ArrayBufferLike,
+    extent: Extent,
     position: number,
     signal: AbortSignal | undefined,
     answer: Answer<T>,
     buffer: unknown,
   ): Promise<T> {
-    return bytes.byteLength < BULK_BYTES
-      ? this.#readNowait(bytes, memory, position, signal, answer, buffer)
-      : this.#readBulk(bytes, memory, position, signal, answer, buffer);
+    return extent.length < BULK_BYTES
+      ? this.#readNowait(extent, position, signal, answer, buffer)
+      : this.#readBulk(extent, position, signal, answer, buffer);
   }
 
-  async readv(views: readonly NodeJS.ArrayBufferView[], position: number): Promise<number> {
-    const total = views.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    if (total < BULK_BYTES) return this.#readvNowait(views, total, position);
+  async readv(extents: readonly Extent[], position: number): Promise<number> {
+    const total = extents.reduce((sum, { length }) => sum + length, 0);
+    if (total < BULK_BYTES) return this.#readvNowait(extents, total, position);
     try {
       return this.#bulk.begin(total)
-        ? await this.#requests.readvFromPool(views, position, AT_ONCE)
-        : await this.#readvNowait(views, total, position);
+        ? await this.#requests.readvFromPool(extents, position, AT_ONCE)
+        : await this.#readvNowait(extents, total, position);
     } finally {
       this.#bulk.end(total);
     }
   }
 
-  async #readvNowait(
-    views: readonly NodeJS.ArrayBufferView[],
-    total: number,
-    position: number,
-  ): Promise<number> {
+  async #readvNowait(extents: readonly Extent[], total: number, position: number): Promise<number> {
     const nowait = this.#routing.tryNowait()
       ? await this.#judged(
           this.#tryNowait(() =>
-            this.#requests.context.readv(this.#requests.file.fd, views, position, { rw_flags: RWF_NOWAIT }),
+            this.#requests.context.readv(this.#requests.file.fd, extents.map(bytesOf), position, {
+              rw_flags: RWF_NOWAIT,
+            }),
           ),
         )
       : undefined;
-    if (nowait === undefined) return this.#requests.readvFromPool(views, position, NOT_CACHED);
+    if (nowait === undefined) return this.#requests.readvFromPool(extents, position, NOT_CACHED);
     if (nowait === total || nowait === 0) return nowait;
     // Part of it was cached: the rest as one read after the other.
-    return this.#requests.inTurn(views, position, (bytes, at) =>
-      this.#readNowait(bytes, bytes.buffer, at, undefined, countAlone, bytes),
+    return this.#requests.inTurn(extents, position, (extent, at) =>
+      this.#readNowait(extent, at, undefined, countAlone, undefined),
     );
   }
 
   #readNowait<T>(
-    bytes: Uint8Array,
-    memory: ArrayBufferLike,
+    extent: Extent,
     position: number,
     signal: AbortSignal | undefined,
     answer: Answer<T>,
     buffer: unknown,
   ): Promise<T> {
     return this.#routing.tryNowait()
-      ? this.#askNowait(bytes, memory, position, signal, answer, buffer, this.#nowaitReads)
-      : this.#requests.answered(this.#requests.readFromPool(bytes, position, NOT_CACHED), answer, buffer);
+      ? this.#askNowait(extent, position, signal, answer, buffer, this.#nowaitReads)
+      : this.#requests.answered(this.#requests.readFromPool(extent, position, NOT_CACHED), answer, buffer);
   }
 
   /** Preconditions: the routing has agreed. */
   #askNowait<T>(
-    bytes: Uint8Array,
-    memory: ArrayBufferLike,
+    extent: Extent,
     position: number,
     signal: AbortSignal | undefined,
     answer: Answer<T>,
@@ -96,7 +93,7 @@ export class BufferedReads {
     nowait: NowaitReads,
   ): Promise<T> {
     try {
-      return this.#requests.transfer('read', bytes, memory, position, signal, answer, buffer, nowait);
+      return this.#requests.transfer('read', extent, position, signal, answer, buffer, nowait);
     } catch (error) {
       this.#routing.missed();
       throw error;
@@ -104,14 +101,13 @@ export class BufferedReads {
   }
 
   async #readBulk<T>(
-    bytes: Uint8Array,
-    memory: ArrayBufferLike,
+    extent: Extent,
     position: number,
     signal: AbortSignal | undefined,
     answer: Answer<T>,
     buffer: unknown,
   ): Promise<T> {
-    let counted = bytes.byteLength;
+    let counted = extent.length;
     const uncount = (): void => {
       this.#bulk.end(counted);
       counted = 0;
@@ -119,19 +115,19 @@ export class BufferedReads {
     try {
       if (this.#bulk.begin(counted))
         return await this.#requests.answered(
-          this.#requests.readFromPool(bytes, position, AT_ONCE),
+          this.#requests.readFromPool(extent, position, AT_ONCE),
           answer,
           buffer,
         );
       if (!this.#routing.tryNowait()) {
         uncount();
         return await this.#requests.answered(
-          this.#requests.readFromPool(bytes, position, NOT_CACHED),
+          this.#requests.readFromPool(extent, position, NOT_CACHED),
           answer,
           buffer,
         );
       }
-      return await this.#askNowait(bytes, memory, position, signal, answer, buffer, {
+      return await this.#askNowait(extent, position, signal, answer, buffer, {
         ...this.#nowaitReads,
         missed: () => {
           uncount();
@@ -145,17 +141,18 @@ export class BufferedReads {
 
   /** Short, or not cached: the end of the file, or of what was cached. FileHandle would have gone on. */
   async #readOn(
-    bytes: Uint8Array,
+    extent: Extent,
     position: number,
     from: number,
     signal: AbortSignal | undefined,
   ): Promise<number> {
-    if (from === 0) return this.#requests.readFromPool(bytes, position);
+    if (from === 0) return this.#requests.readFromPool(extent, position);
     let done = from;
-    while (done < bytes.byteLength) {
-      const rest = bytes.subarray(done);
+    while (done < extent.length) {
+      if (isGone(extent)) throw detachedView('buffer');
+      const rest = partOf(extent, done);
       const more = await this.#tryNowait(() =>
-        this.#requests.context.read(this.#requests.file.fd, rest, position + done, nowait(signal)),
+        this.#requests.context.read(this.#requests.file.fd, bytesOf(rest), position + done, nowait(signal)),
       );
       if (more === 0) break;
       done += more ?? (await this.#requests.readFromPool(rest, position + done));

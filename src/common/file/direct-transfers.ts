@@ -1,5 +1,7 @@
 /** Transfers past the page cache, also those that the device would refuse as they are. */
 import { AlignedBufferPool, type Alignment, alignedBuffer, misaligned } from '../memory/aligned.ts';
+import { bytesOf, type Extent, extentOfOwn, isGone } from '../memory/extent.ts';
+import { detachedView } from '../validate.ts';
 import { Exclusion } from './exclusion.ts';
 import { type FileRequests, throwIfAborted } from './file-requests.ts';
 import type { Answer } from './file-transfer.ts';
@@ -39,51 +41,49 @@ export class DirectTransfers {
 
   /** @throws RangeError for what the device would refuse, unless it may be widened. */
   read<T>(
-    bytes: Uint8Array,
-    memory: ArrayBufferLike,
+    extent: Extent,
     position: number,
     signal: AbortSignal | undefined,
     answer: Answer<T>,
     buffer: unknown,
   ): Promise<T> {
-    const wrong = this.#misalignment(bytes, position);
-    if (wrong === undefined)
-      return this.#requests.transfer('read', bytes, memory, position, signal, answer, buffer);
+    const wrong = this.#misalignment(extent, position);
+    if (wrong === undefined) return this.#requests.transfer('read', extent, position, signal, answer, buffer);
     if (this.#unaligned === 'error') throw wrong;
-    return this.#requests.answered(this.#readWidened(bytes, position, signal), answer, buffer);
+    return this.#requests.answered(this.#readWidened(extent, position, signal), answer, buffer);
   }
 
   /** As {@link read}. */
   write<T>(
-    bytes: Uint8Array,
-    memory: ArrayBufferLike,
+    extent: Extent,
     position: number,
     signal: AbortSignal | undefined,
     answer: Answer<T>,
     buffer: unknown,
   ): Promise<T> {
-    const wrong = this.#misalignment(bytes, position);
+    const wrong = this.#misalignment(extent, position);
     if (this.#unaligned === 'read-modify-write') {
       const written =
         wrong === undefined
-          ? this.#writers.shared(() => this.#requests.whole('write', bytes, position, signal))
-          : this.#writers.alone(() => this.#readModifyWrite(bytes, position, signal));
+          ? this.#writers.shared(() => this.#requests.whole('write', extent, position, signal))
+          : this.#writers.alone(() => this.#readModifyWrite(extent, position, signal));
       return this.#requests.answered(written, answer, buffer);
     }
     if (wrong !== undefined) throw wrong;
-    return this.#requests.transfer('write', bytes, memory, position, signal, answer, buffer);
+    return this.#requests.transfer('write', extent, position, signal, answer, buffer);
   }
 
-  async #readWidened(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
+  async #readWidened(extent: Extent, position: number, signal?: AbortSignal): Promise<number> {
     const { offset } = this.#alignment;
     const start = down(position, offset);
-    const span = up(position + bytes.byteLength, offset) - start;
+    const span = up(position + extent.length, offset) - start;
     const bounce = takeBounce(span);
     try {
-      const got = await this.#requests.whole('read', bounce.subarray(0, span), start, signal);
+      const got = await this.#requests.whole('read', extentOfOwn(bounce.subarray(0, span)), start, signal);
       const from = position - start;
-      const count = Math.max(0, Math.min(got - from, bytes.byteLength));
-      bytes.set(bounce.subarray(from, from + count));
+      const count = Math.max(0, Math.min(got - from, extent.length));
+      if (isGone(extent)) throw detachedView('buffer');
+      bytesOf(extent).set(bounce.subarray(from, from + count));
       return count;
     } finally {
       giveBounce(bounce);
@@ -91,10 +91,10 @@ export class DirectTransfers {
   }
 
   /** Preconditions: no other write of this file is under way. */
-  async #readModifyWrite(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
+  async #readModifyWrite(extent: Extent, position: number, signal?: AbortSignal): Promise<number> {
     throwIfAborted(signal);
     const { offset } = this.#alignment;
-    const end = position + bytes.byteLength;
+    const end = position + extent.length;
     const start = down(position, offset);
     const span = up(end, offset) - start;
     const { size } = await this.#requests.calls.fstat(this.#requests.file.fd);
@@ -102,29 +102,30 @@ export class DirectTransfers {
     try {
       const blocks = bounce.subarray(0, span).fill(0);
       for (let got = 0; got < span; ) {
-        const count = await this.#requests.whole('read', blocks.subarray(got), start + got);
+        const count = await this.#requests.whole('read', extentOfOwn(blocks.subarray(got)), start + got);
         got += count;
         // Not whole blocks: the end of the file.
         if (count === 0 || got % offset !== 0) break;
       }
-      blocks.set(bytes, position - start);
-      const put = await this.#requests.whole('write', blocks, start);
+      if (isGone(extent)) throw detachedView('buffer');
+      blocks.set(bytesOf(extent), position - start);
+      const put = await this.#requests.whole('write', extentOfOwn(blocks), start);
       // The last block is whole on the disk; the file ends where it should.
       const length = Math.max(size, Math.min(end, start + put));
       if (start + put > length) await this.#requests.calls.ftruncate(this.#requests.file.fd, length);
-      return Math.max(0, Math.min(put - (position - start), bytes.byteLength));
+      return Math.max(0, Math.min(put - (position - start), extent.length));
     } finally {
       giveBounce(bounce);
     }
   }
 
   /** @returns The error that tells what is wrong, or `undefined` for what the device accepts. */
-  #misalignment(bytes: Uint8Array, position: number): Error | undefined {
+  #misalignment(extent: Extent, position: number): Error | undefined {
     const { memory, offset, length } = this.#alignment;
-    if (bytes.byteLength === 0) return undefined;
+    if (extent.length === 0) return undefined;
     if (position % offset !== 0) return misaligned(this.#alignment, 'position', position);
-    if (bytes.byteLength % length !== 0) return misaligned(this.#alignment, 'length', bytes.byteLength);
-    const address = this.#requests.context.kernel.memory.addressOf(bytes);
+    if (extent.length % length !== 0) return misaligned(this.#alignment, 'length', extent.length);
+    const address = this.#requests.context.kernel.memory.addressOf(extent.memory) + extent.start;
     return address % memory === 0 ? undefined : misaligned(this.#alignment, 'address of the buffer', address);
   }
 }

@@ -1,10 +1,13 @@
 /**
  * Reading the arguments of FileHandle's overloads.
  *
- * Only what is plainly right is read here. For anything else the answer is `undefined`, and the host's own FileHandle is
- * asked, which throws what this version of Node.js throws for it.
+ * Only what is plainly right is read here. For anything else the host's own FileHandle is asked, which throws what this version of
+ * Node.js throws for it. Either way each property is read once, and a view says what the engine knows of it.
  */
 
+import { bufferOf, byteLengthOf, byteOffsetOf, isAbortSignal, isArrayBufferView } from '../intrinsics.ts';
+import { type Extent, extentOf, extentOfOwn, partOf } from '../memory/extent.ts';
+import type { Pins } from '../memory/pins.ts';
 import { invalidArgType, outOfRange } from '../validate.ts';
 
 /** Node's limit for one transfer. */
@@ -15,16 +18,23 @@ const DEFAULT_READ_BYTES = 16384;
 export type Place = number | null;
 
 export interface TransferArguments {
+  /** What comes back with the count. */
   readonly buffer: NodeJS.ArrayBufferView;
-  readonly offset: number;
-  readonly length: number;
+  readonly extent: Extent;
   readonly position: Place;
   readonly signal: AbortSignal | undefined;
 }
 
+/** Arguments that the host's FileHandle is to judge: those of the caller, each read once, its view one that says what it is. */
+export interface RefusedArguments {
+  readonly refused: readonly unknown[];
+  /** What the view stands for. */
+  readonly buffer?: unknown;
+}
+
 /** A view, as the types of Node.js name one. */
 function isView(value: unknown): value is NodeJS.ArrayBufferView {
-  return ArrayBuffer.isView(value);
+  return isArrayBufferView(value);
 }
 
 type Loose = Readonly<Record<string, unknown>>;
@@ -44,64 +54,105 @@ function placeOf(position: unknown): Place | undefined {
   return typeof place === 'number' && Number.isSafeInteger(place) && place >= 0 ? place : undefined;
 }
 
+/** The four arguments of a transfer, and its signal: what they mean, if they are plainly right. */
 function transfer(
   buffer: NodeJS.ArrayBufferView,
   offset: unknown,
   length: unknown,
   position: unknown,
   signal: unknown,
+  pins: Pins | undefined,
 ): TransferArguments | undefined {
   const from = offset ?? 0;
   const place = placeOf(position);
   if (!isLength(from) || place === undefined) return undefined;
-  const { byteLength } = buffer;
-  const bytes = length ?? byteLength - from;
-  if (!isLength(bytes) || from + bytes > byteLength) return undefined;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) return undefined;
-  return { buffer, offset: from, length: bytes, position: place, signal };
+  if (signal !== undefined && !isAbortSignal(signal)) return undefined;
+  const whole = extentOf('buffer', buffer, pins);
+  const bytes = length ?? whole.length - from;
+  if (!isLength(bytes) || from + bytes > whole.length) return undefined;
+  const extent = from === 0 && bytes === whole.length ? whole : partOf(whole, from, bytes);
+  return { buffer, extent, position: place, signal };
+}
+
+/** A view over the same bytes that tells the truth of itself. */
+function honest(view: unknown): unknown {
+  if (!isArrayBufferView(view)) return view;
+  return new Uint8Array(bufferOf(view), byteOffsetOf(view), byteLengthOf(view));
+}
+
+function withOptions(
+  buffer: NodeJS.ArrayBufferView,
+  { offset, length, position, signal }: Loose,
+  pins: Pins | undefined,
+): TransferArguments | RefusedArguments {
+  return (
+    transfer(buffer, offset, length, position, signal, pins) ?? {
+      refused: [honest(buffer), { offset, length, position }],
+      buffer,
+    }
+  );
 }
 
 /** `read()`, `read(options)`, `read(buffer, options)`, `read(buffer, offset, length, position)`. */
-export function readArguments(args: readonly unknown[]): TransferArguments | undefined {
-  const first = args[0];
-  const second = args[1];
-  if (!isView(first)) {
-    if (first !== undefined && !isObject(first) && first !== null) return undefined;
-    const options: Loose = first ?? {};
-    const { buffer = Buffer.alloc(DEFAULT_READ_BYTES) } = options;
-    if (!isView(buffer)) return undefined;
-    return transfer(buffer, options.offset, options.length, options.position, options.signal);
+export function readArguments(
+  args: readonly unknown[],
+  pins: Pins | undefined,
+): TransferArguments | RefusedArguments {
+  const [first, second, third, fourth] = args;
+  if (isView(first)) {
+    if (isObject(second)) return withOptions(first, second, pins);
+    return (
+      transfer(first, second, third, fourth, undefined, pins) ?? {
+        refused: [honest(first), ...args.slice(1)],
+        buffer: first,
+      }
+    );
   }
-  if (isObject(second)) return transfer(first, second.offset, second.length, second.position, second.signal);
-  return transfer(first, second, args[2], args[3], undefined);
+  if (first !== undefined && !isObject(first) && first !== null) return { refused: args };
+  const options: Loose = first ?? {};
+  const { buffer = Buffer.alloc(DEFAULT_READ_BYTES) } = options;
+  if (isView(buffer)) return withOptions(buffer, options, pins);
+  const { offset, length, position } = options;
+  return { refused: [{ buffer, offset, length, position }] };
 }
 
 /** `write(buffer, options)`, `write(buffer, offset, length, position)`, `write(string, position, encoding)`. */
-export function writeArguments([first, second, third, fourth]: readonly unknown[]):
-  | TransferArguments
-  | undefined {
+export function writeArguments(
+  args: readonly unknown[],
+  pins: Pins | undefined,
+): TransferArguments | RefusedArguments {
+  const [first, second, third, fourth] = args;
   if (typeof first === 'string') {
-    if (third !== undefined && third !== null && !isEncoding(third)) return undefined;
+    if (third !== undefined && third !== null && !isEncoding(third)) return { refused: args };
     const place = typeof second === 'number' ? placeOf(second) : null;
-    if (place === undefined) return undefined;
+    if (place === undefined) return { refused: args };
     const bytes = Buffer.from(first, (third as BufferEncoding | null | undefined) ?? 'utf8');
-    return transfer(bytes, 0, bytes.byteLength, place, undefined);
+    return { buffer: bytes, extent: extentOfOwn(bytes), position: place, signal: undefined };
   }
-  if (!isView(first)) return undefined;
-  if (isObject(second)) return transfer(first, second.offset, second.length, second.position, second.signal);
+  if (!isView(first)) return { refused: args };
+  if (isObject(second)) return withOptions(first, second, pins);
   // Node takes anything but a number as absent here.
   const length = typeof third === 'number' ? third : undefined;
   const position = typeof fourth === 'number' ? fourth : null;
-  return transfer(first, second, length, position, undefined);
+  return (
+    transfer(first, second, length, position, undefined, pins) ?? {
+      refused: [honest(first), ...args.slice(1)],
+      buffer: first,
+    }
+  );
 }
 
 /** `readv(buffers, position)` and `writev(buffers, position)`. */
-export function vectorArguments([buffers, position]: readonly unknown[]):
-  | { readonly buffers: readonly NodeJS.ArrayBufferView[]; readonly position: Place }
-  | undefined {
-  if (!Array.isArray(buffers) || !buffers.every(isView)) return undefined;
+export function vectorArguments(
+  [buffers, position]: readonly unknown[],
+  pins: Pins | undefined,
+): { readonly extents: readonly Extent[]; readonly position: Place } | RefusedArguments {
+  if (!Array.isArray(buffers)) return { refused: [buffers, position] };
+  // Each element once, holes too: an array may have methods of its owner's.
+  const views = Array.from({ length: buffers.length }, (_, index) => buffers[index] as unknown);
   const place = typeof position === 'number' ? placeOf(position) : null;
-  return place === undefined ? undefined : { buffers, position: place };
+  if (place === undefined || !views.every(isView)) return { refused: [views.map(honest), position] };
+  return { extents: views.map((view) => extentOf('buffers', view, pins)), position: place };
 }
 
 export function isEncoding(value: unknown): value is BufferEncoding {
@@ -118,14 +169,8 @@ export function fileArguments(options: unknown): FileArguments | undefined {
   if (options === undefined || options === null) return { encoding: undefined, signal: undefined };
   const { encoding, signal } = isObject(options) ? options : { encoding: options, signal: undefined };
   if (encoding !== undefined && encoding !== null && !isEncoding(encoding)) return undefined;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) return undefined;
+  if (signal !== undefined && !isAbortSignal(signal)) return undefined;
   return { encoding: encoding ?? undefined, signal };
-}
-
-/** Bytes of a view, or of a part of it. */
-export function bytesOf(view: ArrayBufferView, offset = 0, length = view.byteLength - offset): Uint8Array {
-  if (length === view.byteLength && view instanceof Uint8Array) return view;
-  return new Uint8Array(view.buffer, view.byteOffset + offset, length);
 }
 
 /**

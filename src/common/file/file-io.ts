@@ -3,7 +3,8 @@ import { UIO_MAXIOV } from '../abi/constants.ts';
 import type { AioContext } from '../context/aio-context.ts';
 import { codeOf } from '../errors.ts';
 import type { Alignment } from '../memory/aligned.ts';
-import { refuseUnstable, validateView } from '../validate.ts';
+import { bytesOf, type Extent, isGone } from '../memory/extent.ts';
+import { detachedView } from '../validate.ts';
 import type { Activity } from './activity.ts';
 import { BufferedReads } from './buffered-reads.ts';
 import { DirectTransfers, type Unaligned } from './direct-transfers.ts';
@@ -42,91 +43,90 @@ export class FileIo {
    * @param position - `null` is the position of the descriptor itself, which only the thread pool knows.
    * @throws At once for a signal that has fired and for memory that cannot be used.
    */
-  read(bytes: Uint8Array, position: number | null, signal?: AbortSignal): Promise<number> {
-    return this.readFor(countAlone, bytes, bytes, position, signal);
+  read(extent: Extent, position: number | null, signal?: AbortSignal): Promise<number> {
+    return this.readFor(countAlone, undefined, extent, position, signal);
   }
 
   /** As {@link read}, for a caller who wants `answer(count, buffer)`. */
   readFor<T>(
     answer: Answer<T>,
     buffer: unknown,
-    bytes: Uint8Array,
+    extent: Extent,
     position: number | null,
     signal: AbortSignal | undefined,
   ): Promise<T> {
     throwIfAborted(signal);
-    const { buffer: memory } = bytes;
-    refuseUnstable('buffer', memory, bytes.byteLength);
+    if (isGone(extent)) throw detachedView('buffer');
     const requests = this.#requests;
+    if (requests.mustReadNow([extent]))
+      return requests.answered(requests.readNow([extent], position), answer, buffer);
     if (position === null) {
-      const count = requests.readFromPool(bytes, null, 'position of the descriptor');
+      const count = requests.readFromPool(extent, null, 'position of the descriptor');
       return requests.answered(count, answer, buffer);
     }
     switch (this.#routing.read) {
       case 'kernel':
         return this.#direct === undefined
-          ? requests.transfer('read', bytes, memory, position, signal, answer, buffer)
-          : this.#direct.read(bytes, memory, position, signal, answer, buffer);
+          ? requests.transfer('read', extent, position, signal, answer, buffer)
+          : this.#direct.read(extent, position, signal, answer, buffer);
       case 'nowait':
-        return this.#buffered.read(bytes, memory, position, signal, answer, buffer);
+        return this.#buffered.read(extent, position, signal, answer, buffer);
       case 'threadpool':
-        return requests.answered(requests.readFromPool(bytes, position), answer, buffer);
+        return requests.answered(requests.readFromPool(extent, position), answer, buffer);
     }
   }
 
   /** As {@link read}. */
-  write(bytes: Uint8Array, position: number | null, signal?: AbortSignal): Promise<number> {
-    return this.writeFor(countAlone, bytes, bytes, position, signal);
+  write(extent: Extent, position: number | null, signal?: AbortSignal): Promise<number> {
+    return this.writeFor(countAlone, undefined, extent, position, signal);
   }
 
   /** As {@link write}, for a caller who wants `answer(count, buffer)`. */
   writeFor<T>(
     answer: Answer<T>,
     buffer: unknown,
-    bytes: Uint8Array,
+    extent: Extent,
     position: number | null,
     signal: AbortSignal | undefined,
   ): Promise<T> {
     throwIfAborted(signal);
-    const { buffer: memory } = bytes;
-    refuseUnstable('buffer', memory, bytes.byteLength);
+    if (isGone(extent)) throw detachedView('buffer');
     const requests = this.#requests;
     if (position === null) {
-      const count = requests.writeToPool(bytes, null, 'position of the descriptor');
+      const count = requests.writeToPool(extent, null, 'position of the descriptor');
       return requests.answered(count, answer, buffer);
     }
     if (this.#routing.write === 'threadpool')
-      return requests.answered(requests.writeToPool(bytes, position), answer, buffer);
+      return requests.answered(requests.writeToPool(extent, position), answer, buffer);
     return this.#direct === undefined
-      ? requests.transfer('write', bytes, memory, position, signal, answer, buffer)
-      : this.#direct.write(bytes, memory, position, signal, answer, buffer);
+      ? requests.transfer('write', extent, position, signal, answer, buffer)
+      : this.#direct.write(extent, position, signal, answer, buffer);
   }
 
-  async readv(views: readonly NodeJS.ArrayBufferView[], position: number | null): Promise<number> {
-    for (const view of views) validateView('buffers', view);
+  async readv(extents: readonly Extent[], position: number | null): Promise<number> {
     const requests = this.#requests;
-    if (position === null || this.#routing.read === 'threadpool' || views.length > UIO_MAXIOV) {
+    if (requests.mustReadNow(extents)) return requests.readNow(extents, position);
+    if (position === null || this.#routing.read === 'threadpool' || extents.length > UIO_MAXIOV) {
       const reason = position === null ? 'position of the descriptor' : undefined;
-      return requests.readvFromPool(views, position, reason);
+      return requests.readvFromPool(extents, position, reason);
     }
     if (this.#direct !== undefined)
-      return requests.inTurn(views, position, (bytes, at) => this.read(bytes, at));
+      return requests.inTurn(extents, position, (extent, at) => this.read(extent, at));
     if (this.#routing.read === 'kernel') {
-      return this.#named('read', requests.context.readv(requests.file.fd, views, position));
+      return this.#named('read', requests.context.readv(requests.file.fd, extents.map(bytesOf), position));
     }
-    return this.#buffered.readv(views, position);
+    return this.#buffered.readv(extents, position);
   }
 
-  async writev(views: readonly NodeJS.ArrayBufferView[], position: number | null): Promise<number> {
-    for (const view of views) validateView('buffers', view);
+  async writev(extents: readonly Extent[], position: number | null): Promise<number> {
     const requests = this.#requests;
-    if (position === null || this.#routing.write === 'threadpool' || views.length > UIO_MAXIOV) {
+    if (position === null || this.#routing.write === 'threadpool' || extents.length > UIO_MAXIOV) {
       const reason = position === null ? 'position of the descriptor' : undefined;
-      return requests.writevToPool(views, position, reason);
+      return requests.writevToPool(extents, position, reason);
     }
     if (this.#direct !== undefined)
-      return requests.inTurn(views, position, (bytes, at) => this.write(bytes, at));
-    return this.#named('write', requests.context.writev(requests.file.fd, views, position));
+      return requests.inTurn(extents, position, (extent, at) => this.write(extent, at));
+    return this.#named('write', requests.context.writev(requests.file.fd, extents.map(bytesOf), position));
   }
 
   async sync(operation: 'fsync' | 'fdatasync'): Promise<void> {

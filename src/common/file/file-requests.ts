@@ -2,11 +2,14 @@
 import { RWF_NOWAIT } from '../abi/constants.ts';
 import type { AioContext } from '../context/aio-context.ts';
 import { AbortError } from '../errors.ts';
+import { abortReason, isAborted } from '../intrinsics.ts';
 import type { DescriptorCalls } from '../kernel/kernel-files.ts';
-import { refuseUnstable } from '../validate.ts';
+import { type Extent, isGone, partOf } from '../memory/extent.ts';
+import { mayGrow } from '../memory/growable.ts';
+import { detachedView } from '../validate.ts';
 import { hostCalls } from './descriptor-handle.ts';
-import { bytesOf } from './file-arguments.ts';
 import { type Answer, FileTransfer, type NowaitReads, type TransferFile } from './file-transfer.ts';
+import { PoolTransfers } from './pool-transfers.ts';
 import type { Routing, ThreadPoolReason } from './routing.ts';
 
 export class FileRequests {
@@ -14,52 +17,55 @@ export class FileRequests {
   readonly file: TransferFile;
   /** Past the kernel's AIO: the thread pool, or a kernel's own files. */
   readonly calls: DescriptorCalls;
+  readonly #pool: PoolTransfers;
   readonly #routing: Routing;
 
   constructor(context: AioContext, file: TransferFile, routing: Routing) {
     this.context = context;
     this.file = file;
     this.calls = context.kernel.files?.calls ?? hostCalls;
+    this.#pool = new PoolTransfers(this.calls, file.fd, context.kernel.memory);
     this.#routing = routing;
   }
 
   /** One request for all of it. Preconditions: the device takes it. */
   transfer<T>(
     name: 'read' | 'write',
-    bytes: Uint8Array,
-    memory: ArrayBufferLike,
+    extent: Extent,
     position: number,
     signal: AbortSignal | undefined,
     answer: Answer<T>,
     buffer: unknown,
     nowait?: NowaitReads,
   ): Promise<T> {
-    const context = this.context;
-    const { byteLength } = bytes;
+    const { context, file } = this;
     const transfer = new FileTransfer(
       name,
-      this.file,
-      bytes,
-      byteLength === 0 ? 0 : context.kernel.memory.addressOf(memory) + bytes.byteOffset,
-      byteLength,
+      file,
+      extent,
+      extent.length === 0 ? 0 : context.kernel.memory.addressOf(extent.memory) + extent.start,
       position,
       nowait === undefined ? 0 : RWF_NOWAIT,
       answer,
       buffer,
       nowait,
     );
-    context.begin(transfer, signal);
-    // It ends in a later turn at the earliest.
-    this.file.activity.begin();
+    // First, so that no code of the signal's can close the file under it.
+    file.activity.begin();
+    try {
+      context.begin(transfer, signal);
+    } catch (error) {
+      file.activity.end();
+      throw error;
+    }
     return transfer.promise;
   }
 
-  /** The same for ourselves. @throws What the calls of a file throws: the memory may have gone while somebody else's turn was waited for. */
-  whole(name: 'read' | 'write', bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<number> {
+  /** The same for ourselves. @throws What the calls of a file throw: the memory may have gone while somebody else's turn was waited for. */
+  whole(name: 'read' | 'write', extent: Extent, position: number, signal?: AbortSignal): Promise<number> {
     throwIfAborted(signal);
-    const { buffer: memory } = bytes;
-    refuseUnstable('buffer', memory, bytes.byteLength);
-    return this.transfer(name, bytes, memory, position, signal, countAlone, bytes);
+    if (isGone(extent)) throw detachedView('buffer');
+    return this.transfer(name, extent, position, signal, countAlone, undefined);
   }
 
   /** Waits for what takes more than one request of the kernel's, which is under way from the call on. */
@@ -73,53 +79,72 @@ export class FileRequests {
     }
   }
 
-  async readFromPool(bytes: Uint8Array, position: number | null, reason?: ThreadPoolReason): Promise<number> {
+  readFromPool(extent: Extent, position: number | null, reason?: ThreadPoolReason): Promise<number> {
     this.#routing.count('read', reason);
-    return (await this.calls.read(this.file.fd, bytes, 0, bytes.byteLength, position)).bytesRead;
+    return this.#pool.read(extent, position);
   }
 
-  async readvFromPool(
-    views: readonly NodeJS.ArrayBufferView[],
+  readvFromPool(
+    extents: readonly Extent[],
     position: number | null,
     reason?: ThreadPoolReason,
   ): Promise<number> {
     this.#routing.count('read', reason);
-    return (await this.calls.readv(this.file.fd, views, position ?? undefined)).bytesRead;
+    return this.#pool.readv(extents, position);
   }
 
-  async writeToPool(
-    bytes: Uint8Array,
-    position: number | null,
-    reason?: 'position of the descriptor',
-  ): Promise<number> {
+  /** Whether a read into this memory has to be made here and now: it may grow, and nothing holds it. */
+  mustReadNow(extents: readonly Extent[]): boolean {
+    const { kernel } = this.context;
+    if (kernel.memory.pins !== undefined || kernel.files !== undefined || !this.#routing.seekable)
+      return false;
+    return extents.some(({ memory }) => mayGrow(memory));
+  }
+
+  readNow(extents: readonly Extent[], position: number | null): Promise<number> {
+    return this.#pool.readNow(extents, position);
+  }
+
+  writeToPool(extent: Extent, position: number | null, reason?: ThreadPoolReason): Promise<number> {
     this.#routing.count('write', reason);
-    return (await this.calls.write(this.file.fd, bytes, 0, bytes.byteLength, position)).bytesWritten;
+    return this.#pool.write(extent, position);
   }
 
-  async writevToPool(
-    views: readonly NodeJS.ArrayBufferView[],
+  writevToPool(
+    extents: readonly Extent[],
     position: number | null,
     reason?: ThreadPoolReason,
   ): Promise<number> {
     this.#routing.count('write', reason);
-    return (await this.calls.writev(this.file.fd, views, position ?? undefined)).bytesWritten;
+    return this.#pool.writev(extents, position);
   }
 
-  /** Views one after the other, ending at the first short transfer. */
+  /** Extents one after the other, ending at the first short transfer. */
   async inTurn(
-    views: readonly NodeJS.ArrayBufferView[],
+    extents: readonly Extent[],
     position: number,
-    move: (bytes: Uint8Array, position: number) => Promise<number>,
+    move: (extent: Extent, position: number) => Promise<number>,
   ): Promise<number> {
     let done = 0;
-    for (const view of views) {
-      if (view.byteLength === 0) continue;
-      const moved = await move(bytesOf(view), position + done);
+    for (const extent of extents) {
+      if (extent.length === 0) continue;
+      const moved = await move(extent, position + done);
       done += moved;
-      if (moved < view.byteLength) break;
+      if (moved < extent.length) break;
     }
     return done;
   }
+}
+
+/** What is left of extents after their first bytes. */
+export function restOf(extents: readonly Extent[], done: number): Extent[] {
+  const rest: Extent[] = [];
+  let skip = done;
+  for (const extent of extents) {
+    if (skip < extent.length) rest.push(partOf(extent, skip));
+    skip = Math.max(0, skip - extent.length);
+  }
+  return rest;
 }
 
 /** The {@link Answer} of those who want the count. */
@@ -128,5 +153,5 @@ export function countAlone(count: number): number {
 }
 
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new AbortError(signal.reason);
+  if (signal !== undefined && isAborted(signal)) throw new AbortError(abortReason(signal));
 }

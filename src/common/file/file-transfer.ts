@@ -3,6 +3,7 @@ import { IOCB_CMD_PREAD, IOCB_CMD_PWRITE } from '../abi/constants.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { Operation } from '../context/operation.ts';
 import { AioError, codeOf } from '../errors.ts';
+import type { Extent } from '../memory/extent.ts';
 import type { Activity } from './activity.ts';
 
 /** What the caller gets for a count and the buffer that came with the call. */
@@ -23,7 +24,7 @@ export interface NowaitReads {
   /** The file system knows no NOWAIT. */
   refuseNowait(): void;
   /** @param done - Bytes that were cached. */
-  readOn(bytes: Uint8Array, position: number, done: number, signal: AbortSignal | undefined): Promise<number>;
+  readOn(extent: Extent, position: number, done: number, signal: AbortSignal | undefined): Promise<number>;
 }
 
 export class FileTransfer<T> extends Operation {
@@ -35,15 +36,14 @@ export class FileTransfer<T> extends Operation {
   readonly #nowait: NowaitReads | undefined;
 
   /**
-   * @param address - Of `bytes`, which are `nbytes`.
+   * @param address - Of the extent; 0 for an empty one.
    * @param nowait - For a read with `rw_flags` RWF_NOWAIT.
    */
   constructor(
     name: 'read' | 'write',
     file: TransferFile,
-    bytes: Uint8Array,
+    extent: Extent,
     address: number,
-    nbytes: number,
     position: number,
     rw_flags: number,
     answer: Answer<T>,
@@ -55,10 +55,10 @@ export class FileTransfer<T> extends Operation {
       name === 'read' ? IOCB_CMD_PREAD : IOCB_CMD_PWRITE,
       file.fd,
       address,
-      nbytes,
+      extent.length,
       position,
       rw_flags,
-      nbytes === 0 ? undefined : bytes,
+      extent.length === 0 ? undefined : extent,
       undefined,
       file.owner,
     );
@@ -83,8 +83,11 @@ export class FileTransfer<T> extends Operation {
     // Short: the end of the file, or the end of what was cached. FileHandle would have gone on.
     if (nowait !== undefined && count !== this.nbytes && count !== 0) this.#readOn(nowait, count);
     else {
-      this.settle(this.#answer(count, this.#buffer as never));
-      this.#file.activity.end();
+      try {
+        this.settle(this.#answer(count, this.#buffer as never));
+      } finally {
+        this.#file.activity.end();
+      }
     }
   }
 
@@ -97,8 +100,11 @@ export class FileTransfer<T> extends Operation {
       return;
     }
     nowait?.missed();
-    super.fail(renamed(this.#name, error));
-    this.#file.activity.end();
+    try {
+      super.fail(renamed(this.#name, error));
+    } finally {
+      this.#file.activity.end();
+    }
   }
 
   #missed(nowait: NowaitReads): void {
@@ -107,7 +113,7 @@ export class FileTransfer<T> extends Operation {
   }
 
   #readOn(nowait: NowaitReads, done: number): void {
-    const rest = nowait.readOn(this.view as Uint8Array, this.position, done, this.signal);
+    const rest = nowait.readOn(this.extent!, this.position, done, this.signal);
     const { activity } = this.#file;
     this.settle(
       rest.then((count) => this.#answer(count, this.#buffer as never)).finally(() => activity.end()),

@@ -36,6 +36,8 @@ const MOST_SKIPPED = 64;
 export class Routing {
   readonly #context: AioContext;
   readonly #fd: number;
+  /** A regular file or a block device: it has its bytes, and keeps nobody waiting for them. */
+  readonly seekable: boolean;
   #read: Route;
   #write: Route;
   #sync: Route;
@@ -53,6 +55,7 @@ export class Routing {
   constructor(context: AioContext, fd: number, direct: boolean, seekable: boolean) {
     this.#context = context;
     this.#fd = fd;
+    this.seekable = seekable;
     const free = !blocksInSubmit(context.kernel);
     if (!seekable) {
       // A pipe would hold io_submit itself until somebody writes (BLOCK-02).

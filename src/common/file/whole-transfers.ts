@@ -1,5 +1,8 @@
 /** Transfers that go on until all is done: after short ones, in chunks, over iterables. */
-import { bytesOf, isEncoding } from './file-arguments.ts';
+import { isArrayBufferView } from '../intrinsics.ts';
+import { type Extent, extentOf, extentOfOwn, partOf } from '../memory/extent.ts';
+import type { Pins } from '../memory/pins.ts';
+import { isEncoding } from './file-arguments.ts';
 
 /** Bytes of one request of `readFile` and `writeFile`. */
 export const CHUNK_BYTES = 1 << 19;
@@ -9,17 +12,17 @@ const LANES = 4;
 /** Chunks of one buffer, a few at once. @returns Bytes up to the first short chunk. */
 export async function inLanes(
   buffer: Buffer,
-  read: (chunk: Uint8Array, from: number) => Promise<number>,
+  read: (chunk: Extent, from: number) => Promise<number>,
 ): Promise<number> {
   let next = 0;
   let end = buffer.byteLength;
   const lane = async (): Promise<void> => {
     while (next < end) {
       const from = next;
-      const chunk = buffer.subarray(from, from + CHUNK_BYTES);
-      next += chunk.byteLength;
+      const chunk = extentOfOwn(buffer.subarray(from, from + CHUNK_BYTES));
+      next += chunk.length;
       const count = await read(chunk, from);
-      if (count < chunk.byteLength) end = Math.min(end, from + count);
+      if (count < chunk.length) end = Math.min(end, from + count);
     }
   };
   const outcomes = await Promise.allSettled(Array.from({ length: LANES }, lane));
@@ -29,14 +32,14 @@ export async function inLanes(
 
 /** Goes on after short transfers; ends at 0. Errors say how much was done. */
 export async function fully(
-  bytes: Uint8Array,
+  extent: Extent,
   place: number | null,
-  transfer: (rest: Uint8Array, position: number | null) => Promise<number>,
+  transfer: (rest: Extent, position: number | null) => Promise<number>,
 ): Promise<number> {
   let done = 0;
-  while (done < bytes.byteLength) {
+  while (done < extent.length) {
     try {
-      const count = await transfer(bytes.subarray(done), place === null ? null : place + done);
+      const count = await transfer(partOf(extent, done), place === null ? null : place + done);
       if (count === 0) break;
       done += count;
     } catch (error) {
@@ -51,10 +54,12 @@ export async function fully(
 export function chunksOf(
   data: unknown,
   encoding: BufferEncoding | undefined,
-): Iterable<Uint8Array> | AsyncIterable<Uint8Array> | undefined {
-  const bytes = (chunk: unknown): Uint8Array | undefined => {
-    if (typeof chunk === 'string') return Buffer.from(chunk, isEncoding(encoding) ? encoding : 'utf8');
-    return ArrayBuffer.isView(chunk) ? bytesOf(chunk) : undefined;
+  pins: Pins | undefined,
+): Iterable<Extent> | AsyncIterable<Extent> | undefined {
+  const bytes = (chunk: unknown): Extent | undefined => {
+    if (typeof chunk === 'string')
+      return extentOfOwn(Buffer.from(chunk, isEncoding(encoding) ? encoding : 'utf8'));
+    return isArrayBufferView(chunk) ? extentOf('data', chunk, pins) : undefined;
   };
   const whole = bytes(data);
   if (whole !== undefined) return [whole];

@@ -5,6 +5,7 @@
  * Every call answers a number: `>= 0`, or a negative **Linux** errno on every host. Nothing at this level throws for
  * what a kernel would refuse. Everything above this level is safe.
  */
+import type { Pins } from '../memory/pins.ts';
 import type { KernelFiles } from './kernel-files.ts';
 import type { AioRing } from './mapped-ring.ts';
 import type { Supports } from './supports.ts';
@@ -46,13 +47,10 @@ export interface Memory {
    */
   addressOf(view: ArrayBufferView | ArrayBufferLike): Address;
   /**
-   * Sees to it that the memory of a view that the kernel may write to at any moment stays where it is, for good.
-   *
-   * On Linux the buffer is marked as untransferable: `postMessage` and `structuredClone` refuse or copy it, and from
-   * Node.js 24 on `ArrayBuffer.prototype.transfer` refuses it too. The emulation writes through JavaScript, which a
-   * transfer cannot surprise, and does nothing.
+   * What keeps the memory of requests in its place while they use it. `undefined` where there is no such means: whoever submits
+   * requests to a kernel that moves their bytes aside ({@link AioKernel.completesAside}) gives it memory of his own then.
    */
-  pin(view: ArrayBufferView): void;
+  readonly pins: Pins | undefined;
   /** Maps fresh zeroed pages. @returns The address, or a negative errno. */
   mmap(bytes: number, protection: Protection): Address;
   /** Changes the protection of whole pages. @returns 0 or a negative errno. */
@@ -125,7 +123,10 @@ export interface AioKernel {
    */
   readonly after?: ((ns: number, callback: () => void) => () => void) | undefined;
 
-  /** Whether a ring fills while this thread does something else, so that looking into it at each turn of the event loop may pay. */
+  /**
+   * Whether this kernel moves bytes and fills rings while this thread does something else: memory has to stay meanwhile, and looking
+   * into a ring at each turn of the event loop may pay. Without it, bytes are moved by JavaScript.
+   */
   readonly completesAside?: boolean | undefined;
 
   /**

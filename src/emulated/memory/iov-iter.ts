@@ -1,6 +1,6 @@
 /** Moving the data of a request between user memory and bounce memory. */
 
-import { type Bounce, type BouncePool, bouncePool } from './bounce.ts';
+import { type Bounce, type BouncePool, bouncePool } from '../../common/memory/bounce-pool.ts';
 import { type Access, type AddressSpace, PAGE_SIZE } from './mm.ts';
 
 /** Segments of a vectored request, captured at submission. The current one is shortened as the request advances. */

@@ -7,6 +7,7 @@
 import { ERRNO } from '../../common/abi/errno.ts';
 import type { Address, Memory, Protection } from '../../common/kernel/aio-kernel.ts';
 import { isPageAligned } from '../../common/memory/page-aligned.ts';
+import { type Pins, pinsOfThread } from '../../common/memory/pins.ts';
 import {
   type Access,
   type Attachment,
@@ -49,8 +50,10 @@ export class AddressSpace implements Memory {
     return this.#baseOf(view.buffer) + view.byteOffset;
   }
 
-  /** Transfers are written to through JavaScript only, at their end. */
-  pin(_view: ArrayBufferView): void {}
+  /** Bytes are moved by JavaScript, at the end of a request; only memory that can grow needs a hold until then. */
+  get pins(): Pins | undefined {
+    return pinsOfThread();
+  }
 
   mmap(bytes: number, protection: Protection): Address {
     if (!(bytes > 0)) return -ERRNO.EINVAL;

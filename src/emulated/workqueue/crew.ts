@@ -1,9 +1,9 @@
 /** The worker threads behind every `workers` executor of this thread: started when needed, ended when idle. */
 import { Worker } from 'node:worker_threads';
 import { ERRNO } from '../../common/abi/errno.ts';
+import { BouncePool } from '../../common/memory/bounce-pool.ts';
 import { sharedPageAlignedBuffer } from '../../common/memory/page-aligned.ts';
 import { linuxErrnoOf } from '../errno-translation.ts';
-import { BouncePool } from '../memory/bounce.ts';
 import type { Done } from './executor.ts';
 import { BELL, bellMemory, MAIL, mailMemory, OPERATION, STATE } from './mail.ts';
 import {

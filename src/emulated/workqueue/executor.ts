@@ -5,7 +5,7 @@
  * later and never before the call has returned.
  */
 
-import type { BouncePool } from '../memory/bounce.ts';
+import type { BouncePool } from '../../common/memory/bounce-pool.ts';
 
 /** Receives the result of an operation. */
 export type Done = (result: number) => void;

@@ -13,12 +13,13 @@
 #include "environment.h"
 #include "guard.h"
 #include "mailbox.h"
+#include "pins.h"
 #include "submit-thread.h"
 #include "values.h"
 #include "watcher.h"
 
 /* The interface between this addon and src/native/addon.ts: the two are refused to each other when it differs. */
-#define KAIO_ADDON_INTERFACE 1
+#define KAIO_ADDON_INTERFACE 2
 
 #ifdef __GLIBC__
 #define LIBC_NAME "glibc"
@@ -69,6 +70,12 @@ static const struct {
     {"submitThreadOpen", submit_thread_open},
     {"submitThreadSubmit", submit_thread_submit},
     {"submitThreadClose", submit_thread_close},
+    {"pinsOpen", pins_open},
+    {"pin", pins_pin},
+    {"unpin", pins_unpin},
+    {"isMovable", pins_is_movable},
+    {"hold", pins_hold},
+    {"isOrphan", pins_is_orphan},
     {"abi", abi},
 };
 

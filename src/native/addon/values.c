@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <string.h>
+#include <uv.h>
 
 void *arguments(napi_env env, napi_callback_info info, size_t argc, napi_value *argv) {
   void *data = NULL;
@@ -32,9 +32,23 @@ napi_value from_long(napi_env env, long value) {
   return result;
 }
 
+/* Errors of libuv and of the system are the same numbers on Linux, but for the sign. */
 napi_value throw_errno(napi_env env, int error, const char *syscall) {
-  char message[128];
-  snprintf(message, sizeof message, "%s: %s", syscall, strerror(error));
-  napi_throw_error(env, NULL, message);
+  char name[32];
+  char text[96];
+  char message[192];
+  napi_value code;
+  napi_value value;
+  napi_value exception;
+  uv_err_name_r(-error, name, sizeof name);
+  uv_strerror_r(-error, text, sizeof text);
+  snprintf(message, sizeof message, "%s: %s, %s", name, text, syscall);
+  if (napi_create_string_utf8(env, name, NAPI_AUTO_LENGTH, &code) != napi_ok) return NULL;
+  if (napi_create_string_utf8(env, message, NAPI_AUTO_LENGTH, &value) != napi_ok) return NULL;
+  if (napi_create_error(env, code, value, &exception) != napi_ok) return NULL;
+  napi_set_named_property(env, exception, "errno", from_long(env, -error));
+  if (napi_create_string_utf8(env, syscall, NAPI_AUTO_LENGTH, &value) != napi_ok) return NULL;
+  napi_set_named_property(env, exception, "syscall", value);
+  napi_throw(env, exception);
   return NULL;
 }

@@ -11,7 +11,7 @@ void *arguments(napi_env env, napi_callback_info info, size_t argc, napi_value *
 long to_word(napi_env env, napi_value value);
 void *to_pointer(napi_env env, napi_value value);
 napi_value from_long(napi_env env, long value);
-/* Returns NULL, for a function of JavaScript's to return in turn. */
+/* An Error with code, errno and syscall. Returns NULL, for a function of JavaScript's to return in turn. */
 napi_value throw_errno(napi_env env, int error, const char *syscall);
 
 #endif

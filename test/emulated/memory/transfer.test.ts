@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import { devNull } from 'node:os';
 import { afterEach, describe, expect, it } from 'vitest';
+import { BouncePool } from '../../../src/common/memory/bounce-pool.ts';
 import { isPageAligned, pageAlignedBuffer } from '../../../src/common/memory/page-aligned.ts';
-import { BouncePool } from '../../../src/emulated/memory/bounce.ts';
 import { Transfer } from '../../../src/emulated/memory/iov-iter.ts';
 import { temporaryFile, user } from '../user.ts';
 
@@ -204,16 +204,19 @@ describe.each(WAYS)('transfers: %s', (way) => {
     const { u, run } = make();
     const { fd, content } = file('x');
     u.kernel.fget(fd);
+    const data = Buffer.from('ab');
     const request = {
       aio_lio_opcode: PWRITE,
       aio_fildes: fd,
-      aio_buf: u.addressOf(Buffer.from('ab')),
+      aio_buf: u.addressOf(data),
       aio_nbytes: 2,
     };
     for (const aio_offset of [0, 100])
       expect(await run({ ...request, aio_offset, aio_rw_flags: 0x10 })).toBe(2);
     expect(await run({ ...request, aio_nbytes: 1, aio_rw_flags: 0x6 })).toBe(1);
     expect(content()).toBe('aabab');
+    // Held until here: the kernel has its address alone.
+    expect(data.toString()).toBe('ab');
   });
 });
 

@@ -55,7 +55,7 @@ describe('violationsIn', () => {
     ['src/emulated/aio/ops/poll.ts', '../../../common/kernel/aio-kernel.ts'],
     ['src/emulated/simulated/simulated-file.ts', '../files/file-operations.ts'],
     ['src/emulated/files/host-file.ts', '../workqueue/aio-wq.ts'],
-    ['src/emulated/workqueue/workers.ts', '../memory/bounce.ts'],
+    ['src/emulated/workqueue/workers.ts', '../../common/memory/bounce-pool.ts'],
     ['src/emulated/memory/mm.ts', '../../common/memory/page-aligned.ts'],
     ['src/emulated/profiles.ts', '../common/abi/constants.ts'],
     ['src/common/file/aio-file.ts', '../context/aio-context.ts'],

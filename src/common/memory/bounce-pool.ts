@@ -1,12 +1,13 @@
 /**
- * Memory of the kernel's own, through which requests on the thread pool move their data: a pool thread never touches memory
- * that the user may detach, reuse or drop.
+ * Memory of our own, through which requests move their data where nothing keeps the caller's in its place: no thread and no kernel
+ * touches memory that its owner may give away, reuse or drop.
  *
- * Chunks start at a page boundary, so that data can be placed at the user address modulo the page size, and the host judges
- * the alignment of O_DIRECT transfers as it would judge the user's buffer.
+ * Chunks start at a page boundary, so that data can be placed at the caller's address modulo the page size, and the host judges
+ * the alignment of O_DIRECT transfers as it would judge the caller's buffer.
  */
-import { pageAlignedBuffer } from '../../common/memory/page-aligned.ts';
-import { PAGE_SIZE } from './mapping.ts';
+import { pageAlignedBuffer } from './page-aligned.ts';
+
+const PAGE_SIZE = 4096;
 
 /** A chunk of bounce memory. */
 export interface Bounce {
@@ -58,5 +59,5 @@ export class BouncePool {
   }
 }
 
-/** One pool for all kernels of this thread: the chunks carry no state, and slabs are best few. */
+/** One pool for all of this thread: the chunks carry no state, and slabs are best few. */
 export const bouncePool = new BouncePool();

@@ -1,0 +1,137 @@
+/**
+ * Transfers by the thread pool, whose threads write to memory while JavaScript runs.
+ *
+ * `node:fs` gives them the caller's memory as it is: when that is given away meanwhile, they write into somebody else's. Here it is
+ * kept in its place until they have done; where nothing can, they get memory of ours.
+ */
+import { readvSync } from 'node:fs';
+import { isShared } from '../intrinsics.ts';
+import type { Memory } from '../kernel/aio-kernel.ts';
+import type { DescriptorCalls } from '../kernel/kernel-files.ts';
+import { type Bounce, bouncePool } from '../memory/bounce-pool.ts';
+import { bytesOf, type Extent, isGone, isLost } from '../memory/extent.ts';
+import { isPageAligned } from '../memory/page-aligned.ts';
+import type { Pins } from '../memory/pins.ts';
+import { detachedView } from '../validate.ts';
+
+/** Where O_DIRECT is judged, a copy lies in its page as the original does. */
+const PAGE_BYTES = 4096;
+
+export class PoolTransfers {
+  readonly #calls: DescriptorCalls;
+  readonly #fd: number;
+  readonly #memory: Memory;
+
+  constructor(calls: DescriptorCalls, fd: number, memory: Memory) {
+    this.#calls = calls;
+    this.#fd = fd;
+    this.#memory = memory;
+  }
+
+  read(extent: Extent, position: number | null): Promise<number> {
+    return this.#moved([extent], true, async ([bytes]) => {
+      const { bytesRead } = await this.#calls.read(this.#fd, bytes!, 0, extent.length, position);
+      return bytesRead;
+    });
+  }
+
+  /**
+   * Reads here and now, into memory that may grow where nothing can hold it: when it has grown there is no way to it any more. It
+   * holds the thread. Preconditions: the file has its bytes, and keeps nobody waiting.
+   */
+  async readNow(extents: readonly Extent[], position: number | null): Promise<number> {
+    return readvSync(this.#fd, extents.map(bytesOf), position ?? undefined);
+  }
+
+  write(extent: Extent, position: number | null): Promise<number> {
+    return this.#moved([extent], false, async ([bytes]) => {
+      const { bytesWritten } = await this.#calls.write(this.#fd, bytes!, 0, extent.length, position);
+      return bytesWritten;
+    });
+  }
+
+  readv(extents: readonly Extent[], position: number | null): Promise<number> {
+    return this.#moved(extents, true, async (views) => {
+      const { bytesRead } = await this.#calls.readv(this.#fd, views, position ?? undefined);
+      return bytesRead;
+    });
+  }
+
+  writev(extents: readonly Extent[], position: number | null): Promise<number> {
+    return this.#moved(extents, false, async (views) => {
+      const { bytesWritten } = await this.#calls.writev(this.#fd, views, position ?? undefined);
+      return bytesWritten;
+    });
+  }
+
+  async #moved(
+    extents: readonly Extent[],
+    reads: boolean,
+    move: (views: Uint8Array[]) => Promise<number>,
+  ): Promise<number> {
+    const { pins } = this.#memory;
+    if (pins === undefined) return this.#bounced(extents, reads, move);
+    // Not from inside whatever has called: see Pins.pin.
+    await null;
+    if (extents.some(isGone)) throw detachedView('buffer');
+    return this.#pinned(pins, extents, move);
+  }
+
+  async #pinned(
+    pins: Pins,
+    extents: readonly Extent[],
+    move: (views: Uint8Array[]) => Promise<number>,
+  ): Promise<number> {
+    const views = extents.map(bytesOf);
+    for (const { memory } of extents) pins.pin(memory);
+    let count: number;
+    try {
+      count = await move(views);
+    } finally {
+      for (const { memory } of extents) pins.unpin(memory);
+    }
+    if (extents.some((extent) => isLost(extent, pins))) throw detachedView('buffer');
+    return count;
+  }
+
+  async #bounced(
+    extents: readonly Extent[],
+    reads: boolean,
+    move: (views: Uint8Array[]) => Promise<number>,
+  ): Promise<number> {
+    const chunks: Bounce[] = [];
+    try {
+      const views = extents.map((extent) => this.#substitute(extent, reads, chunks));
+      const count = await move(views);
+      if (reads) deliver(extents, views, count);
+      return count;
+    } finally {
+      for (const chunk of chunks) bouncePool.give(chunk);
+    }
+  }
+
+  /** Memory that stays: the caller's, if that cannot be given away, else ours. */
+  #substitute(extent: Extent, reads: boolean, chunks: Bounce[]): Uint8Array {
+    const own = bytesOf(extent);
+    if (extent.length === 0 || isPageAligned(extent.memory) || isShared(extent.memory)) return own;
+    const at = (this.#memory.addressOf(extent.memory) + extent.start) % PAGE_BYTES;
+    const chunk = bouncePool.take(at + extent.length);
+    chunks.push(chunk);
+    const bytes = chunk.bytes.subarray(at, at + extent.length);
+    if (!reads) bytes.set(own);
+    return bytes;
+  }
+}
+
+/** Hands out what was read. @throws TypeError where memory that was to get it has been given away meanwhile. */
+function deliver(extents: readonly Extent[], views: readonly Uint8Array[], count: number): void {
+  let left = count;
+  extents.forEach((extent, index) => {
+    const part = Math.min(left, extent.length);
+    if (part === 0) return;
+    if (isGone(extent)) throw detachedView('buffer');
+    const view = views[index]!;
+    if (view.buffer !== extent.memory) bytesOf(extent).set(view.subarray(0, part));
+    left -= part;
+  });
+}

@@ -1,0 +1,115 @@
+/**
+ * What the engine itself knows of memory and signals, asked by functions taken when this module was loaded.
+ *
+ * Objects that others hand over may lie: through own properties, subclasses, getters, replaced prototypes. What is asked here runs
+ * none of their code and gives the answer that the engine goes by.
+ */
+
+const uncurryThis = Function.prototype.bind.bind(Function.prototype.call) as <T, A extends unknown[], R>(
+  method: (this: T, ...args: A) => R,
+) => (self: T, ...args: A) => R;
+
+/** @returns `undefined` for a property that this version of Node.js does not have. */
+function getterOf<T, R>(prototype: object, name: PropertyKey): ((self: T) => R) | undefined {
+  const getter = Object.getOwnPropertyDescriptor(prototype, name)?.get as ((this: T) => R) | undefined;
+  return getter === undefined ? undefined : uncurryThis(getter);
+}
+
+const TypedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
+
+const typedArrayTag = getterOf<unknown, string | undefined>(TypedArrayPrototype, Symbol.toStringTag)!;
+const typedArrayBuffer = getterOf<ArrayBufferView, ArrayBufferLike>(TypedArrayPrototype, 'buffer')!;
+const typedArrayByteOffset = getterOf<ArrayBufferView, number>(TypedArrayPrototype, 'byteOffset')!;
+const typedArrayByteLength = getterOf<ArrayBufferView, number>(TypedArrayPrototype, 'byteLength')!;
+const dataViewBuffer = getterOf<ArrayBufferView, ArrayBufferLike>(DataView.prototype, 'buffer')!;
+const dataViewByteOffset = getterOf<ArrayBufferView, number>(DataView.prototype, 'byteOffset')!;
+const dataViewByteLength = getterOf<ArrayBufferView, number>(DataView.prototype, 'byteLength')!;
+const arrayBufferByteLength = getterOf<ArrayBufferLike, number>(ArrayBuffer.prototype, 'byteLength')!;
+const arrayBufferResizable = getterOf<ArrayBufferLike, boolean>(ArrayBuffer.prototype, 'resizable');
+const arrayBufferSlice = uncurryThis(ArrayBuffer.prototype.slice);
+const sharedByteLength = getterOf<ArrayBufferLike, number>(SharedArrayBuffer.prototype, 'byteLength')!;
+const sharedGrowable = getterOf<ArrayBufferLike, boolean>(SharedArrayBuffer.prototype, 'growable');
+const signalAborted = getterOf<AbortSignal, boolean>(AbortSignal.prototype, 'aborted')!;
+const signalReason = getterOf<AbortSignal, unknown>(AbortSignal.prototype, 'reason')!;
+
+const { isView } = ArrayBuffer;
+
+/** Whether `value` is a typed array (a Buffer, say) or a DataView. */
+export function isArrayBufferView(value: unknown): value is ArrayBufferView {
+  return isView(value);
+}
+
+function isTypedArray(view: ArrayBufferView): boolean {
+  return typedArrayTag(view) !== undefined;
+}
+
+/** The memory behind a view. */
+export function bufferOf(view: ArrayBufferView): ArrayBufferLike {
+  return isTypedArray(view) ? typedArrayBuffer(view) : dataViewBuffer(view);
+}
+
+/** Where a view begins in its memory. @throws TypeError for a DataView whose memory is gone. */
+export function byteOffsetOf(view: ArrayBufferView): number {
+  return isTypedArray(view) ? typedArrayByteOffset(view) : dataViewByteOffset(view);
+}
+
+/** Bytes of a view; 0 for a typed array whose memory is gone. @throws TypeError for a DataView whose memory is gone. */
+export function byteLengthOf(view: ArrayBufferView): number {
+  return isTypedArray(view) ? typedArrayByteLength(view) : dataViewByteLength(view);
+}
+
+/** Bytes of memory; 0 for what is detached. */
+export function bytesIn(memory: ArrayBufferLike): number {
+  try {
+    return arrayBufferByteLength(memory);
+  } catch {
+    // An ArrayBuffer has the property, so this is the other kind.
+    return sharedByteLength(memory);
+  }
+}
+
+/** Whether memory has been given away. Also on Node.js 20, whose buffers do not say so: such memory looks empty. */
+export function isDetached(memory: ArrayBufferLike): boolean {
+  if (bytesIn(memory) > 0 || isShared(memory)) return false;
+  try {
+    arrayBufferSlice(memory as ArrayBuffer, 0, 0);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** Whether memory can be resized or grown by JavaScript: it could shrink, or move, under a transfer. */
+export function mayChangeSize(memory: ArrayBufferLike): boolean {
+  return isShared(memory) ? sharedGrowable?.(memory) === true : arrayBufferResizable?.(memory) === true;
+}
+
+/** Whether memory is shared between threads; it can't be given away then. */
+export function isShared(memory: ArrayBufferLike): boolean {
+  try {
+    arrayBufferByteLength(memory);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** Whether `value` is an AbortSignal of Node.js, whatever it says of itself. */
+export function isAbortSignal(value: unknown): value is AbortSignal {
+  try {
+    signalAborted(value as AbortSignal);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a signal has fired. */
+export function isAborted(signal: AbortSignal): boolean {
+  return signalAborted(signal);
+}
+
+/** Why a signal has fired. */
+export function abortReason(signal: AbortSignal): unknown {
+  return signalReason(signal);
+}

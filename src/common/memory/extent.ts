@@ -1,0 +1,71 @@
+/** Stretches of memory: what is known of a view, read once, and all that is asked of it afterwards. */
+import {
+  bufferOf,
+  byteLengthOf,
+  byteOffsetOf,
+  bytesIn,
+  isArrayBufferView,
+  isDetached,
+  mayChangeSize,
+} from '../intrinsics.ts';
+import { detachedView, invalidArgType, resizableView } from '../validate.ts';
+import type { Pins } from './pins.ts';
+
+/** Bytes of somebody's, for the time of a request. */
+export interface Extent {
+  readonly memory: ArrayBufferLike;
+  /** Where they begin in the memory. */
+  readonly start: number;
+  readonly length: number;
+  /** What the caller has handed over, where `memory` stands for it: a WebAssembly memory, which may grow meanwhile. */
+  readonly origin?: ArrayBufferLike;
+}
+
+/**
+ * What a view is, by the engine's own knowledge: no code of its owner's runs.
+ *
+ * @param pins - Have a memory that may grow held.
+ * @throws TypeError `ERR_INVALID_ARG_TYPE` for what is no view; `ERR_INVALID_ARG_VALUE` for memory that is gone, or that could move or
+ * shrink while the kernel writes to it.
+ */
+export function extentOf(name: string, view: unknown, pins?: Pins): Extent {
+  if (!isArrayBufferView(view))
+    throw invalidArgType(name, 'an instance of Buffer, TypedArray, or DataView', view);
+  const memory = bufferOf(view);
+  const room = bytesIn(memory);
+  if (room === 0 && isDetached(memory)) throw detachedView(name);
+  if (mayChangeSize(memory)) throw resizableView(name);
+  const start = byteOffsetOf(view);
+  const length = byteLengthOf(view);
+  if (pins !== undefined && length > 0) {
+    const held = pins.hold(memory);
+    if (held !== memory) return { memory: held, start, length, origin: memory };
+  }
+  return { memory, start, length };
+}
+
+/** A part of an extent. Preconditions: it has that part. */
+export function partOf(extent: Extent, from: number, length = extent.length - from): Extent {
+  return { ...extent, start: extent.start + from, length };
+}
+
+/** All of a view of our own. */
+export function extentOfOwn({ buffer, byteOffset, byteLength }: Uint8Array): Extent {
+  return { memory: buffer, start: byteOffset, length: byteLength };
+}
+
+/** Whether the memory was given away since it was looked at. */
+export function isGone({ memory, start, length }: Extent): boolean {
+  // What is detached has no bytes, and nothing else shrinks: memory that can was refused.
+  return bytesIn(memory) < start + length;
+}
+
+/** Whether bytes that were moved to it went nowhere: what it stood for could not grow in place, and has moved. */
+export function isLost({ memory, origin }: Extent, pins: Pins | undefined): boolean {
+  return origin !== undefined && isDetached(origin) && pins?.isLost(memory) === true;
+}
+
+/** A view of our own, which is what it says. @throws TypeError where the memory is gone. */
+export function bytesOf({ memory, start, length }: Extent): Uint8Array {
+  return new Uint8Array(memory, start, length);
+}

@@ -1,0 +1,71 @@
+/** System calls on threads of libuv's pool, a few at a time. */
+import { ERRNO } from '../common/abi/errno.ts';
+import type { Word } from '../common/kernel/aio-kernel.ts';
+import type { Libc } from './libc.ts';
+
+/** Of the pool's four threads, one stays free for everybody else. */
+const AT_ONCE = 3;
+const RETRY_MS = 10;
+const RETRIES = 100;
+
+interface Call {
+  readonly words: readonly [number, ...Word[]];
+  readonly resolve: (answer: number) => void;
+  refusals: number;
+}
+
+/**
+ * koffi runs 256 asynchronous calls at a time, those of other packages among them, and refuses more. What it refuses has not been called,
+ * and is called again later; after a second of that the answer is -EAGAIN, as Linux would say it.
+ */
+export class BackgroundCalls {
+  readonly #libc: Pick<Libc, 'syscallAsync'>;
+  readonly #waiting: Call[] = [];
+  #running = 0;
+
+  constructor(libc: Pick<Libc, 'syscallAsync'>) {
+    this.#libc = libc;
+  }
+
+  /** `syscall(2)`, when there is room. Never rejects. @returns `>= 0` or a negative errno. */
+  syscall(...words: readonly [number, ...Word[]]): Promise<number> {
+    return new Promise((resolve) => {
+      this.#waiting.push({ words, resolve, refusals: 0 });
+      this.#begin();
+    });
+  }
+
+  #begin(): void {
+    while (this.#running < AT_ONCE) {
+      const call = this.#waiting.shift();
+      if (call === undefined) return;
+      this.#running++;
+      const [number, ...words] = call.words;
+      try {
+        this.#libc.syscallAsync(number, words, (answer) => this.#end(call, answer));
+      } catch {
+        this.#refused(call);
+      }
+    }
+  }
+
+  #end(call: Call, answer: number): void {
+    this.#running--;
+    call.resolve(answer);
+    this.#begin();
+  }
+
+  /** Its room stays taken meanwhile, so that who is full is not asked by everybody in turn. */
+  #refused(call: Call): void {
+    call.refusals++;
+    setTimeout(() => {
+      if (call.refusals > RETRIES) {
+        this.#end(call, -ERRNO.EAGAIN);
+        return;
+      }
+      this.#running--;
+      this.#waiting.unshift(call);
+      this.#begin();
+    }, RETRY_MS);
+  }
+}
