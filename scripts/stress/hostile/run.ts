@@ -107,6 +107,7 @@ export class Run {
   #pipe: readonly [number, number] | undefined;
   #context: AioContext | undefined;
   #contextIsClosed = false;
+  #isSubmitting = false;
   #wrong: string | undefined;
   #isEnding = false;
   #where = 'before the first step';
@@ -452,6 +453,8 @@ export class Run {
     );
     closing.add(closed);
     if (context === this.#context) this.#contextIsClosed = true;
+    // What submit() has not come to yet is refused.
+    if (this.#isSubmitting) this.#requests.taint(context);
   }
 
   #isClosed(context: AioContext): boolean {
@@ -749,20 +752,21 @@ export class Run {
       );
     });
     const vector = makeVector(batch, lie);
-    this.#track(
-      context.submit(vector as unknown as Parameters<AioContext['submit']>[0]).then(
-        (outcomes) => {
-          if (outcomes.length !== batch.length && lie === undefined)
-            this.#complain(`submit() of ${batch.length} requests brought ${outcomes.length} outcomes`);
-          for (const [at, settle] of settlers.entries())
-            settle(outcomes[at], Object.assign(new Error('no outcome'), { code: 'NONE' }));
-        },
-        (error: unknown) => {
-          for (const settle of settlers) settle(undefined, error);
-          if (lie === undefined) this.#complain(`submit() failed: ${nameOf(error)}`);
-        },
-      ),
+    this.#isSubmitting = true;
+    const submitted = context.submit(vector as unknown as Parameters<AioContext['submit']>[0]).then(
+      (outcomes) => {
+        if (outcomes.length !== batch.length && lie === undefined)
+          this.#complain(`submit() of ${batch.length} requests brought ${outcomes.length} outcomes`);
+        for (const [at, settle] of settlers.entries())
+          settle(outcomes[at], Object.assign(new Error('no outcome'), { code: 'NONE' }));
+      },
+      (error: unknown) => {
+        for (const settle of settlers) settle(undefined, error);
+        if (lie === undefined) this.#complain(`submit() failed: ${nameOf(error)}`);
+      },
     );
+    this.#isSubmitting = false;
+    this.#track(submitted);
   }
 
   #poll(index: number, event: number, extras: Extras): void {
