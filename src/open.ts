@@ -79,21 +79,26 @@ export async function open(
   mode: Parameters<typeof openHandle>[2] = 0o666,
   options: OpenOptions = {},
 ): Promise<AioFile> {
-  const { direct = false, unaligned = 'error' } = options;
+  // Each once: they may be getters.
+  const { direct = false, unaligned = 'error', backend, context } = options;
   validateChoice('options.direct', direct, DIRECT_CHOICES);
   validateChoice('options.unaligned', unaligned, UNALIGNED_CHOICES);
-  const files = options.context?.kernel.files;
+  const files = context?.kernel.files;
   const opened =
     files === undefined
       ? await openAs(path, flags, mode, direct)
       : await openIn(files, path, flags, mode, direct);
-  return make(opened.handle, options, {
-    direct: opened.direct,
-    imitated: opened.imitated === true,
-    directReason: opened.reason,
-    hostCursor: appends(flags),
-    autoClose: true,
-  });
+  return make(
+    opened.handle,
+    { backend, context, unaligned },
+    {
+      direct: opened.direct,
+      imitated: opened.imitated === true,
+      directReason: opened.reason,
+      hostCursor: appends(flags),
+      autoClose: true,
+    },
+  );
 }
 
 /**
@@ -107,22 +112,33 @@ export async function fromDescriptor(
   descriptor: number | FileHandle,
   options: DescriptorOptions = {},
 ): Promise<AioFile> {
-  const { direct = false, autoClose = false, unaligned = 'error' } = options;
+  const { direct = false, autoClose = false, unaligned = 'error', backend, context } = options;
   validateChoice('options.unaligned', unaligned, UNALIGNED_CHOICES);
+  const files = context?.kernel.files;
   const fd = validateDescriptor(descriptor);
-  const files = options.context?.kernel.files;
   if (files !== undefined && typeof descriptor !== 'number')
     throw invalidArgType('descriptor', "a descriptor of the context's kernel", descriptor);
   const handle: HostHandle = typeof descriptor === 'number' ? descriptorHandle(fd, files?.calls) : descriptor;
-  return make(handle, options, {
-    direct,
-    directReason: direct
-      ? 'the caller says that it was opened so'
-      : 'the caller does not say that it was opened so',
-    imitated: false,
-    hostCursor: true,
-    autoClose,
-  });
+  return make(
+    handle,
+    { backend, context, unaligned },
+    {
+      direct,
+      directReason: direct
+        ? 'the caller says that it was opened so'
+        : 'the caller does not say that it was opened so',
+      imitated: false,
+      hostCursor: true,
+      autoClose,
+    },
+  );
+}
+
+/** What was asked for. */
+interface Wanted {
+  readonly backend: BackendPreference | undefined;
+  readonly context: AioContext | undefined;
+  readonly unaligned: Unaligned;
 }
 
 interface Made {
@@ -135,7 +151,7 @@ interface Made {
 
 async function make(
   handle: HostHandle,
-  { backend, context: own, unaligned = 'error' }: Pick<OpenOptions, 'backend' | 'context' | 'unaligned'>,
+  { backend, context: own, unaligned }: Wanted,
   { direct, imitated, directReason, hostCursor, autoClose }: Made,
 ): Promise<AioFile> {
   const { fd } = handle;
@@ -165,6 +181,7 @@ async function make(
       unaligned,
       routing: new Routing(context, fd, direct, seekable),
       hostCursor: hostCursor || !seekable,
+      borrowed: !autoClose,
       release: () => {
         for (const step of undo.reverse()) step();
       },

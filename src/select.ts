@@ -3,9 +3,10 @@ import { readlinkSync } from 'node:fs';
 import { AioStateError, codeOf } from './common/errors.ts';
 import type { AioKernel } from './common/kernel/aio-kernel.ts';
 import { workerThreads } from './common/lazy-builtins.ts';
+import { providePins } from './common/memory/pins.ts';
 // Not all of the emulation: the simulated disk is for who asks for it.
 import { emulatedKernel } from './emulated/emulated-kernel.ts';
-import { loadAddon, openNativeKernel } from './native/index.ts';
+import { loadAddon, nativePins, openNativeKernel } from './native/index.ts';
 
 /** What may be asked for. */
 export type BackendPreference = 'auto' | 'native' | 'emulated';
@@ -35,6 +36,8 @@ export interface Selection {
  * the cause and the remedy, when `'native'` was asked for and can't be had.
  */
 export function selectKernel(options: SelectOptions = {}): Selection {
+  // For the emulation too, and the thread pool: asked when memory is to be kept in its place, and not before.
+  providePins(nativePins);
   const { preference, origin } = asked(options);
   if (preference === 'emulated') return emulated(`${origin} asks for the emulation`);
   const refusal = refusalOf();

@@ -13,8 +13,8 @@ import { type Extent, isGone, isLost } from '../memory/extent.ts';
 import type { Pins } from '../memory/pins.ts';
 import type { AbortListeners } from './abort-listeners.ts';
 
-/** Where an operation stands. */
-export type OperationState = 'queued' | 'in-flight' | 'settled';
+/** Where an operation stands. Judged: it has left the queue, and whether the kernel gets it is being found out. */
+export type OperationState = 'queued' | 'judged' | 'in-flight' | 'settled';
 
 const NO_EXTENTS: readonly Extent[] = [];
 
@@ -142,6 +142,11 @@ export class Operation {
       default:
         return false;
     }
+  }
+
+  /** Whether its descriptor has been closed by somebody since. Asking may run code of his. */
+  get isStale(): boolean {
+    return false;
   }
 
   /** Bytes that it moves at most. */

@@ -279,7 +279,7 @@ export class SubmissionQueue {
         const answer = await submitter.io_submit(total - done, batch.iocbppAt(done));
         this.counters.threadBatches++;
         this.#collect();
-        done = this.#judge(batch, answer, done);
+        done = this.#answered(batch, answer, done);
       }
       this.#cancelAborted(batch);
     } catch (error) {
@@ -400,12 +400,7 @@ export class SubmissionQueue {
     while (this.#inFlight.hasRoom && batch.bytes < fullAtBytes) {
       const operation = this.#queue.shift();
       if (operation === undefined) return;
-      // The buffer was good when it was handed over; it may have been transferred while it waited.
-      if (operation.isDetached) {
-        this.#inFlight.end(operation, detachedView('buffer'));
-        continue;
-      }
-      const refusal = this.#substitute(operation);
+      const refusal = this.#judge(operation);
       if (refusal !== undefined) {
         this.#inFlight.end(operation, refusal);
         continue;
@@ -429,6 +424,15 @@ export class SubmissionQueue {
     }
   }
 
+  /** Looks again at what was good when it was handed over. @returns Why the kernel must not get it. */
+  #judge(operation: Operation): Error | undefined {
+    operation.state = 'judged';
+    if (operation.isStale) return errnoException(-ERRNO.EBADF, operation.syscall);
+    if (operation.isAborted) return operation.abortError;
+    // Its memory may have been transferred while it waited.
+    return operation.isDetached ? detachedView('buffer') : this.#substitute(operation);
+  }
+
   /** Has the kernel given other memory, where the caller's may go away. @returns Why that cannot be. */
   #substitute(operation: Operation): Error | undefined {
     if (operation.substitute !== undefined || !needsBounce(this.#kernel, operation)) return undefined;
@@ -444,7 +448,7 @@ export class SubmissionQueue {
     const total = batch.length;
     for (let done = 0; done < total; ) {
       const answer = this.#place.io_submit(total - done, batch.iocbppAt(done));
-      done = this.#judge(batch, answer, done);
+      done = this.#answered(batch, answer, done);
     }
   }
 
@@ -454,7 +458,7 @@ export class SubmissionQueue {
    * @param done - Requests of the batch that were dealt with before the call.
    * @returns How many have been dealt with now.
    */
-  #judge(batch: Batch, answer: number, done: number): number {
+  #answered(batch: Batch, answer: number, done: number): number {
     const total = batch.length;
     this.counters.batches++;
     if (submitChannel.hasSubscribers)

@@ -46,6 +46,8 @@ export interface AioFileParts {
   readonly routing: Routing;
   /** Whether transfers without a position go on from the descriptor's own: append files, pipes, borrowed descriptors. */
   readonly hostCursor: boolean;
+  /** Whether the descriptor is somebody else's, who may close it. */
+  readonly borrowed: boolean;
   /** Gives back what was taken for the file, whether it could be closed or not. */
   readonly release: () => void;
 }
@@ -125,6 +127,7 @@ export class AioFile extends EventEmitter {
   constructor(parts: AioFileParts) {
     super();
     const { handle, context, direct, alignment, unaligned, routing } = parts;
+    const { fd } = handle;
     this.backend = parts.backend;
     this.backendReason = parts.backendReason;
     this.direct = direct;
@@ -134,11 +137,11 @@ export class AioFile extends EventEmitter {
     this.#context = context;
     this.#routing = routing;
     this.#release = parts.release;
-    dropped.register(this, { handle, release: parts.release }, this);
     this.#cursor = parts.hostCursor ? undefined : new Cursor();
     this.#io = new FileIo({
       context,
-      fd: handle.fd,
+      fd,
+      isOpen: parts.borrowed ? () => handle.fd === fd : undefined,
       activity: this.#activity,
       owner: this,
       // Aligned like direct ones, where a host without O_DIRECT shall show mistakes.
@@ -147,6 +150,7 @@ export class AioFile extends EventEmitter {
       unaligned,
       routing,
     });
+    dropped.register(this, { handle, release: parts.release }, this);
   }
 
   /** The descriptor; -1 after close. */

@@ -15,6 +15,8 @@ import type { Routing } from './routing.ts';
 export interface FileIoOptions {
   readonly context: AioContext;
   readonly fd: number;
+  /** Whether the descriptor still is the file's. Absent: it is. */
+  readonly isOpen: (() => boolean) | undefined;
   /** Counts what is under way. */
   readonly activity: Activity;
   /** What must live while requests are under way. */
@@ -32,8 +34,18 @@ export class FileIo {
   readonly #direct: DirectTransfers | undefined;
   readonly #routing: Routing;
 
-  constructor({ context, fd, activity, owner, direct, alignment, unaligned, routing }: FileIoOptions) {
-    this.#requests = new FileRequests(context, { fd, activity, owner }, routing);
+  constructor({
+    context,
+    fd,
+    isOpen,
+    activity,
+    owner,
+    direct,
+    alignment,
+    unaligned,
+    routing,
+  }: FileIoOptions) {
+    this.#requests = new FileRequests(context, { fd, isOpen, activity, owner }, routing);
     this.#buffered = new BufferedReads(this.#requests, routing);
     this.#direct = direct ? new DirectTransfers(this.#requests, alignment, unaligned) : undefined;
     this.#routing = routing;

@@ -24,7 +24,7 @@ export class FileRequests {
     this.context = context;
     this.file = file;
     this.calls = context.kernel.files?.calls ?? hostCalls;
-    this.#pool = new PoolTransfers(this.calls, file.fd, context.kernel.memory);
+    this.#pool = new PoolTransfers(this.calls, file, context.kernel.memory);
     this.#routing = routing;
   }
 

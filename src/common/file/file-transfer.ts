@@ -2,7 +2,7 @@
 import { IOCB_CMD_PREAD, IOCB_CMD_PWRITE } from '../abi/constants.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { Operation } from '../context/operation.ts';
-import { AioError, codeOf } from '../errors.ts';
+import { AioError, codeOf, errnoException } from '../errors.ts';
 import type { Extent } from '../memory/extent.ts';
 import type { Activity } from './activity.ts';
 
@@ -15,6 +15,13 @@ export interface TransferFile {
   readonly activity: Activity;
   /** What must live while requests of the file are under way. */
   readonly owner: object;
+  /** Whether the descriptor still is this file's: somebody else may close it, and its number come to mean another file. Absent: it is. */
+  readonly isOpen: (() => boolean) | undefined;
+}
+
+/** @throws AioError `EBADF` where somebody else has closed the file. */
+export function refuseStale({ isOpen }: Pick<TransferFile, 'isOpen'>, syscall: string): void {
+  if (isOpen?.() === false) throw errnoException(-ERRNO.EBADF, syscall);
 }
 
 /** What a read with RWF_NOWAIT says of the file, and who goes on where the page cache ends. */
@@ -67,6 +74,10 @@ export class FileTransfer<T> extends Operation {
     this.#answer = answer;
     this.#buffer = buffer;
     this.#nowait = nowait;
+  }
+
+  override get isStale(): boolean {
+    return this.#file.isOpen?.() === false;
   }
 
   override complete(res: number): void {

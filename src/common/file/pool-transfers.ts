@@ -13,24 +13,25 @@ import { bytesOf, type Extent, isGone, isLost } from '../memory/extent.ts';
 import { isPageAligned } from '../memory/page-aligned.ts';
 import type { Pins } from '../memory/pins.ts';
 import { detachedView } from '../validate.ts';
+import { refuseStale, type TransferFile } from './file-transfer.ts';
 
 /** Where O_DIRECT is judged, a copy lies in its page as the original does. */
 const PAGE_BYTES = 4096;
 
 export class PoolTransfers {
   readonly #calls: DescriptorCalls;
-  readonly #fd: number;
+  readonly #file: TransferFile;
   readonly #memory: Memory;
 
-  constructor(calls: DescriptorCalls, fd: number, memory: Memory) {
+  constructor(calls: DescriptorCalls, file: TransferFile, memory: Memory) {
     this.#calls = calls;
-    this.#fd = fd;
+    this.#file = file;
     this.#memory = memory;
   }
 
   read(extent: Extent, position: number | null): Promise<number> {
     return this.#moved([extent], true, async ([bytes]) => {
-      const { bytesRead } = await this.#calls.read(this.#fd, bytes!, 0, extent.length, position);
+      const { bytesRead } = await this.#calls.read(this.#file.fd, bytes!, 0, extent.length, position);
       return bytesRead;
     });
   }
@@ -40,26 +41,27 @@ export class PoolTransfers {
    * holds the thread. Preconditions: the file has its bytes, and keeps nobody waiting.
    */
   async readNow(extents: readonly Extent[], position: number | null): Promise<number> {
-    return readvSync(this.#fd, extents.map(bytesOf), position ?? undefined);
+    refuseStale(this.#file, 'read');
+    return readvSync(this.#file.fd, extents.map(bytesOf), position ?? undefined);
   }
 
   write(extent: Extent, position: number | null): Promise<number> {
     return this.#moved([extent], false, async ([bytes]) => {
-      const { bytesWritten } = await this.#calls.write(this.#fd, bytes!, 0, extent.length, position);
+      const { bytesWritten } = await this.#calls.write(this.#file.fd, bytes!, 0, extent.length, position);
       return bytesWritten;
     });
   }
 
   readv(extents: readonly Extent[], position: number | null): Promise<number> {
     return this.#moved(extents, true, async (views) => {
-      const { bytesRead } = await this.#calls.readv(this.#fd, views, position ?? undefined);
+      const { bytesRead } = await this.#calls.readv(this.#file.fd, views, position ?? undefined);
       return bytesRead;
     });
   }
 
   writev(extents: readonly Extent[], position: number | null): Promise<number> {
     return this.#moved(extents, false, async (views) => {
-      const { bytesWritten } = await this.#calls.writev(this.#fd, views, position ?? undefined);
+      const { bytesWritten } = await this.#calls.writev(this.#file.fd, views, position ?? undefined);
       return bytesWritten;
     });
   }
@@ -70,9 +72,13 @@ export class PoolTransfers {
     move: (views: Uint8Array[]) => Promise<number>,
   ): Promise<number> {
     const { pins } = this.#memory;
-    if (pins === undefined) return this.#bounced(extents, reads, move);
+    if (pins === undefined) {
+      refuseStale(this.#file, reads ? 'read' : 'write');
+      return this.#bounced(extents, reads, move);
+    }
     // Not from inside whatever has called: see Pins.pin.
     await null;
+    refuseStale(this.#file, reads ? 'read' : 'write');
     if (extents.some(isGone)) throw detachedView('buffer');
     return this.#pinned(pins, extents, move);
   }

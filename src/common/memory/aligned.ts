@@ -1,38 +1,56 @@
 /** Buffers fit for O_DIRECT: page-aligned views of few large slabs. */
 
 import { invalidArgType, outOfRange, validateInteger } from '../validate.ts';
-import { pageAlignedBuffer } from './page-aligned.ts';
+import { pageAlignedBuffer, pageAlignedBuffers } from './page-aligned.ts';
 
 const PAGE_BYTES = 4096;
 const SLAB_BYTES = 16 * 1024 * 1024;
 const MAX_BYTES = 2 ** 32;
+/**
+ * A slab reserves 10 GiB of addresses, however small it is, and a process has 128 TiB (x86-64). From so many on, large buffers share
+ * larger slabs.
+ */
+const MANY_SLABS = 1024;
+const SHARED_SLAB_BYTES = 256 * 1024 * 1024;
 
-let slab: ArrayBuffer | undefined;
-let used = 0;
+interface Slab {
+  readonly memory: ArrayBuffer;
+  used: number;
+}
+
+let small: Slab | undefined;
+let large: Slab | undefined;
 
 function roundUp(bytes: number): number {
   return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
 }
 
-/** Cuts whole pages off the current slab. A slab lives as long as one of its buffers does. */
-function carve(bytes: number): { slab: ArrayBuffer; offset: number } {
-  const wanted = roundUp(bytes);
-  // A large buffer gets a slab of its own, so that it goes when it is dropped.
-  if (wanted > SLAB_BYTES / 4) return { slab: pageAlignedBuffer(wanted), offset: 0 };
-  if (slab === undefined || used + wanted > slab.byteLength) {
-    slab = pageAlignedBuffer(SLAB_BYTES);
-    used = 0;
+function roomIn(slab: Slab | undefined, bytes: number): boolean {
+  return slab !== undefined && slab.used + bytes <= slab.memory.byteLength;
+}
+
+function newSlab(bytes: number): Slab {
+  return { memory: pageAlignedBuffer(bytes), used: 0 };
+}
+
+/** The slab that whole pages are cut off next. A slab lives as long as one of its buffers does. */
+function slabFor(bytes: number): Slab {
+  if (bytes <= SLAB_BYTES / 4) {
+    if (!roomIn(small, bytes)) small = newSlab(SLAB_BYTES);
+    return small!;
   }
-  const offset = used;
-  used += wanted;
-  return { slab, offset };
+  // A large buffer gets a slab of its own, so that it goes when it is dropped.
+  if (pageAlignedBuffers() < MANY_SLABS) return newSlab(bytes);
+  if (!roomIn(large, bytes)) large = newSlab(Math.max(bytes, SHARED_SLAB_BYTES));
+  return large!;
 }
 
 /**
  * Makes a zeroed buffer that starts at a page boundary, as O_DIRECT wants it.
  *
  * @remarks
- * *Ownership*: an ordinary Buffer, reclaimed with the rest of its slab (16 MiB) when the last buffer of it is dropped.
+ * *Ownership*: an ordinary Buffer, reclaimed with the rest of its slab (16 MiB; a large buffer has one of its own, until there are a
+ * thousand of them) when the last buffer of it is dropped.
  * Its memory cannot be transferred to another thread. Code that makes and drops many should use an
  * {@link AlignedBufferPool}.
  *
@@ -41,8 +59,11 @@ function carve(bytes: number): { slab: ArrayBuffer; offset: number } {
  */
 export function alignedBuffer(bytes: number): Buffer<ArrayBuffer> {
   validateInteger('bytes', bytes, 0, MAX_BYTES);
-  const place = carve(Math.max(bytes, 1));
-  return Buffer.from(place.slab, place.offset, bytes);
+  const wanted = roundUp(Math.max(bytes, 1));
+  const slab = slabFor(wanted);
+  const offset = slab.used;
+  slab.used += wanted;
+  return Buffer.from(slab.memory, offset, bytes);
 }
 
 /**

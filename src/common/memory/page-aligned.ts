@@ -16,6 +16,8 @@ interface WasmHost {
 
 const WASM_PAGE_BYTES = 65536;
 const known = new WeakSet<ArrayBufferLike>();
+let living = 0;
+const gone = new FinalizationRegistry<undefined>(() => living--);
 
 /** Remembers that the first byte of `buffer` lies at the start of a page. */
 export function markPageAligned(buffer: ArrayBufferLike): void {
@@ -25,6 +27,11 @@ export function markPageAligned(buffer: ArrayBufferLike): void {
 /** Whether the first byte of `buffer` is known to lie at the start of a page. */
 export function isPageAligned(buffer: ArrayBufferLike): boolean {
   return known.has(buffer);
+}
+
+/** Buffers made here that have not been collected yet: each reserves gigabytes of addresses. */
+export function pageAlignedBuffers(): number {
+  return living;
 }
 
 /**
@@ -52,5 +59,7 @@ function wasmBuffer(bytes: number, shared: boolean): ArrayBufferLike {
   }
   const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
   markPageAligned(buffer);
+  living++;
+  gone.register(buffer, undefined);
   return buffer;
 }
