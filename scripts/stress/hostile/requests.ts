@@ -30,6 +30,8 @@ export interface Request {
   mayBeShort: boolean;
   /** Other requests use its memory too. */
   isMixed: boolean;
+  /** FileHandle is asked what is wrong with its arguments, and its errors may have no code. */
+  readonly asksNode?: boolean | undefined;
   /** Ends only when somebody does something. */
   readonly waits: boolean;
   watch?: WriteWatch | undefined;

@@ -108,6 +108,8 @@ export class Run {
   #context: AioContext | undefined;
   #contextIsClosed = false;
   #isSubmitting = false;
+  /** The thread's, that were closed. */
+  readonly #sharedContexts = new Set<AioContext>();
   #wrong: string | undefined;
   #isEnding = false;
   #where = 'before the first step';
@@ -233,7 +235,9 @@ export class Run {
         if (!this.#contextIsClosed) this.#context = undefined;
         return undefined;
       case 'close shared context':
-        // Others use it: it is refused, or they do not notice.
+        // Files that use it may fail from now on, or not notice; files that are opened from now on work.
+        this.#requests.taint(this.#world.keeper.context);
+        this.#sharedContexts.add(this.#world.keeper.context);
         this.#track(tolerated(this.#world.keeper.context.close()));
         return undefined;
       case 'drain':
@@ -458,7 +462,7 @@ export class Run {
   }
 
   #isClosed(context: AioContext): boolean {
-    return context === this.#context && this.#contextIsClosed;
+    return (context === this.#context && this.#contextIsClosed) || this.#sharedContexts.has(context);
   }
 
   // Requests
@@ -581,7 +585,10 @@ export class Run {
     this.#track(
       promise.then(
         (count) => this.#complain(this.#requests.succeed(full, count)),
-        (error: unknown) => this.#complain(this.#requests.fail(full, error) ?? this.#faultOf(error)),
+        (error: unknown) =>
+          this.#complain(
+            this.#requests.fail(full, error) ?? (full.asksNode === true ? undefined : this.#faultOf(error)),
+          ),
       ),
     );
   }
@@ -934,6 +941,7 @@ export class Run {
           (own.opening === 'direct' && !taken.isAligned) ||
           this.#isClosed(file.context),
         mayBeShort: atCursor,
+        asksNode: isOdd(step.view),
         waits: false,
       },
       [own, own.adopted, ...more.on, file.context],
@@ -983,6 +991,7 @@ export class Run {
           this.#isClosed(file.context),
         mayBeShort: lie !== undefined,
         isMixed: lie !== undefined,
+        asksNode: lie !== undefined || views.some(isOdd),
         waits: false,
       },
       [own, own.adopted, file.context],
@@ -1234,6 +1243,7 @@ export class Run {
     this.#context = undefined;
     this.#files.length = 0;
     for (const event of events) kernel.eventfd_read(event);
+    if (this.#sharedContexts.size > 0) await this.#world.renew();
     for (const memory of this.#made) this.#complain(memory.check());
     this.#complain(this.#world.checkSoon() ?? this.#world.remember(this.#made));
   }
@@ -1279,6 +1289,11 @@ function once(run: () => void): () => void {
     isDone = true;
     run();
   };
+}
+
+/** What looks like no view at all. */
+function isOdd({ lie }: ViewShape): boolean {
+  return lie === 'proxy' || lie === 'no prototype' || lie === "another's prototype";
 }
 
 function openSyncOrNot(path: string, flags: number): number | undefined {

@@ -52,13 +52,13 @@ export class World {
   readonly contexts: readonly AioContext[];
   readonly pool = new AlignedBufferPool(POOLED_BYTES, 4);
   /** Files that programs use which have none of their own. */
-  readonly shared: readonly { readonly file: AioFile; readonly opening: Opening }[];
+  shared: readonly { readonly file: AioFile; readonly opening: Opening }[];
   /** Polls wait for these. */
   readonly events: readonly number[];
   /** Contexts that are being closed. */
   readonly closing = new Set<Promise<void>>();
   /** A file of the context that all files of this thread share: it stays while this is open. */
-  readonly keeper: AioFile;
+  keeper: AioFile;
   #remembered: (readonly (CanaryMemory | OwnedMemory)[])[] = [];
   #start = { descriptors: 0, rings: 0 };
   #emulatedNr = 0;
@@ -93,18 +93,26 @@ export class World {
     const emulated = backend === 'emulated' ? emulatedKernel({ executor, debug: true }) : undefined;
     const kernel = emulated ?? selectKernel({ backend: 'native' }).kernel;
     const keeper = await open(files.read.path);
-    const world = new World(
-      options,
-      kernel,
-      emulated,
-      files,
-      keeper,
-      await Promise.all(SHARED.map(async (opening) => ({ opening, file: await files.open(opening) }))),
-    );
+    const world = new World(options, kernel, emulated, files, keeper, await World.#openShared(files));
     await world.#warmUp();
     world.#start = belongings();
     world.#emulatedNr = emulated?.limits.aio_nr() ?? 0;
     return world;
+  }
+
+  static #openShared(files: Files): Promise<World['shared']> {
+    return Promise.all(SHARED.map(async (opening) => ({ opening, file: await files.open(opening) })));
+  }
+
+  #closeShared(): Promise<unknown> {
+    return Promise.all([this.keeper, ...this.shared.map(({ file }) => file)].map((file) => file.close()));
+  }
+
+  /** Opens again what uses the context that this thread shares: somebody has closed it. */
+  async renew(): Promise<void> {
+    await this.#closeShared();
+    this.keeper = await open(this.files.read.path);
+    this.shared = await World.#openShared(this.files);
   }
 
   /** What is made at the first use is no leak. */
@@ -156,7 +164,7 @@ export class World {
 
   async end(): Promise<void> {
     await Promise.all(this.contexts.map((context) => context.close()));
-    await Promise.all([this.keeper, ...this.shared.map(({ file }) => file)].map((file) => file.close()));
+    await this.#closeShared();
     await this.files.handle.close();
     for (const event of this.events) this.kernel.close(event);
     this.files.remove();
