@@ -36,24 +36,33 @@ const MUTATIONS: readonly Mutation[] = [
   {
     name: 're-validation',
     what: 'memory that was handed on while its request waited is not noticed before the request is staged',
-    changes: [{ file: SUBMISSION, from: 'if (operation.isDetached) {', to: 'if (false) {' }],
+    changes: [
+      {
+        file: SUBMISSION,
+        from: "return operation.isDetached ? detachedView('buffer') : this.#substitute(operation);",
+        to: 'return this.#substitute(operation);',
+      },
+    ],
   },
   {
     name: 'pin',
     what: 'memory in flight is not pinned',
     changes: [
-      { file: SUBMISSION, from: 'this.#kernel.memory.pin(operation.view);', to: ';' },
-      { file: SUBMISSION, from: 'this.#kernel.memory.pin(view);', to: ';' },
+      {
+        file: 'common/context/in-flight.js',
+        from: 'if (pins === undefined || operation.isPinned ||',
+        to: 'if (pins === undefined || !operation.isPinned ||',
+      },
     ],
   },
   {
     name: 'pin-late',
-    what: "memory is pinned after subscribers of 'kaio:submit' were told that it is in flight",
+    what: "subscribers of 'kaio:submit' are told of what is in flight before it is pinned",
     changes: [
       {
         file: SUBMISSION,
-        from: 'const left = this.#pinInFlight(batch);',
-        to: 'const left = this.#pinInFlight(batch);',
+        from: 'this.#toPublish.push({ kernel: this.#kernel, requests: total - done, accepted: answer });',
+        to: 'submitChannel.publish({ kernel: this.#kernel, requests: total - done, accepted: answer });',
       },
     ],
   },
@@ -70,25 +79,19 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'throw',
-    what: 'what one request throws leaves the loop over the batch',
+    what: 'what is wrong with one request leaves the loop over the others',
     changes: [
       {
         file: SUBMISSION,
-        from: "operation.fail(detachedView('buffer'));",
-        to: "throw detachedView('buffer');",
+        from: 'this.#inFlight.end(operation, refusal);\n                continue;',
+        to: 'throw refusal;',
       },
     ],
   },
   {
     name: 'leak',
     what: 'a context that cannot be made keeps its eventfd',
-    changes: [
-      {
-        file: SUBMISSION,
-        from: 'if (result < 0) {\n            kernel.close(this.#eventfd);',
-        to: 'if (result < 0) {',
-      },
-    ],
+    changes: [{ file: SUBMISSION, from: 'undo.push(() => kernel.close(this.#eventfd));', to: '' }],
   },
 ];
 
