@@ -57,14 +57,15 @@ function viewOf({ memory, at, bytes, type, lie, asked }: ViewShape): string {
   return `${type} of ${bytes} bytes at sector ${at} of memory ${memory}${lie === undefined ? '' : ` (${lie})`}${bodyOf(asked)}`;
 }
 
-function placeOf({ target, index, page, asked }: Place): string {
-  return `page ${page} of '${target}' ${index}${bodyOf(asked)}`;
+function placeOf({ target, index, page, asked, changes }: Place): string {
+  return `page ${page} of '${target}' ${index}${changes === true ? ' (changes)' : ''}${bodyOf(asked)}`;
 }
 
-function extrasOf({ signal, signalLie, nowait, asked }: Extras): string {
+function extrasOf({ signal, signalLie, nowait, asked, changes }: Extras): string {
   const parts = [
     signal === undefined ? '' : `, signal ${signal}${signalLie === undefined ? '' : ` (${signalLie})`}`,
     nowait === true ? ', RWF_NOWAIT' : '',
+    changes === true ? ', options that change' : '',
     bodyOf(asked),
   ];
   return parts.join('');
@@ -99,7 +100,7 @@ export function described(step: Step): string {
     case 'file write':
     case 'file readFully':
     case 'file writeFully':
-      return `${step.do} of file ${step.file}, page ${step.page}; ${viewOf(step.view)}${extrasOf(step.extras)}`;
+      return `${step.do} of file ${step.file}, ${step.cursor === true ? 'at the cursor' : `page ${step.page}`}; ${viewOf(step.view)}${extrasOf(step.extras)}`;
     case 'file readv':
     case 'file writev':
       return `${step.do} of file ${step.file}, page ${step.page}; [${step.views.map(viewOf).join('; ')}]${step.lie === undefined ? '' : ` (${step.lie})`}`;

@@ -50,6 +50,8 @@ interface OwnFile {
   readonly adopted: OwnDescriptor | undefined;
   /** Its cursor is at the start, and it was not closed. */
   isFresh: boolean;
+  /** How often something was asked for that moves its cursor. */
+  moves: number;
   isClosed: boolean;
 }
 
@@ -802,7 +804,7 @@ export class Run {
     const own = this.#files[index];
     if (own !== undefined) return own;
     const shared = this.#world.shared[index % this.#world.shared.length]!;
-    this.#shared[index] ??= { ...shared, adopted: undefined, isFresh: false, isClosed: false };
+    this.#shared[index] ??= { ...shared, adopted: undefined, isFresh: false, moves: 0, isClosed: false };
     return this.#shared[index];
   }
 
@@ -821,7 +823,7 @@ export class Run {
         await file.close();
         return;
       }
-      this.#files[index] = { file, opening, adopted: undefined, isFresh: true, isClosed: false };
+      this.#files[index] = { file, opening, adopted: undefined, isFresh: true, moves: 0, isClosed: false };
     } catch (error) {
       this.#complain(this.#faultOf(error));
     }
@@ -836,7 +838,14 @@ export class Run {
         await file.close();
         return;
       }
-      this.#files[index] = { file, opening: 'buffered', adopted: own, isFresh: false, isClosed: false };
+      this.#files[index] = {
+        file,
+        opening: 'buffered',
+        adopted: own,
+        isFresh: false,
+        moves: 0,
+        isClosed: false,
+      };
     } catch (error) {
       this.#complain(this.#faultOf(error));
     }
@@ -922,7 +931,7 @@ export class Run {
     const bytes = bytesOfParts(parts);
     const position = this.#position(step.page, bytes, write);
     const atCursor = step.cursor === true && !write;
-    if (atCursor) own.isFresh = false;
+    if (atCursor) moveCursor(own);
     const { expected, writable } = this.#ofFile(own);
     const adds = file.direct && write && own.opening !== 'written direct';
     this.#begin(
@@ -1011,11 +1020,16 @@ export class Run {
     const own = this.#files[index];
     if (own === undefined) return;
     const isFresh = own.isFresh && !this.#isWritten(own);
-    own.isFresh = false;
+    const moves = moveCursor(own);
     this.#track(
       tolerated(
         own.file.readFile().then((content) => {
-          if (isFresh && !own.isClosed && !content.equals(this.#world.files.read.content))
+          if (
+            isFresh &&
+            own.moves === moves &&
+            !own.isClosed &&
+            !content.equals(this.#world.files.read.content)
+          )
             this.#complain(`readFile() brought ${content.length} bytes, and not the content of the file`);
         }),
       ),
@@ -1025,7 +1039,7 @@ export class Run {
   #stream(index: number, stream: Stream): void {
     const own = this.#files[index];
     if (own === undefined || own.isClosed) return;
-    own.isFresh = false;
+    moveCursor(own);
     const isRead = !this.#isWritten(own);
     const { content } = this.#world.files.read;
     // Who destroys a stream closes its file, as with FileHandle.
@@ -1289,6 +1303,12 @@ function once(run: () => void): () => void {
     isDone = true;
     run();
   };
+}
+
+/** @returns How often it was moved by then. */
+function moveCursor(own: OwnFile): number {
+  own.isFresh = false;
+  return ++own.moves;
 }
 
 /** What looks like no view at all. */
