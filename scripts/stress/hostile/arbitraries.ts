@@ -21,7 +21,7 @@ import {
   WAITS,
 } from './program.ts';
 
-const MEMORIES = 4;
+const MEMORIES = 3;
 const SIGNALS = 3;
 const FILES = 2;
 const CONTEXTS = 5;
@@ -29,6 +29,8 @@ const PAGES = 255;
 const STEPS = 40;
 const BODY_STEPS = 3;
 
+/** Those of requests more often than those of contexts. */
+const LIKELY_CHANNELS = ['kaio:submit', 'kaio:submit', 'kaio:complete', ...CHANNELS] as const;
 const LENGTHS = [0, 1, 8, 500, 512, 1024, 4096, 4096, 4096, 8192, 65_536, 262_144] as const;
 
 /**
@@ -89,6 +91,8 @@ export function programs(without: ReadonlySet<string>, emulated: boolean): fc.Ar
     const context = index(CONTEXTS);
     const file = index(FILES);
 
+    // What does harm in the middle of something.
+    const often = body === undefined ? 3 : 1;
     const flat: [number, fc.Arbitrary<Step>, readonly Step['do'][]][] = [
       [
         5,
@@ -124,12 +128,12 @@ export function programs(without: ReadonlySet<string>, emulated: boolean): fc.Ar
       [3, fc.record({ do: named('poll'), context, event: index(2), extras }), ['poll']],
       [2, fc.record({ do: named('wake'), event: index(2) }), ['wake']],
       [
-        8,
+        often * 8,
         fc.record({ do: named('hand over'), memory: index(MEMORIES), how: oneOf(HANDOVERS) }),
         ['hand over'],
       ],
       [
-        4,
+        often * 4,
         fc.record({
           do: named('resize'),
           memory: index(MEMORIES),
@@ -137,7 +141,7 @@ export function programs(without: ReadonlySet<string>, emulated: boolean): fc.Ar
         }),
         ['resize'],
       ],
-      [4, fc.record({ do: named('abort'), signal: index(SIGNALS) }), ['abort']],
+      [often * 4, fc.record({ do: named('abort'), signal: index(SIGNALS) }), ['abort']],
       [1, fc.record({ do: named('drain'), context }), ['drain']],
       [
         3,
@@ -228,7 +232,7 @@ export function programs(without: ReadonlySet<string>, emulated: boolean): fc.Ar
     if (body === undefined) return { simple: among([...flat, outer[0]!, outer[1]!]), all: among(flat) };
     const nesting: typeof flat = [
       [2, fc.record({ do: named('on abort'), signal: index(SIGNALS), body }), ['on abort']],
-      [3, fc.record({ do: named('subscribe'), channel: oneOf(CHANNELS), body }), ['subscribe']],
+      [5, fc.record({ do: named('subscribe'), channel: oneOf(LIKELY_CHANNELS), body }), ['subscribe']],
       [1, fc.record({ do: named('promise hook'), after: fc.nat({ max: 12 }), body }), ['promise hook']],
       [
         1,

@@ -26,7 +26,7 @@ import { shrunk } from './shrink.ts';
 /** Of one child. */
 const BATCH_PROGRAMS = 400;
 /** Of a program that is tried alone: what it finds may take some luck. */
-const TIMES = 20;
+const TIMES = 60;
 const EXECUTORS: readonly ExecutorName[] = ['threadpool', 'threadpool', 'inline', 'submit'];
 
 const { values } = parseArgs({

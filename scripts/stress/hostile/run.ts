@@ -361,7 +361,7 @@ export class Run {
     const at = (shape.at * SECTOR_BYTES) % memory.bytes;
     const bytes = roundedFor(shape.type, Math.min(shape.bytes, memory.bytes - at));
     const from = memory.from + at;
-    const elsewhere = (): ArrayBufferLike => this.#memory((shape.memory + 1) % 4).buffer;
+    const elsewhere = (): ArrayBufferLike => this.#memory((shape.memory + 1) % 3).buffer;
     const view = makeView(shape, memory.buffer, from, bytes, elsewhere, asked);
     return {
       view,
