@@ -8,9 +8,13 @@ const MODE = 0o7777n;
 const RIGHTS = 0o777n;
 const NOT_ALLOWED = new Set(['EPERM', 'EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']);
 
-/** Seconds as `node:fs` takes them: doubles, good for a microsecond. */
-function seconds(ns: bigint): number {
-  return Number(ns / 1000n) / 1e6;
+/**
+ * Seconds as `node:fs` takes them: doubles, good for a microsecond. Half of one more, which libuv cuts off, keeps rounding from taking one
+ * away. As text, for Node.js takes a negative number for now.
+ */
+function seconds(ns: bigint): string {
+  const microseconds = ns / 1000n;
+  return String((Number(microseconds) + (ns < 0n ? -0.5 : 0.5)) / 1e6);
 }
 
 async function giveOwner(file: FileHandle, { uid, gid }: BigIntStats): Promise<boolean> {
