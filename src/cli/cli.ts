@@ -13,11 +13,14 @@ import { errorLine, printableLines } from './printable.ts';
 const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
 const { version } = JSON.parse(manifest) as { version: string };
 
+/** What was typed, as commander may tell it again: words, and the values of `--option=value`. */
+const typed = process.argv.slice(2).flatMap((word) => [word, word.slice(word.indexOf('=') + 1)]);
+
 const program = new Command('kaio')
   .description('Linux kernel AIO for Node.js')
   .version(version)
-  // What was typed is told again, and may be a file's name with anything in it. Before the commands, which inherit it.
-  .configureOutput({ writeErr: (text) => process.stderr.write(printableLines(text)) });
+  // A file's name may have anything in it. Before the commands, which inherit this.
+  .configureOutput({ writeErr: (text) => process.stderr.write(printableLines(text, typed)) });
 addCp(program);
 addDoctor(program);
 addConformance(program);

@@ -21,9 +21,16 @@ export function printable(text: string | Buffer): string {
   return printable(text.toString('latin1')).replace(/[^\p{ASCII}]/gu, escapeOf);
 }
 
-/** The same for text of several lines, which stay lines. */
-export function printableLines(text: string): string {
-  return text.replace(OBEYED_IN_A_LINE, escapeOf);
+function withNames(text: string, names: readonly string[]): string {
+  return names.reduce(
+    (told, name) => (name === '' ? told : told.replaceAll(name, () => printable(name))),
+    text,
+  );
+}
+
+/** The same for text of several lines, which stay lines. @param names - In the text, where ends of lines do not count. */
+export function printableLines(text: string, names: readonly string[] = []): string {
+  return withNames(text, names).replace(OBEYED_IN_A_LINE, escapeOf);
 }
 
 /** The first line of what an error says. Names of files in it may hold ends of lines, which do not count. */
@@ -31,8 +38,7 @@ export function errorLine(error: unknown): string {
   if (!(error instanceof Error)) return printable(String(error));
   const names = ['path', 'dest'].flatMap((key) => {
     const name: unknown = Reflect.get(error, key);
-    return typeof name === 'string' && name !== '' ? [name] : [];
+    return typeof name === 'string' ? [name] : [];
   });
-  const message = names.reduce((text, name) => text.replaceAll(name, () => printable(name)), error.message);
-  return printable(message.split('\n')[0]!);
+  return printable(withNames(error.message, names).split('\n')[0]!);
 }

@@ -214,6 +214,12 @@ describe.skipIf(!gnu || !isRoot)('kaio cp beside cp(1)', () => {
       2,
     );
     assert.deepEqual(found.sort(), Object.keys(manner.differs ?? {}).sort(), told);
+    const said = / is overwritten in place: .*neither the old nor the new content$/m.test(ourWords);
+    assert.equal(
+      said,
+      ours.status === 0 && ours['inode kept'] === true,
+      `it is said when it goes in place: ${told}`,
+    );
     if (ours.status !== 0)
       assert.equal(ourWords.trimEnd().split('\n').at(-1)?.startsWith('kaio: '), true, ourWords);
   });
