@@ -9,7 +9,7 @@ import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, lstat, open, rename, rm, stat } from 'node:fs/promises';
 import { ERRNO } from '../common/abi/errno.ts';
 import { codeOf, errnoException } from '../common/errors.ts';
-import { extendedAttributes } from '../native/extended-attributes.ts';
+import { adopt, type Existing, isSame, isUnchanged, tiesOf } from './copy-identity.ts';
 import { directoryOf, endsInSeparator, followLinks, partialPath } from './path-bytes.ts';
 import { printable } from './printable.ts';
 
@@ -20,8 +20,6 @@ const NO_TERMINAL: number = (constants.O_NOCTTY as number | undefined) ?? 0;
 export const ONLY_OPEN: number = DO_NOT_WAIT | NO_TERMINAL;
 
 const RIGHTS = 0o777n;
-const MODE = 0o7777n;
-const SET_ID = 0o6000n;
 /** The file is its owner's alone until it has the rights of the one it replaces. */
 const PRIVATE = 0o600;
 const MOST_NAMES = 16;
@@ -46,16 +44,6 @@ export interface CopyTarget {
   publish(seal: () => Promise<void>): Promise<void>;
   /** Ends a copy that failed: nothing is left but what was overwritten in place. */
   discard(): Promise<void>;
-}
-
-interface Existing {
-  readonly path: Buffer;
-  readonly file: FileHandle;
-  readonly stat: BigIntStats;
-}
-
-function isSame(one: BigIntStats, other: BigIntStats): boolean {
-  return one.dev === other.dev && one.ino === other.ino;
 }
 
 /** What is at a path, links followed; `undefined` where nothing is, not even a link. */
@@ -138,53 +126,6 @@ async function createPartial(
   }
 }
 
-/** Why an inode is not to be replaced, whatever the new one is. */
-function tiesOf({ nlink, mode }: BigIntStats): string | undefined {
-  if (nlink > 1n) return `it has ${nlink} links`;
-  return (mode & SET_ID) === 0n ? undefined : 'it has set-id bits';
-}
-
-function attributesDiffer(one: number, other: number): { differ: string[]; known: boolean } {
-  const left = extendedAttributes(one);
-  const right = extendedAttributes(other);
-  if (left === undefined || right === undefined) return { differ: [], known: false };
-  const names = [...new Set([...left.keys(), ...right.keys()])];
-  const differ = names.filter((name) => {
-    const value = right.get(name);
-    return value === undefined || left.get(name)?.equals(value) !== true;
-  });
-  return { differ, known: true };
-}
-
-/**
- * Gives a new file all that hangs on the one that it is to replace.
- *
- * @returns Why that could not be done; a note where it is not known.
- */
-async function adopt(
-  partial: FileHandle,
-  { file, stat: old }: Existing,
-): Promise<{ why?: string; note?: string }> {
-  const ties = tiesOf(old);
-  if (ties !== undefined) return { why: ties };
-  const own = await partial.stat({ bigint: true });
-  try {
-    // The owner first: changing it takes rights away again.
-    if (own.uid !== old.uid || own.gid !== old.gid) await partial.chown(Number(old.uid), Number(old.gid));
-    if ((own.mode & MODE) !== (old.mode & MODE)) await partial.chmod(Number(old.mode & MODE));
-  } catch (error) {
-    return { why: `another file cannot be given its owner and mode (${codeOf(error)})` };
-  }
-  const now = await partial.stat({ bigint: true });
-  if (now.uid !== old.uid || now.gid !== old.gid || (now.mode & MODE) !== (old.mode & MODE))
-    return { why: 'another file cannot be given its owner and mode' };
-  const { differ, known } = attributesDiffer(partial.fd, file.fd);
-  if (differ.length > 0) return { why: `it has attributes of its own (${printable(differ.join(', '))})` };
-  return known || process.platform !== 'linux'
-    ? {}
-    : { note: 'access control lists and extended attributes were not looked at: that takes koffi' };
-}
-
 /** Written beside the destination, then renamed. */
 class Replacement implements CopyTarget {
   readonly inPlace = undefined;
@@ -242,17 +183,6 @@ class Replacement implements CopyTarget {
     await this.file.close();
     await rm(this.#path, { force: true });
   }
-}
-
-/** Of what a replacement takes over; what is written into the old file meanwhile is lost as it would be after the copy. */
-function isUnchanged(now: BigIntStats, old: BigIntStats): boolean {
-  return (
-    isSame(now, old) &&
-    now.nlink === old.nlink &&
-    now.uid === old.uid &&
-    now.gid === old.gid &&
-    now.mode === old.mode
-  );
 }
 
 /** The old inode, overwritten. */

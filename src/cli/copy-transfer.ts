@@ -58,19 +58,21 @@ export class Transfer {
   /** Reads a little: what cannot be read at all must not cost a file that is overwritten in place. */
   async tryReading(): Promise<void> {
     const block = this.#blocks[0]!;
-    await this.#from.read(block, 0, Math.min(block.byteLength, DIRECT_BYTES), 0);
+    try {
+      await this.#from.read(block, 0, Math.min(block.byteLength, DIRECT_BYTES), 0);
+    } catch (error) {
+      // Some of proc(5) are read from the start to the end or not at all.
+      if (codeOf(error) !== 'ESPIPE') throw error;
+    }
   }
 
   /**
-   * Fills `to`, which is empty.
+   * Fills `to`, which is empty. Once.
    *
    * @returns Bytes copied.
    * @throws What reading and writing throws, and where the size of the source changes meanwhile.
    */
   async fill(to: FileHandle): Promise<number> {
-    this.#next = 0;
-    this.#done = 0;
-    this.#failed = false;
     // Files of proc(5) say that they are empty; whether they are, reading tells.
     let bytes = this.#size === 0 ? await this.#fillUnsized(to) : await this.#fillSized(to);
     const { size } = await this.#from.stat({ bigint: true });

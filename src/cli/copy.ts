@@ -39,28 +39,40 @@ export async function copyFile(
   destination: string | Buffer,
   options: CopyOptions,
 ): Promise<number> {
-  const { direct, blockBytes, preserve = false } = options;
+  const { direct, blockBytes } = options;
   if (direct && blockBytes % DIRECT_BYTES !== 0) {
     throw new RangeError(
       `--block-size must be a multiple of ${DIRECT_BYTES} with --direct, ${blockBytes} is not`,
     );
   }
-  const flag = direct ? directFlag() : 0;
   const sourcePath = Buffer.from(source);
   const destinationPath = Buffer.from(destination);
-  await using from = await openSource(sourcePath, flag);
-  const stat = await from.stat({ bigint: true });
-  assertRegular(sourcePath, stat);
-  // All memory is there before anything of the destination is touched.
-  const transfer = new Transfer(from, stat, options);
-  const targetOptions: TargetOptions = { source: sourcePath, from: stat, flag, preserve };
-  const copy = new Copy(from, stat, transfer, destinationPath, options);
   try {
-    return await copy.into(await openTarget(destinationPath, targetOptions));
+    return await copyTo(openTarget, sourcePath, destinationPath, options);
   } catch (error) {
     if (!(error instanceof MountedOver)) throw error;
-    return await copy.into(await overwrite(destinationPath, error.message, targetOptions));
+    // From the start, with the source opened again: not all of proc(5) can be read twice.
+    const inPlace = (path: Buffer, how: TargetOptions): Promise<CopyTarget> =>
+      overwrite(path, error.message, how);
+    return await copyTo(inPlace, sourcePath, destinationPath, options);
   }
+}
+
+async function copyTo(
+  openDestination: (path: Buffer, options: TargetOptions) => Promise<CopyTarget>,
+  source: Buffer,
+  destination: Buffer,
+  options: CopyOptions,
+): Promise<number> {
+  const { direct, preserve = false } = options;
+  const flag = direct ? directFlag() : 0;
+  await using from = await openSource(source, flag);
+  const stat = await from.stat({ bigint: true });
+  assertRegular(source, stat);
+  // All memory is there before anything of the destination is touched.
+  const transfer = new Transfer(from, stat, options);
+  const copy = new Copy(from, stat, transfer, destination, options);
+  return await copy.into(await openDestination(destination, { source, from: stat, flag, preserve }));
 }
 
 /** The rename has found a file that something is mounted on: containers have their `/etc/hosts` so. */

@@ -11,13 +11,18 @@ import { pathArguments } from './path-arguments.ts';
 const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 const MANNERS = `
-The destination is one file. Where it is new, it has the source's mode without what the umask takes off and without
-set-id bits. Where it exists, it must be writable, keeps its mode and owner, and is replaced: at any moment it is the
-old file or the new one, also after a crash. Where a replacement would lose something of it (other links, set-id bits,
-an owner, access control list or attribute that cannot be given to another file, a folder that takes no file, a mount),
-it is overwritten in place instead, as cp(1) does, and a line on standard error says so and why: until the copy has
-ended it is then neither old nor new. Not preserved, ever: access control lists, extended attributes and
-file flags of the source.`;
+The destination is the name of one regular file, and so is the source. Where the destination is new, it has the
+source's mode without what the umask takes off and without set-id bits. Where it exists, it must be writable, keeps
+its mode and owner, and is replaced by a rename: at any moment, also after a crash, it is the old file or the new one.
+Where a replacement would lose something of it (other links, set-id bits, an owner or mode that cannot be given to
+another file, access control lists and other attributes, a folder that takes no file, a mount), it is overwritten in
+place as cp(1) does. A line on standard error then says so and why: until the copy has ended it is neither old nor new.
+
+Holes stay holes. A source that changes its size meanwhile is an error, and so is a link to nothing. A run that is
+killed (SIGKILL) may leave a file .NAME.kaio-..., which no later run minds; remove it at will.
+
+Not copied, with --preserve neither: access control lists, extended attributes, capabilities, file flags, times finer
+than a microsecond. Without koffi the attributes of an older file cannot be looked at, and are lost when it is replaced.`;
 
 interface CpOptions extends WithBackend {
   readonly direct?: boolean;

@@ -201,6 +201,31 @@ describe.skipIf(!linux)('kaio cp in place', () => {
   });
 });
 
+describe.skipIf(!linux)('kaio cp without koffi', () => {
+  it('says that it has not looked for attributes of the file that it replaces', () => {
+    const hook = join(directory, 'no-koffi.cjs');
+    writeFileSync(
+      hook,
+      `const Module = require('node:module');
+       const resolve = Module._resolveFilename;
+       Module._resolveFilename = function (name, ...rest) {
+         if (name === 'koffi') throw Object.assign(new Error('no koffi'), { code: 'MODULE_NOT_FOUND' });
+         return resolve.call(this, name, ...rest);
+       };`,
+    );
+    writeFileSync(source, 'data');
+    const env = { ...process.env, NODE_OPTIONS: `--require ${hook}` };
+    assert.equal(kaio(['cp', source, destination], { env }).stderr, '');
+    const { status, stdout, stderr } = kaio(['cp', source, destination], { env });
+    assert.equal(status, 0);
+    assert.match(stdout, /^emulated: 4 bytes/);
+    assert.match(
+      stderr,
+      /^kaio: '.*destination': access control lists and extended attributes were not looked at/,
+    );
+  });
+});
+
 for (const { name, open, missing } of KERNELS) {
   describe.skipIf(missing !== undefined || !linux)(`copyFile while the destination changes, ${name}`, () => {
     const notes: string[] = [];

@@ -242,6 +242,13 @@ export const MANNERS: readonly Manner[] = [
     needs: ['mount'],
   },
   {
+    title: 'a file that something is mounted on, from proc(5)',
+    arrange: 'echo old > destination; echo mounted > other; mount --bind other destination',
+    command: 'copy /proc/version destination',
+    clean: 'umount destination',
+    needs: ['mount', 'proc'],
+  },
+  {
     title: 'a file on a file system for reading only',
     arrange: `${SOURCE}; mkdir m; mount -t tmpfs none m; echo old > m/destination; mount -o remount,ro m`,
     command: 'copy source m/destination',
