@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import {
   type Dirent,
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -157,7 +158,8 @@ function availability(): Readonly<Record<string, boolean>> {
     python3:
       hasPython &&
       shell(`: > f; python3 -c 'import os; os.setxattr("f", "user.k", b"v")'`, place).status === 0,
-    proc: true,
+    proc: existsSync('/proc/version'),
+    'config.gz': existsSync('/proc/config.gz'),
     nobody: isRoot && run(process.execPath, [CLI, '--version'], { uid: NOBODY, gid: NOBODY }).status === 0,
   };
 }
@@ -192,7 +194,7 @@ function outcomeOf(program: Program, manner: Manner): Outcome & { stderr: string
   }
 }
 
-describe.skipIf(!gnu || !isRoot)('kaio cp beside cp(1)', () => {
+describe.skipIf(!gnu || !isRoot)('kaio cp beside cp(1), as root with that of GNU', () => {
   const available = gnu && isRoot ? availability() : {};
   it.for(MANNERS.map((manner) => [manner.title, manner] as const))('%s', ([, manner], { skip }) => {
     const absence = missing(manner, available);

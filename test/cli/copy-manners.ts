@@ -27,7 +27,7 @@ export interface Manner {
   /** Who runs the command: somebody without rights, who owns the folder, but nothing that is made in it. */
   readonly as?: 'nobody';
   /** What must be there to arrange it: programs, or a right to mount. */
-  readonly needs?: readonly ('mount' | 'chattr' | 'python3' | 'proc')[];
+  readonly needs?: readonly ('mount' | 'chattr' | 'python3' | 'proc' | 'config.gz')[];
   /** Done after looking. */
   readonly clean?: string;
   /** Aspects in which kaio is otherwise, and why. */
@@ -162,6 +162,11 @@ export const MANNERS: readonly Manner[] = [
   {
     title: 'an older file of another owner, closed to others',
     arrange: `${OLD}; chmod 600 destination; chown 65534:65533 destination`,
+    differs: { 'inode kept': REPLACED },
+  },
+  {
+    title: 'an older file of another owner alone',
+    arrange: `${OLD}; chmod 640 destination; chown 65534 destination`,
     differs: { 'inode kept': REPLACED },
   },
   {
@@ -435,10 +440,22 @@ export const MANNERS: readonly Manner[] = [
     needs: ['proc'],
   },
   {
-    title: 'a file of proc(5) that AIO cannot read',
+    title: 'a file of proc(5) of a process',
     arrange: ':',
     command: 'copy /proc/1/environ destination',
     needs: ['proc'],
+  },
+  {
+    title: 'a file of proc(5) that has a size, but that AIO cannot read',
+    arrange: ':',
+    command: 'copy /proc/config.gz destination',
+    needs: ['config.gz'],
+  },
+  {
+    title: 'a file of proc(5) that has a size, but that AIO cannot read, over an older one with two links',
+    arrange: 'echo old > destination; ln destination other',
+    command: 'copy /proc/config.gz destination',
+    needs: ['config.gz'],
   },
   {
     title: 'a file of sysfs(5), which says that it has 4096 bytes',
