@@ -9,12 +9,11 @@ const RIGHTS = 0o777n;
 const NOT_ALLOWED = new Set(['EPERM', 'EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']);
 
 /**
- * Seconds as `node:fs` takes them: doubles, good for a microsecond. Half of one more, which libuv cuts off, keeps rounding from taking one
- * away. As text, for Node.js takes a negative number for now.
+ * Seconds as `node:fs` takes them: doubles, good for a microsecond. A quarter of one more keeps the rounding of a double from taking one
+ * away where libuv cuts off what is less than one. As text, for Node.js takes a negative number for now.
  */
 function seconds(ns: bigint): string {
-  const microseconds = ns / 1000n;
-  return String((Number(microseconds) + (ns < 0n ? -0.5 : 0.5)) / 1e6);
+  return String((Number(ns / 1000n) + (ns < 0n ? -0.25 : 0.25)) / 1e6);
 }
 
 async function giveOwner(file: FileHandle, { uid, gid }: BigIntStats): Promise<boolean> {

@@ -93,10 +93,24 @@ function find(directory: string): string {
   return join(directory, 'destination');
 }
 
+/** To the microsecond, or to all that the kernel keeps. */
+type Times = 'modified' | 'nanoseconds';
+
+/** Only `--preserve` sets times; those that are arranged to the nanosecond are compared so. */
+function timesComparedIn({ arrange, command = '' }: Manner): Times | undefined {
+  if (!/ -(-preserve|p) /.test(command)) return undefined;
+  return /\.\d{9} /.test(arrange) ? 'nanoseconds' : 'modified';
+}
+
+function timesOf(source: bigint | undefined, copy: bigint, times: Times): Outcome {
+  const apart = source === undefined ? undefined : source > copy ? source - copy : copy - source;
+  return { [times]: apart !== undefined && apart < (times === 'modified' ? 1000n : 1n) };
+}
+
 function look(
   directory: string,
   before: bigint | undefined,
-  { sparse, timed }: { sparse: boolean; timed: boolean },
+  { sparse, times }: { sparse: boolean; times: Times | undefined },
 ): Outcome {
   const files = filesBelow(directory);
   const path = find(directory);
@@ -115,7 +129,7 @@ function look(
     'inode kept': before === undefined ? undefined : stat.ino === before,
     // Where nothing is said about holes, file systems differ by how they were used before.
     blocks: sparse ? stat.blocks : stat.blocks * 512n >= stat.size,
-    ...(timed ? { modified: source !== undefined && source.mtimeNs === stat.mtimeNs } : {}),
+    ...(times === undefined ? {} : timesOf(source?.mtimeNs, stat.mtimeNs, times)),
     attributes: hasPython ? attributesOf(path) : [],
   };
 }
@@ -148,6 +162,15 @@ const linux = process.platform === 'linux';
 const isRoot = process.getuid?.() === 0;
 const gnu = linux && run('sh', ['-c', 'cp --version || true']).stdout.includes('GNU coreutils');
 
+/** Others may have no way to this folder, or to that of Node.js. */
+function nobodyCanRun(): boolean {
+  try {
+    return run(process.execPath, [CLI, '--version'], { uid: NOBODY, gid: NOBODY }).status === 0;
+  } catch {
+    return false;
+  }
+}
+
 function availability(): Readonly<Record<string, boolean>> {
   const place = mkdtempSync(join(root, 'probe-'));
   const mounts = shell('mount -t tmpfs none .', place).status === 0;
@@ -160,7 +183,7 @@ function availability(): Readonly<Record<string, boolean>> {
       shell(`: > f; python3 -c 'import os; os.setxattr("f", "user.k", b"v")'`, place).status === 0,
     proc: existsSync('/proc/version'),
     'config.gz': existsSync('/proc/config.gz'),
-    nobody: isRoot && run(process.execPath, [CLI, '--version'], { uid: NOBODY, gid: NOBODY }).status === 0,
+    nobody: nobodyCanRun(),
   };
 }
 
@@ -184,7 +207,7 @@ function outcomeOf(program: Program, manner: Manner): Outcome & { stderr: string
       kind,
       ...look(directory, before, {
         sparse: arrange.includes('truncate'),
-        timed: / -(-preserve|p) /.test(command),
+        times: timesComparedIn(manner),
       }),
       stderr,
     };

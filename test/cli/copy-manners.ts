@@ -17,6 +17,7 @@ export type Aspect =
   | 'inode kept'
   | 'blocks'
   | 'modified'
+  | 'nanoseconds'
   | 'attributes';
 
 export interface Manner {
@@ -41,7 +42,6 @@ const ONE_FILE = 'the destination is the name of one file; nothing is guessed fr
 const REGULAR = 'only regular files: size, overlapping reads and durability mean nothing for others';
 const MICROSECONDS = 'node:fs sets times as doubles, good for a microsecond';
 
-/** A time that does not end in nanoseconds. */
 const THEN = 'touch -d @1000000000.5 source';
 const SOURCE = 'seq 1000 > source';
 const OLD = `${SOURCE}; echo old > destination`;
@@ -117,7 +117,7 @@ export const MANNERS: readonly Manner[] = [
     title: '-p, times to the nanosecond',
     arrange: `${SOURCE}; touch -d @1000000000.123456789 source`,
     command: 'copy -p source destination',
-    differs: { modified: MICROSECONDS },
+    differs: { nanoseconds: MICROSECONDS },
   },
   {
     title: '-p, times before 1970',
