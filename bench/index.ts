@@ -15,6 +15,7 @@ export { machineLines } from './machine.ts';
 export { reportPage } from './page.ts';
 export { type Choice, makePlan, type Plan, PRESETS, type PresetName } from './plan.ts';
 export type { BenchReport, Failure, Row } from './report.ts';
+export { readReport } from './report-file.ts';
 export { runBench } from './run.ts';
 export { failureLine, tableLines } from './table.ts';
 export { runTargets, TARGET_CHOICE, type TargetsReport, targetLines } from './targets.ts';

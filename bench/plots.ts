@@ -51,7 +51,11 @@ function groupBy<T>(
   make: (rows: Row[]) => T | undefined,
 ): T[] {
   const groups = new Map<string, Row[]>();
-  for (const row of rows) groups.set(keyOf(row), [...(groups.get(keyOf(row)) ?? []), row]);
+  for (const row of rows) {
+    const group = groups.get(keyOf(row));
+    if (group === undefined) groups.set(keyOf(row), [row]);
+    else group.push(row);
+  }
   return [...groups.values()].flatMap((group) => make(group) ?? []);
 }
 

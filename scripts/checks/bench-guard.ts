@@ -19,7 +19,14 @@ import {
   comparisonLine,
   guardedCases,
 } from '../../bench/guard.ts';
-import { type BenchReport, failureLine, makePlan, runBench, TARGET_CHOICE } from '../../bench/index.ts';
+import {
+  type BenchReport,
+  failureLine,
+  makePlan,
+  readReport,
+  runBench,
+  TARGET_CHOICE,
+} from '../../bench/index.ts';
 import { packageRoot } from '../package-root.ts';
 
 const { values } = parseArgs({
@@ -34,7 +41,7 @@ const { values } = parseArgs({
 });
 
 async function measure(): Promise<BenchReport> {
-  if (values.report !== undefined) return JSON.parse(readFileSync(values.report, 'utf8')) as BenchReport;
+  if (values.report !== undefined) return readReport(values.report);
   const rounds = values.rounds === undefined ? {} : { rounds: Number(values.rounds) };
   const { plan } = makePlan('quick', { ...TARGET_CHOICE, ...rounds });
   return runBench({

@@ -27,7 +27,17 @@ export const ROOMS: readonly Room[] = [
   {
     name: 'cli',
     holds: ['src/cli/'],
-    imports: ['index', 'select', 'fuzz', 'conformance', 'bench', 'native', 'emulated', ...COMMON],
+    imports: [
+      'index',
+      'select',
+      'fuzz',
+      'conformance',
+      'bench',
+      'native',
+      'src/native/extended-attributes.ts',
+      'emulated',
+      ...COMMON,
+    ],
     packages: ['commander', 'cli-progress', 'cli-table3', 'xmlbuilder'],
   },
   {

@@ -1,5 +1,5 @@
 /** `kaio bench`: how fast it is here, beside C, fio and node:fs. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { SingleBar } from 'cli-progress';
 import { type Command, InvalidArgumentError, Option } from 'commander';
@@ -16,6 +16,7 @@ import {
   PRESETS,
   type PresetName,
   type Row,
+  readReport,
   reportPage,
   runBench,
   runTargets,
@@ -26,6 +27,7 @@ import {
   targetLines,
 } from '../../bench/index.ts';
 import { blockSizeArgument, countArgument } from './options.ts';
+import { printable } from './printable.ts';
 
 const ENDING_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const MAX_SECONDS = 3600;
@@ -48,7 +50,7 @@ async function bench(options: BenchCommand): Promise<void> {
     return;
   }
   const { plan, left } = makePlan(preset, suite === undefined ? choice : { ...TARGET_CHOICE, ...choice });
-  for (const line of left) console.error(`kaio: ${line}`);
+  for (const line of left) console.error(`kaio: ${printable(line)}`);
   if (suite === undefined && plan.cases.length === 0) throw new Error('nothing is left to measure');
   const screen = new Screen(json);
   const interrupted = new AbortController();
@@ -62,7 +64,7 @@ async function bench(options: BenchCommand): Promise<void> {
         command: commandLine(),
         signal: interrupted.signal,
         onProgress: (done, total, title) => screen.progress(done, total, title),
-        onFailure: (failure) => screen.error(`kaio: ${failureLine(failure)}`),
+        onFailure: (failure) => screen.error(`kaio: ${printable(failureLine(failure))}`),
         onRows: (rows) => screen.rows(rows),
       });
     const report: BenchReport & Partial<TargetsReport> =
@@ -74,9 +76,10 @@ async function bench(options: BenchCommand): Promise<void> {
     if (html !== undefined) writeFileSync(html, reportPage(report));
     if (json) console.log(JSON.stringify(report, undefined, 2));
     else {
-      for (const line of targetLines(report.targets ?? [])) console.log(line);
+      for (const line of targetLines(report.targets ?? [])) console.log(printable(line));
       console.log('');
-      for (const [name, value] of machineLines(report.machine)) console.log(`${name.padEnd(12)} ${value}`);
+      for (const [name, value] of machineLines(report.machine))
+        console.log(`${name.padEnd(12)} ${printable(value)}`);
     }
     if (report.rows.length === 0) throw new Error('nothing could be measured');
   } finally {
@@ -120,13 +123,6 @@ class Screen {
     this.#bar?.stop();
     this.#bar = undefined;
   }
-}
-
-function readReport(path: string): BenchReport {
-  const report: unknown = JSON.parse(readFileSync(path, 'utf8'));
-  if (typeof report !== 'object' || report === null || !('rows' in report) || !('machine' in report))
-    throw new Error(`'${path}' is not a report of kaio bench`);
-  return report as BenchReport;
 }
 
 /** Where things go is nothing that numbers depend on, beyond the file system, which the report names. */

@@ -1,24 +1,24 @@
-/** Copying a file through AIO, reads and writes overlapping. */
-import { constants } from 'node:fs';
-import { type FileHandle, open, realpath, rename, rm, stat as statPath } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import type { AioContext } from '../common/context/aio-context.ts';
-import { AioError, codeOf } from '../common/errors.ts';
-import { pageAlignedBuffer } from '../common/memory/page-aligned.ts';
+/** Copying a file through AIO, with the manners of cp(1). */
+import { type BigIntStats, constants } from 'node:fs';
+import { type FileHandle, stat as statPath } from 'node:fs/promises';
+import { codeOf } from '../common/errors.ts';
+import { preserveAttributes } from './copy-attributes.ts';
+import {
+  type CopyTarget,
+  ONLY_OPEN,
+  openFile,
+  openTarget,
+  overwrite,
+  type TargetOptions,
+} from './copy-destination.ts';
+import { DIRECT_BYTES, Transfer, type TransferOptions } from './copy-transfer.ts';
+import { errorLine, printable } from './printable.ts';
 
-/** Alignment that every device with O_DIRECT is content with. */
-const DIRECT_BYTES = 4096;
-const MAX_BUFFER_BYTES = 2 ** 31;
-/** Opening a FIFO would wait for its writer. Windows has neither. */
-const DO_NOT_WAIT: number = (constants.O_NONBLOCK as number | undefined) ?? 0;
-
-export interface CopyOptions {
-  readonly context: AioContext;
-  readonly queueDepth: number;
-  readonly blockBytes: number;
-  readonly direct: boolean;
-  /** Called as bytes arrive at the destination. */
-  readonly onProgress?: (bytesDone: number, bytesTotal: number) => void;
+export interface CopyOptions extends TransferOptions {
+  /** Gives the copy the source's mode with set-id bits, its owner and its times, as `cp --preserve`. */
+  readonly preserve?: boolean;
+  /** Told what is otherwise than one expects: that the destination is overwritten in place, and why. */
+  readonly onNote?: (line: string) => void;
   /** Stops the copy; the half-written file is removed. */
   readonly signal?: AbortSignal;
 }
@@ -26,155 +26,172 @@ export interface CopyOptions {
 /**
  * Copies `source` to `destination`, which appears only when it is whole and durable.
  *
+ * @remarks
+ * A destination that exists keeps its mode and owner. It is replaced by a rename, so that it is the old or the new one at any moment; where
+ * something of it would be lost by that (other links, set-id bits, an owner that cannot be given, attributes, a folder that takes no file),
+ * it is overwritten in place after `onNote` has said so.
+ *
  * @returns Bytes copied.
  * @throws What opening, reading, writing or renaming throws; a RangeError for a block size that O_DIRECT cannot have.
  */
-export async function copyFile(source: string, destination: string, options: CopyOptions): Promise<number> {
+export async function copyFile(
+  source: string | Buffer,
+  destination: string | Buffer,
+  options: CopyOptions,
+): Promise<number> {
   const { direct, blockBytes } = options;
   if (direct && blockBytes % DIRECT_BYTES !== 0) {
     throw new RangeError(
       `--block-size must be a multiple of ${DIRECT_BYTES} with --direct, ${blockBytes} is not`,
     );
   }
-  const flag = direct ? directFlag() : 0;
-  await using from = await openHere(source, constants.O_RDONLY | DO_NOT_WAIT | flag);
-  const stat = await from.stat();
-  if (!stat.isFile()) throw new Error(`'${source}' is not a regular file`);
-  const there = await identityOf(destination);
-  if (there !== undefined && there.dev === stat.dev && there.ino === stat.ino) {
-    throw new Error(`'${source}' and '${destination}' are the same file`);
-  }
-  // The rename would put a file in the place of a device or a FIFO.
-  if (there?.regular === false) throw new Error(`'${destination}' is not a regular file`);
-  // What a link points at is replaced, not the link.
-  const target = there === undefined ? destination : await realpath(destination);
-  // Beside the destination, so that the rename stays on one file system.
-  const partial = join(dirname(target), `.${basename(target)}.kaio-${process.pid}`);
-  const to = await openHere(
-    partial,
-    constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | flag,
-    stat.mode & 0o777,
-  );
+  const sourcePath = Buffer.from(source);
+  const destinationPath = Buffer.from(destination);
   try {
-    const { kernel } = options.context;
+    return await copyTo(openTarget, sourcePath, destinationPath, options);
+  } catch (error) {
+    if (!(error instanceof MountedOver)) throw error;
+    // From the start, with the source opened again: not all of proc(5) can be read twice.
+    const inPlace = (path: Buffer, how: TargetOptions): Promise<CopyTarget> =>
+      overwrite(path, error.message, how);
+    return await copyTo(inPlace, sourcePath, destinationPath, options);
+  }
+}
+
+async function copyTo(
+  openDestination: (path: Buffer, options: TargetOptions) => Promise<CopyTarget>,
+  source: Buffer,
+  destination: Buffer,
+  options: CopyOptions,
+): Promise<number> {
+  const { direct, preserve = false } = options;
+  const flag = direct ? directFlag() : 0;
+  await using from = await openSource(source, flag);
+  const stat = await from.stat({ bigint: true });
+  assertRegular(source, stat);
+  // All memory is there before anything of the destination is touched.
+  const transfer = new Transfer(from, stat, options);
+  const copy = new Copy(from, stat, transfer, destination, options);
+  return await copy.into(await openDestination(destination, { source, from: stat, flag, preserve }));
+}
+
+/** The rename has found a file that something is mounted on: containers have their `/etc/hosts` so. */
+class MountedOver extends Error {}
+
+class Copy {
+  readonly #from: FileHandle;
+  readonly #stat: BigIntStats;
+  readonly #transfer: Transfer;
+  readonly #destination: Buffer;
+  readonly #options: CopyOptions;
+
+  constructor(
+    from: FileHandle,
+    stat: BigIntStats,
+    transfer: Transfer,
+    destination: Buffer,
+    options: CopyOptions,
+  ) {
+    this.#from = from;
+    this.#stat = stat;
+    this.#transfer = transfer;
+    this.#destination = destination;
+    this.#options = options;
+  }
+
+  async into(target: CopyTarget): Promise<number> {
+    const { onNote, signal } = this.#options;
+    const name = `'${printable(this.#destination)}'`;
+    let overwriting: 'not yet' | 'begun' | 'filled' = 'not yet';
+    try {
+      if (target.note !== undefined) onNote?.(`${name}: ${target.note}`);
+      if (target.inPlace !== undefined) {
+        await this.#transfer.tryReading();
+        signal?.throwIfAborted();
+        onNote?.(
+          `${name} is overwritten in place: ${target.inPlace}; until the copy has ended it is neither the old nor the new content`,
+        );
+        overwriting = 'begun';
+        // Holes can be left where nothing is.
+        await target.file.truncate(0);
+      }
+      const bytes = await this.#fill(target.file);
+      signal?.throwIfAborted();
+      if (overwriting === 'begun') overwriting = 'filled';
+      await target.publish(() => this.#seal(target.file));
+      return bytes;
+    } catch (error) {
+      await this.#discard(target);
+      if (target.inPlace === undefined) {
+        if (isRefusedRename(error)) throw new MountedOver('something is mounted on it');
+        throw error;
+      }
+      if (overwriting === 'not yet') throw error;
+      const state =
+        overwriting === 'begun' ? 'holds a part of the new content at most' : 'has the new content';
+      throw new Error(`${errorLine(error)}: ${name} was overwritten in place and ${state}`, { cause: error });
+    }
+  }
+
+  /** What made the copy fail is what counts; that something is left behind is told beside it. */
+  async #discard(target: CopyTarget): Promise<void> {
+    try {
+      await target.discard();
+    } catch (error) {
+      this.#options.onNote?.(`an unfinished file could not be removed: ${errorLine(error)}`);
+    }
+  }
+
+  async #fill(to: FileHandle): Promise<number> {
+    const { context } = this.#options;
+    const { kernel } = context;
     // Both descriptors are ours until the last request has settled.
-    kernel.fget(from.fd);
+    kernel.fget(this.#from.fd);
     kernel.fget(to.fd);
     try {
-      await transfer(from, to, stat.size, options);
+      return await this.#transfer.fill(to);
     } finally {
-      await options.context.drain();
-      kernel.fput(from.fd);
+      await context.drain();
+      kernel.fput(this.#from.fd);
       kernel.fput(to.fd);
     }
-    await to.chmod(stat.mode & 0o7777);
-    await options.context.fdatasync(to.fd);
-    if ((await from.stat()).size !== stat.size)
-      throw new Error(`'${source}' changed its size while it was copied`);
-    options.signal?.throwIfAborted();
-    await to.close();
-    await rename(partial, target);
-  } catch (error) {
-    await to.close();
-    await rm(partial, { force: true });
-    throw error;
   }
-  return stat.size;
-}
 
-async function transfer(from: FileHandle, to: FileHandle, size: number, options: CopyOptions): Promise<void> {
-  const { context, blockBytes, direct, onProgress, signal } = options;
-  const lanes = Math.max(1, Math.min(options.queueDepth, Math.ceil(size / blockBytes)));
-  if (lanes * blockBytes > MAX_BUFFER_BYTES) {
-    throw new RangeError(
-      `${lanes} blocks of ${blockBytes} bytes at once are more than 2 GiB: lower --queue-depth or --block-size`,
-    );
-  }
-  const slab = pageAlignedBuffer(lanes * blockBytes);
-  let next = 0;
-  let done = 0;
-  let failed = false;
-  const lane = async (index: number): Promise<void> => {
-    const block = new Uint8Array(slab, index * blockBytes, blockBytes);
+  /** The last attributes, and all of it on the device. */
+  async #seal(file: FileHandle): Promise<void> {
+    const { context, onNote, preserve = false } = this.#options;
+    const left = preserve ? await preserveAttributes(file, this.#stat) : undefined;
+    if (left !== undefined) onNote?.(`'${printable(this.#destination)}': ${left}`);
     try {
-      while (next < size && !failed) {
-        signal?.throwIfAborted();
-        const position = next;
-        const length = Math.min(blockBytes, size - position);
-        next += length;
-        await readFully(context, from, block, position, length);
-        // O_DIRECT writes whole sectors: the tail is padded here and cut off at the end.
-        const padded = direct ? Math.ceil(length / DIRECT_BYTES) * DIRECT_BYTES : length;
-        block.fill(0, length, padded);
-        await writeFully(context, to, block.subarray(0, padded), position);
-        done += length;
-        onProgress?.(done, size);
-      }
+      await context.fsync(file.fd);
     } catch (error) {
-      failed = true;
-      throw error;
+      // Linux before 4.18 has no fsync in AIO.
+      if (codeOf(error) !== 'EINVAL') throw error;
+      await file.sync();
     }
-  };
-  const outcomes = await Promise.allSettled(Array.from({ length: lanes }, (_, index) => lane(index)));
-  const failure = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (failure !== undefined) throw failure.reason;
-  if (direct && size % DIRECT_BYTES !== 0) await to.truncate(size);
-}
-
-async function readFully(
-  context: AioContext,
-  from: FileHandle,
-  block: Uint8Array,
-  position: number,
-  length: number,
-): Promise<void> {
-  for (let got = 0; got < length; ) {
-    const bytes = await context.read(from.fd, block.subarray(got), position + got);
-    if (bytes === 0)
-      throw new Error(`the source ended after ${position + got} bytes: it was truncated while it was copied`);
-    got += bytes;
   }
 }
 
-async function writeFully(
-  context: AioContext,
-  to: FileHandle,
-  block: Uint8Array,
-  position: number,
-): Promise<void> {
-  for (let put = 0; put < block.byteLength; ) {
-    const bytes = await context.write(to.fd, block.subarray(put), position + put);
-    if (bytes === 0) throw new AioError('EIO', 5, 'pwrite');
-    put += bytes;
-  }
+function isRefusedRename(error: unknown): boolean {
+  if (codeOf(error) !== 'EBUSY' || !(error instanceof Error)) return false;
+  return Reflect.get(error, 'syscall') === 'rename';
+}
+
+/** Asks what it is before it is opened: opening a device may do something to it. */
+async function openSource(path: Buffer, flag: number): Promise<FileHandle> {
+  const there = await statPath(path, { bigint: true }).catch(() => undefined);
+  if (there !== undefined) assertRegular(path, there);
+  return await openFile(path, constants.O_RDONLY | ONLY_OPEN | flag);
+}
+
+function assertRegular(path: Buffer, stat: BigIntStats): void {
+  if (stat.isFile()) return;
+  const what = stat.isDirectory() ? ' but a directory' : '';
+  throw new Error(`'${printable(path)}' is not a regular file${what}`);
 }
 
 function directFlag(): number {
   const flag: number | undefined = constants.O_DIRECT;
   if (flag === undefined) throw new Error(`there is no O_DIRECT on ${process.platform}: leave out --direct`);
   return flag;
-}
-
-async function openHere(path: string, flags: number, mode?: number): Promise<FileHandle> {
-  try {
-    return await open(path, flags, mode);
-  } catch (error) {
-    const direct: number | undefined = constants.O_DIRECT;
-    if (codeOf(error) !== 'EINVAL' || direct === undefined || (flags & direct) === 0) throw error;
-    // Linux has made the file by the time it finds that O_DIRECT is not to be had.
-    if ((flags & constants.O_CREAT) !== 0) await rm(path, { force: true });
-    throw new Error(`the file system of '${path}' does not open files with O_DIRECT: leave out --direct`, {
-      cause: error,
-    });
-  }
-}
-
-async function identityOf(path: string): Promise<{ dev: number; ino: number; regular: boolean } | undefined> {
-  try {
-    const stat = await statPath(path);
-    return { dev: stat.dev, ino: stat.ino, regular: stat.isFile() };
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
 }

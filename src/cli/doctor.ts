@@ -16,6 +16,7 @@ import { AioStateError } from '../common/errors.ts';
 import { pageAlignedBuffer } from '../common/memory/page-aligned.ts';
 import { koffiVersion, loadAddon, openNativeKernel } from '../native/index.ts';
 import { selectKernel } from '../select.ts';
+import { printable } from './printable.ts';
 
 interface DoctorOptions {
   readonly json?: boolean;
@@ -97,7 +98,9 @@ function doctor({ json = false, directory }: DoctorOptions): void {
     direct: attempt(() => probeDirect(directory)),
   };
   if (json) console.log(JSON.stringify(report, undefined, 2));
-  else for (const [name, value] of Object.entries(report)) console.log(`${name.padEnd(10)} ${value}`);
+  else
+    for (const [name, value] of Object.entries(report))
+      console.log(`${name.padEnd(10)} ${printable(String(value))}`);
 }
 
 export function addDoctor(program: Command): void {

@@ -4,6 +4,7 @@
  * Objects that others hand over may lie: through own properties, subclasses, getters, replaced prototypes. What is asked here runs
  * none of their code and gives the answer that the engine goes by.
  */
+import { addAbortListener } from 'node:events';
 
 const uncurryThis = Function.prototype.bind.bind(Function.prototype.call) as <T, A extends unknown[], R>(
   method: (this: T, ...args: A) => R,
@@ -32,6 +33,9 @@ const sharedGrowable = getterOf<ArrayBufferLike, boolean>(SharedArrayBuffer.prot
 const signalAborted = getterOf<AbortSignal, boolean>(AbortSignal.prototype, 'aborted')!;
 const signalReason = getterOf<AbortSignal, unknown>(AbortSignal.prototype, 'reason')!;
 
+const addListener = uncurryThis(EventTarget.prototype.addEventListener);
+const removeListener = uncurryThis(EventTarget.prototype.removeEventListener);
+
 const { isView } = ArrayBuffer;
 
 /** Whether `value` is a typed array (a Buffer, say) or a DataView. */
@@ -41,6 +45,27 @@ export function isArrayBufferView(value: unknown): value is ArrayBufferView {
 
 function isTypedArray(view: ArrayBufferView): boolean {
   return typedArrayTag(view) !== undefined;
+}
+
+/** A view, as the engine knows it. */
+export interface Viewed {
+  readonly memory: ArrayBufferLike;
+  /** Where it begins in the memory. */
+  readonly start: number;
+  /** Bytes; 0 for a typed array whose memory is gone. */
+  readonly length: number;
+}
+
+/** All of it at once. @throws TypeError for a DataView whose memory is gone. */
+export function viewed(view: ArrayBufferView): Viewed {
+  if (isTypedArray(view)) {
+    return {
+      memory: typedArrayBuffer(view),
+      start: typedArrayByteOffset(view),
+      length: typedArrayByteLength(view),
+    };
+  }
+  return { memory: dataViewBuffer(view), start: dataViewByteOffset(view), length: dataViewByteLength(view) };
 }
 
 /** The memory behind a view. */
@@ -81,7 +106,12 @@ export function isDetached(memory: ArrayBufferLike): boolean {
 
 /** Whether memory can be resized or grown by JavaScript: it could shrink, or move, under a transfer. */
 export function mayChangeSize(memory: ArrayBufferLike): boolean {
-  return isShared(memory) ? sharedGrowable?.(memory) === true : arrayBufferResizable?.(memory) === true;
+  try {
+    return arrayBufferResizable?.(memory) === true;
+  } catch {
+    // The other kind.
+    return sharedGrowable?.(memory) === true;
+  }
 }
 
 /** Whether memory is shared between threads; it can't be given away then. */
@@ -112,4 +142,35 @@ export function isAborted(signal: AbortSignal): boolean {
 /** Why a signal has fired. */
 export function abortReason(signal: AbortSignal): unknown {
   return signalReason(signal);
+}
+
+type ListenerOptions = Parameters<EventTarget['addEventListener']>[2] & object;
+
+/**
+ * What Node.js gives its own listeners, so that nobody who hears of an event first can keep it from them
+ * (`stopImmediatePropagation`): it is no secret of the engine's, and taken from how `events.addAbortListener` calls a signal.
+ */
+function optionsOfNode(): ListenerOptions {
+  let options: ListenerOptions = { once: true };
+  const signal = {
+    aborted: false,
+    addEventListener: (_type: string, _listener: unknown, given: ListenerOptions): void => {
+      options = given;
+    },
+    removeEventListener: (): void => {},
+  };
+  addAbortListener(signal as unknown as AbortSignal, () => {});
+  return options;
+}
+
+const ONCE_WHATEVER_OTHERS_DO = optionsOfNode();
+
+/** Calls `listener` once when a signal fires. */
+export function onAbort(signal: AbortSignal, listener: () => void): void {
+  addListener(signal, 'abort', listener, ONCE_WHATEVER_OTHERS_DO);
+}
+
+/** Undoes {@link onAbort}. */
+export function ignoreAbort(signal: AbortSignal, listener: () => void): void {
+  removeListener(signal, 'abort', listener);
 }

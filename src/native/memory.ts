@@ -41,6 +41,8 @@ export class ProcessMemory implements Memory {
   }
 
   addressOf(view: ArrayBufferView | ArrayBufferLike): Address {
+    const known = this.#bases.get(view as ArrayBufferLike);
+    if (known !== undefined) return bytesIn(view as ArrayBufferLike) === 0 ? 0 : known;
     if (!isArrayBufferView(view)) return bytesIn(view) === 0 ? 0 : this.#baseOf(view);
     return byteLengthOf(view) === 0 ? 0 : this.#baseOf(bufferOf(view)) + byteOffsetOf(view);
   }

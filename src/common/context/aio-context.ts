@@ -277,17 +277,7 @@ export class AioContext {
    * @internal
    */
   begin(operation: Operation, signal: AbortSignal | undefined): void {
-    if (signal === undefined) {
-      this.#push(operation, undefined);
-      return;
-    }
-    this.#queue.watch(signal);
-    try {
-      this.#push(operation, signal);
-    } catch (error) {
-      this.#queue.unwatch(signal);
-      throw error;
-    }
+    this.#push(operation, signal);
   }
 
   /**
@@ -361,12 +351,11 @@ export class AioContext {
     options: TransferOptions | undefined,
   ): Promise<number> {
     // Not through #start: a closure for each transfer is felt here.
-    let watched: AbortSignal | undefined;
     try {
       // What may run code of the caller's comes first, and the descriptor last of that. Then memory is asked by intrinsics, and from
       // there to the queue nothing but ours runs.
       const { signal, rw_flags } = validateOptions(options, NO_OPTIONS);
-      if (signal !== undefined) watched = this.#watch(signal);
+      const given = validateSignal(signal);
       const flags = rw_flags === undefined ? 0 : rwFlags(rw_flags);
       const place = validatePosition(position);
       const number = validateDescriptor(fd);
@@ -385,9 +374,9 @@ export class AioContext {
         undefined,
         fd,
       );
-      return this.#push(operation, watched) as Promise<number>;
+      return this.#push(operation, given) as Promise<number>;
     } catch (error) {
-      return this.#refused(error, watched);
+      return Promise.reject(error);
     }
   }
 
@@ -446,29 +435,16 @@ export class AioContext {
     options: TransferOptions | undefined,
     prepare: (options: TransferOptions) => Operation,
   ): Promise<number> {
-    let watched: AbortSignal | undefined;
     try {
       const given = validateOptions(options, NO_OPTIONS);
-      const { signal } = given;
-      if (signal !== undefined) watched = this.#watch(signal);
-      return this.#push(prepare(given), watched) as Promise<number>;
+      const signal = validateSignal(given.signal);
+      return this.#push(prepare(given), signal) as Promise<number>;
     } catch (error) {
-      return this.#refused(error, watched);
+      return Promise.reject(error);
     }
   }
 
-  #watch(signal: unknown): AbortSignal | undefined {
-    const valid = validateSignal(signal);
-    if (valid !== undefined) this.#queue.watch(valid);
-    return valid;
-  }
-
-  #refused(error: unknown, watched: AbortSignal | undefined): Promise<never> {
-    if (watched !== undefined) this.#queue.unwatch(watched);
-    return Promise.reject(error);
-  }
-
-  /** @throws AioStateError, AbortError: before the operation is known to anybody. Preconditions: its signal is watched. */
+  /** @throws AioStateError, AbortError: before the operation is known to anybody. */
   #push(operation: Operation, signal: AbortSignal | undefined): Promise<unknown> {
     if (this.isClosed) throw new AioStateError('ERR_AIO_CLOSED', 'The AioContext is closed');
     if (signal !== undefined && isAborted(signal)) throw new AbortError(abortReason(signal));

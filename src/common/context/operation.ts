@@ -109,7 +109,7 @@ export class Operation {
     this.#reject = capturedReject;
   }
 
-  /** Has `listeners` told when `signal` fires before the end. Preconditions: they watch it. */
+  /** Has `listeners` told when `signal` fires before the end. */
   listen(signal: AbortSignal, listeners: AbortListeners<Operation>): void {
     this.#signal = signal;
     this.#listeners = listeners;

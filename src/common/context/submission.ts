@@ -127,20 +127,10 @@ export class SubmissionQueue {
     return this.#queue.length;
   }
 
-  /** Begins to listen to a signal. {@link push} or {@link unwatch} has to follow. What the signal brings with it may run here. */
-  watch(signal: AbortSignal): void {
-    this.#signals.watch(signal);
-  }
-
-  /** There is nothing to give up after all. */
-  unwatch(signal: AbortSignal): void {
-    this.#signals.unwatch(signal);
-  }
-
   /**
    * Queues an operation: what is queued in one tick goes to the kernel in one call, as far as it fits.
    *
-   * Preconditions: its signal is watched, and has not fired.
+   * Preconditions: its signal has not fired.
    */
   push(operation: Operation, signal: AbortSignal | undefined): void {
     if (signal !== undefined) operation.listen(signal, this.#signals);

@@ -1,22 +1,10 @@
 /** Stretches of memory: what is known of a view, read once, and all that is asked of it afterwards. */
-import {
-  bufferOf,
-  byteLengthOf,
-  byteOffsetOf,
-  bytesIn,
-  isArrayBufferView,
-  isDetached,
-  mayChangeSize,
-} from '../intrinsics.ts';
+import { bytesIn, isArrayBufferView, isDetached, mayChangeSize, type Viewed, viewed } from '../intrinsics.ts';
 import { detachedView, invalidArgType, resizableView } from '../validate.ts';
 import type { Pins } from './pins.ts';
 
 /** Bytes of somebody's, for the time of a request. */
-export interface Extent {
-  readonly memory: ArrayBufferLike;
-  /** Where they begin in the memory. */
-  readonly start: number;
-  readonly length: number;
+export interface Extent extends Viewed {
   /** What the caller has handed over, where `memory` stands for it: a WebAssembly memory, which may grow meanwhile. */
   readonly origin?: ArrayBufferLike;
 }
@@ -31,17 +19,24 @@ export interface Extent {
 export function extentOf(name: string, view: unknown, pins?: Pins): Extent {
   if (!isArrayBufferView(view))
     throw invalidArgType(name, 'an instance of Buffer, TypedArray, or DataView', view);
-  const memory = bufferOf(view);
-  const room = bytesIn(memory);
-  if (room === 0 && isDetached(memory)) throw detachedView(name);
+  const extent = lookAt(name, view);
+  const { memory, length } = extent;
+  if (length === 0 && isDetached(memory)) throw detachedView(name);
   if (mayChangeSize(memory)) throw resizableView(name);
-  const start = byteOffsetOf(view);
-  const length = byteLengthOf(view);
   if (pins !== undefined && length > 0) {
     const held = pins.hold(memory);
-    if (held !== memory) return { memory: held, start, length, origin: memory };
+    if (held !== memory) return { ...extent, memory: held, origin: memory };
   }
-  return { memory, start, length };
+  return extent;
+}
+
+function lookAt(name: string, view: ArrayBufferView): Extent {
+  try {
+    return viewed(view);
+  } catch {
+    // A DataView says nothing of memory that is gone.
+    throw detachedView(name);
+  }
 }
 
 /** A part of an extent. Preconditions: it has that part. */

@@ -103,7 +103,6 @@ describe('violationsIn', () => {
       '../kernel/aio-kernel.ts',
       'common/memory must not import common/kernel',
     ],
-    ['src/common/kernel/supports.ts', '../memory/aligned.ts', 'common/kernel must not import common/memory'],
     ['src/native/index.ts', '../emulated/index.ts', 'native must not import emulated'],
     ['src/emulated/index.ts', '../native/index.ts', 'emulated must not import native'],
     ['src/emulated/aio/ops/poll.ts', '../../../native/index.ts', 'emulated/aio must not import native'],
