@@ -1,5 +1,5 @@
 /**
- * The addon under AddressSanitizer and UndefinedBehaviorSanitizer: its tests, the wake-up check, and a slice of the torture.
+ * The addon under AddressSanitizer and UndefinedBehaviorSanitizer: its tests, the wake-up check, and slices of the torture and of the hostile fuzzer.
  *
  * `npm run check:addon`; needs gcc or clang with the sanitizers' libraries. Leaks are not looked for: Node.js itself keeps much.
  */
@@ -31,6 +31,7 @@ const CHECKS: readonly (readonly string[])[] = [
   [script('checks/wake-up.js')],
   [join(root, 'dist/src/cli/cli.js'), 'conformance', '--backend', 'native'],
   [script('stress/torture.js'), '--seconds', '10'],
+  [script('stress/hostile/main.js'), '--steps', '10000', '--lanes', '1'],
 ];
 
 /** The runtimes must come before everything else in the process: Node.js itself was not built with them. */

@@ -1,6 +1,6 @@
 /**
  * Runs the wake-up check, the native conformance suite and a short fuzz under every supported line of Node.js, on Linux x64: with the addon,
- * where it is built, and without. With it also a slice of the torture of worker threads. The history of a simulation must be the
+ * where it is built, and without. With it also a slice of the torture of worker threads; always one of the hostile fuzzer. The history of a simulation must be the
  * same under all of them.
  */
 import { execFileSync } from 'node:child_process';
@@ -39,6 +39,8 @@ function main(): void {
         run('../../src/cli/cli.js', 'conformance', '--backend', 'native');
         run('../../src/cli/cli.js', 'fuzz', '--operations', '20000');
         if (addon === '1') run('../stress/torture.js', '--seconds', '15');
+        run('../stress/hostile/main.js', '--steps', '10000', '--backend', 'native');
+        if (addon === '0') run('../stress/hostile/main.js', '--steps', '10000', '--backend', 'emulated');
       }
     }
   } finally {
