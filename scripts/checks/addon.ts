@@ -26,6 +26,8 @@ const CHECKS: readonly (readonly string[])[] = [
     join(root, 'node_modules/vitest/vitest.mjs'),
     'run',
     'test/native/addon.test.ts',
+    'test/native/pins.test.ts',
+    'test/native/refusals.test.ts',
     'test/common/context/aio-context.test.ts',
   ],
   [script('checks/wake-up.js')],

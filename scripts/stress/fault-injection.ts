@@ -15,13 +15,19 @@ import { fileURLToPath } from 'node:url';
 const PROGRAM = fileURLToPath(new URL('./fault-program.js', import.meta.url));
 const DEADLINE_MS = 60_000;
 const CALLS = ['io_setup', 'io_submit', 'io_getevents', 'io_cancel', 'io_destroy', 'eventfd2'];
+const RING_FILTERED = ['EPERM', 'ENOSYS'].map((code) => ({ code, inject: `process_vm_readv:error=${code}` }));
 
 interface Scenario {
   readonly title: string;
   readonly program: string;
   /** What `-e inject=` is given; without any, the fault comes about in the program. */
   readonly inject?: string;
+  readonly alsoInject?: string;
   readonly backend?: 'native' | 'auto';
+  /** Only calls that concern this file are seen and injected. */
+  readonly path?: string;
+  /** Also without the addon. */
+  readonly addon?: '0';
   /** What must be seen in the trace. Default: that something was injected. */
   readonly trace?: RegExp;
   judge(answer: unknown): void;
@@ -31,6 +37,10 @@ const ALL = { writes: { 4096: 64 }, reads: { 4096: 64 }, left: 0 };
 
 function is(expected: unknown): Scenario['judge'] {
   return (answer) => assert.deepEqual(answer, expected);
+}
+
+function readsCalling(answer: unknown): void {
+  assert.deepEqual(answer, { ...ALL, eagains: false });
 }
 
 /** Every operation brought its bytes, or that error; none was lost. */
@@ -91,6 +101,48 @@ const SCENARIOS: readonly Scenario[] = [
   // Some filters know io_setup, and forbid what comes after it.
   ...choices('io_submit:error=EPERM', 'EPERM', /seccomp/),
   ...choices('io_getevents:error=ENOSYS', 'ENOSYS', /CONFIG_AIO/),
+  // A context that cannot be destroyed would stay for good, one for each file that is opened.
+  ...choices('io_destroy:error=EPERM', 'EPERM', /seccomp/),
+  ...RING_FILTERED.flatMap(({ code, inject }) => [
+    {
+      title: `${inject}: native, without the ring, and says so`,
+      program: 'supports',
+      inject,
+      judge(answer: unknown) {
+        const { ring, ...rest } = answer as { ring: string };
+        assert.deepEqual(rest, { backend: 'native', nowait: true, cuts: true });
+        assert.match(ring, new RegExp(`^${code}: .*, process_vm_readv`));
+      },
+    },
+    { title: `${inject}: all is done, by io_getevents`, program: 'context', inject, judge: readsCalling },
+    {
+      title: `${inject}, and io_getevents is interrupted: the same`,
+      program: 'context',
+      inject,
+      alsoInject: 'io_getevents:error=EINTR:when=2+2',
+      judge: readsCalling,
+    },
+    {
+      title: `${inject}: open() works, natively`,
+      program: 'file',
+      inject,
+      judge: is({ backend: 'native', bytesWritten: 262144, bytesRead: 4096, right: true }),
+    },
+    {
+      title: `${inject}, without the addon: open() works, natively`,
+      program: 'file',
+      inject,
+      addon: '0' as const,
+      judge: is({ backend: 'native', bytesWritten: 262144, bytesRead: 4096, right: true }),
+    },
+  ]),
+  {
+    title: 'Node.js itself may be run but not read: what it was read for is found out otherwise',
+    program: 'supports',
+    inject: 'openat:error=EACCES',
+    path: process.execPath,
+    judge: is({ backend: 'native', ring: true, nowait: true, cuts: true }),
+  },
   {
     title: 'the probe’s wait is interrupted three times: native',
     program: 'choice',
@@ -106,13 +158,13 @@ const SCENARIOS: readonly Scenario[] = [
   {
     title: 'io_submit EAGAIN every third time while a poll waits for somebody: all are submitted in the end',
     program: 'context-while-polling',
-    inject: 'io_submit:error=EAGAIN:when=3+3',
+    inject: 'io_submit:error=EAGAIN:when=4+3',
     judge: is({ reads: { 4096: 64 }, eagains: true }),
   },
   {
     title: 'io_submit EAGAIN five times in a row while a poll waits for somebody: the same',
     program: 'context-while-polling',
-    inject: 'io_submit:error=EAGAIN:when=3..7',
+    inject: 'io_submit:error=EAGAIN:when=4..8',
     judge: is({ reads: { 4096: 64 }, eagains: true }),
   },
   {
@@ -190,19 +242,19 @@ const SCENARIOS: readonly Scenario[] = [
   {
     title: 'io_submit EPERM after the choice: a direct write says so',
     program: 'file',
-    inject: 'io_submit:error=EPERM:when=2+',
+    inject: 'io_submit:error=EPERM:when=3+',
     judge: is({ told: 'EPERM write', message: 'EPERM: operation not permitted, write' }),
   },
   {
     title: 'io_submit knows no RWF_NOWAIT: buffered reads go to the thread pool',
     program: 'buffered-file',
-    inject: 'io_submit:error=EOPNOTSUPP:when=2+',
+    inject: 'io_submit:error=EOPNOTSUPP:when=3+',
     judge: is({ backend: 'native', bytesWritten: 262144, reads: { 4096: 64 } }),
   },
   {
     title: 'io_submit EAGAIN from then on: buffered reads go to the thread pool',
     program: 'buffered-file',
-    inject: 'io_submit:error=EAGAIN:when=2+',
+    inject: 'io_submit:error=EAGAIN:when=3+',
     judge: is({ backend: 'native', bytesWritten: 262144, reads: { 4096: 64 } }),
   },
 ];
@@ -211,22 +263,38 @@ function runs(command: string): boolean {
   return spawnSync(command, ['-V'], { stdio: 'ignore' }).error === undefined;
 }
 
-function check({ program, inject, backend = 'auto', trace, judge }: Scenario, log: string): void {
+function check(
+  { program, inject, alsoInject, backend = 'auto', addon, path, trace, judge }: Scenario,
+  log: string,
+): void {
+  const injections = [inject, alsoInject].filter((one) => one !== undefined);
+  const calls = [...CALLS, ...injections.map((one) => one.split(':')[0]!)];
   // Slots are given out by CPU: the ring is full for the CPU that filled it.
-  const pinned = ['taskset', '-c', '0', 'strace', '-f', '-qq', '--seccomp-bpf', '-o', log];
-  const injections = inject === undefined ? [] : ['-e', `inject=${inject}`];
-  const [command, ...args] = [...pinned, '-e', `trace=${CALLS.join(',')}`, ...injections] as [
-    string,
-    ...string[],
-  ];
+  const [command, ...args] = [
+    'taskset',
+    '-c',
+    '0',
+    'strace',
+    '-f',
+    '-qq',
+    '--seccomp-bpf',
+    '-o',
+    log,
+  ] as const;
   const { status, signal, stdout, stderr } = spawnSync(
     command,
-    [...args, process.execPath, PROGRAM, program],
+    [
+      ...args,
+      ...(path === undefined ? [] : ['-P', path]),
+      ...['-e', `trace=${calls.join(',')}`],
+      ...injections.flatMap((one) => ['-e', `inject=${one}`]),
+      ...[process.execPath, PROGRAM, program],
+    ],
     {
       encoding: 'utf8',
       timeout: DEADLINE_MS,
       killSignal: 'SIGKILL',
-      env: { ...process.env, KAIO_BACKEND: backend },
+      env: { ...process.env, KAIO_BACKEND: backend, ...(addon === undefined ? {} : { KAIO_ADDON: addon }) },
     },
   );
   assert.equal(signal, null, `not over after ${DEADLINE_MS / 1000} s`);

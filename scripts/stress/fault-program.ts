@@ -158,6 +158,17 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
       };
     }
   },
+  /** What the kernel is said to be able to. */
+  async supports() {
+    const { kernel, backend } = selectKernel();
+    const { features, rw_flags } = kernel.supports;
+    return {
+      backend,
+      ring: features['mapped-ring'],
+      nowait: (rw_flags & abi.RWF_NOWAIT) !== 0,
+      cuts: features['cuts-one-segment'],
+    };
+  },
   context: () => blocks(selectKernel().kernel, 8, false),
   'context-calling': () => blocks(withoutMappedRing(selectKernel().kernel), 8, false),
   'context-submit-thread': () => blocks(selectKernel().kernel, 8, true),

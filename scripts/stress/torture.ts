@@ -5,8 +5,9 @@
  * and each new worker fill theirs with a pattern that no file has, and look whether it stays. `aio-nr` must return to its
  * start, and the process must live.
  *
- *     npm run torture -- --seconds 300 [--workers 4] [--directory DIR] [--unguarded]
+ *     npm run torture -- --seconds 300 [--workers 4] [--directory DIR] [--unguarded] [--filtered]
  *
+ * `--filtered` does it where process_vm_readv is forbidden (by strace), as in many containers: rings cannot be mapped there.
  * `--unguarded` reads without the addon's guard, to show that the damage it prevents is seen here.
  */
 import { spawnSync } from 'node:child_process';
@@ -16,7 +17,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { loadAddon } from '../../src/native/index.ts';
+import { loadAddon, openNativeKernel } from '../../src/native/index.ts';
 import type { Ending, TortureData } from './torture-worker.ts';
 
 const { values } = parseArgs({
@@ -25,6 +26,7 @@ const { values } = parseArgs({
     workers: { type: 'string', default: '4' },
     directory: { type: 'string', default: tmpdir() },
     unguarded: { type: 'boolean', default: false },
+    filtered: { type: 'boolean', default: false },
   },
 });
 const seconds = Number(values.seconds);
@@ -112,6 +114,10 @@ async function main(): Promise<number> {
   const path = join(directory, 'file');
   writeFileSync(path, Buffer.alloc(FILE_BYTES, FILE_BYTE), { flush: true });
   const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECT);
+  // A filter that does not filter would show nothing, so it is told.
+  const kernel = openNativeKernel();
+  await kernel.settled();
+  const ring = kernel.ringRefusal ?? 'mapped';
   const start = aioNr();
   const canaries = new Canaries();
   const until = Date.now() + seconds * 1000;
@@ -129,7 +135,7 @@ async function main(): Promise<number> {
   const all = Object.entries(ended).map(([ending, count]) => `${ending} ${count}`);
   const rss = Math.round(process.memoryUsage.rss() / (1 << 20));
   console.log(
-    `${process.version}: workers ended: ${all.join(', ')}; ${canaries.checked} canaries; RSS ${rss} MB`,
+    `${process.version}: ring ${ring}; workers ended: ${all.join(', ')}; ${canaries.checked} canaries; RSS ${rss} MB`,
   );
   if (aioNr() !== start) damage.add(`aio-nr is ${aioNr()} and was ${start}`);
   for (const one of damage) console.error(one);
@@ -143,12 +149,26 @@ const ALLOCATOR = {
   MALLOC_MMAP_THRESHOLD_: String(2 ** 25),
 };
 
+/** What stands before the command where a filter is to be played. */
+const FILTER = [
+  'strace',
+  ...['--seccomp-bpf', '-f', '-qq', '-o', '/dev/null'],
+  ...['-e', 'trace=process_vm_readv,process_vm_writev'],
+  ...['-e', 'inject=process_vm_readv,process_vm_writev:error=EPERM'],
+];
+
 if (process.env.MALLOC_ARENA_MAX === ALLOCATOR.MALLOC_ARENA_MAX) process.exitCode = await main();
 else {
-  const { status, signal } = spawnSync(process.execPath, process.argv.slice(1), {
+  const [command = '', ...words] = [
+    ...(values.filtered ? FILTER : []),
+    process.execPath,
+    ...process.argv.slice(1),
+  ];
+  const { status, signal, error } = spawnSync(command, words, {
     stdio: 'inherit',
     env: { ...process.env, ...ALLOCATOR, ...(unguarded ? { KAIO_ADDON: '0' } : {}) },
   });
+  if (error !== undefined) throw error;
   if (signal !== null) console.error(`the process ended by ${signal}`);
   process.exitCode = status ?? 1;
 }

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { AioStateError } from '../common/errors.ts';
 import { pageAlignedBuffer } from '../common/memory/page-aligned.ts';
-import { koffiVersion, loadAddon, openNativeKernel } from '../native/index.ts';
+import { koffiVersion, loadAddon, openNativeKernel, pinsState } from '../native/index.ts';
 import { selectKernel } from '../select.ts';
 import { printable } from './printable.ts';
 
@@ -42,6 +42,17 @@ function addon(): string {
   const state = loadAddon();
   if (state.addon !== undefined) return `${state.path}, Node-API ${state.napi}, ${state.libc}`;
   return `no: ${state.path === undefined ? '' : `${state.path}: `}${state.reason}`;
+}
+
+/** How events come: out of memory, or by a call each time. */
+function ring(): string {
+  const answer = openNativeKernel().supports.features['mapped-ring'];
+  return answer === true ? 'read in memory' : `no: ${answer}`;
+}
+
+function pins(): string {
+  const state = pinsState();
+  return state.pins === undefined ? `no: ${state.reason}` : 'yes';
 }
 
 /** Also when the choice fails: that is when a doctor is called. */
@@ -94,6 +105,8 @@ function doctor({ json = false, directory }: DoctorOptions): void {
     koffi: attempt(koffiVersion),
     addon: addon(),
     probe: attempt(probeNative),
+    ring: attempt(ring),
+    pins: pins(),
     directory,
     direct: attempt(() => probeDirect(directory)),
   };

@@ -1,6 +1,7 @@
 /** The process's own memory, as the native kernel sees it. */
 import { ERRNO } from '../common/abi/errno.ts';
 import { encodeIovec } from '../common/abi/structs.ts';
+import { errnoException } from '../common/errors.ts';
 import { bufferOf, byteLengthOf, byteOffsetOf, bytesIn, isArrayBufferView } from '../common/intrinsics.ts';
 import type { Address, Memory, Protection } from '../common/kernel/aio-kernel.ts';
 import type { Pins } from '../common/memory/pins.ts';
@@ -11,9 +12,12 @@ const PROT: Readonly<Record<Protection, number>> = { none: 0, read: 1, 'read-wri
 const MAP_PRIVATE_ANONYMOUS = 0x22;
 const IOVEC_BYTES = 16;
 
+type Transfers = Readonly<Record<'process_vm_readv' | 'process_vm_writev', ReturnType<Libc['bind']>>>;
+
 /**
  * Addresses come from koffi; copies go through `process_vm_readv` and `process_vm_writev` on this very process, which
- * answer EFAULT where a load or store would crash.
+ * answer EFAULT where a load or store would crash. Some containers forbid them: then {@link read} and {@link write} throw AioError (EPERM,
+ * ENOSYS).
  */
 export class ProcessMemory implements Memory {
   readonly pageBytes: number;
@@ -23,8 +27,7 @@ export class ProcessMemory implements Memory {
   readonly #mmap: ReturnType<Libc['bind']>;
   readonly #munmap: ReturnType<Libc['bind']>;
   readonly #mprotect: ReturnType<Libc['bind']>;
-  readonly #readv: ReturnType<Libc['bind']>;
-  readonly #writev: ReturnType<Libc['bind']>;
+  readonly #transfers: Transfers;
 
   constructor(libc: Libc) {
     this.#libc = libc;
@@ -32,8 +35,10 @@ export class ProcessMemory implements Memory {
     this.#mmap = libc.bind('mmap', 'long', 6);
     this.#munmap = libc.bind('munmap', 'int', 2);
     this.#mprotect = libc.bind('mprotect', 'int', 3);
-    this.#readv = libc.bind('process_vm_readv', 'long', 6);
-    this.#writev = libc.bind('process_vm_writev', 'long', 6);
+    this.#transfers = {
+      process_vm_readv: libc.bind('process_vm_readv', 'long', 6),
+      process_vm_writev: libc.bind('process_vm_writev', 'long', 6),
+    };
   }
 
   get pins(): Pins | undefined {
@@ -71,24 +76,23 @@ export class ProcessMemory implements Memory {
   read(address: Address, bytes: number): Uint8Array | undefined {
     const copy = new Uint8Array(bytes);
     if (bytes === 0) return copy;
-    return this.#transfer(this.#readv, copy, address) ? copy : undefined;
+    return this.#transfer('process_vm_readv', copy, address) ? copy : undefined;
   }
 
   write(address: Address, bytes: Uint8Array): boolean {
-    return bytes.byteLength === 0 || this.#transfer(this.#writev, bytes, address);
+    return bytes.byteLength === 0 || this.#transfer('process_vm_writev', bytes, address);
   }
 
-  #transfer(call: ReturnType<Libc['bind']>, local: Uint8Array, remote: Address): boolean {
+  #transfer(name: keyof Transfers, local: Uint8Array, remote: Address): boolean {
     const iovecs = new DataView(new ArrayBuffer(2 * IOVEC_BYTES));
     encodeIovec({ iov_base: this.#libc.addressOf(local), iov_len: local.byteLength }, iovecs, 0);
     encodeIovec({ iov_base: remote, iov_len: local.byteLength }, iovecs, IOVEC_BYTES);
     const at = this.#libc.addressOf(iovecs);
-    const moved = call(process.pid, at, 1, at + IOVEC_BYTES, 1, 0);
-    if (moved < 0 && moved !== -ERRNO.EFAULT) {
-      throw new Error(
-        `this process may not read its own memory (errno ${-moved}): is process_vm_readv filtered?`,
-      );
-    }
+    const moved = this.#transfers[name](process.pid, at, 1, at + IOVEC_BYTES, 1, 0);
+    if (moved < 0 && moved !== -ERRNO.EFAULT)
+      throw errnoException(moved, name, {
+        help: 'This process may not look at its own memory: is it filtered?',
+      });
     return moved === local.byteLength;
   }
 }

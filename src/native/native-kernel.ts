@@ -48,6 +48,8 @@ export class NativeKernel implements AioKernel {
   readonly addon: Addon | undefined;
   readonly supports: Supports = nativeSupports(this);
   readonly #sysno: AioSysno;
+  // A big-endian or 32-bit reader would need another view of the cells; io_getevents serves there.
+  #ringRefusal = endianness() === 'LE' ? undefined : 'rings are read on little-endian machines only';
   readonly #rings = new Map<AioContextId, AioRing>();
   readonly #background: BackgroundCalls;
   readonly #destroying = new Set<Promise<number>>();
@@ -144,20 +146,40 @@ export class NativeKernel implements AioKernel {
   mapRing(ctx_id: AioContextId): AioRing | undefined {
     const known = this.#rings.get(ctx_id);
     if (known !== undefined) return known;
-    // A big-endian or 32-bit reader would need another view of the cells; io_getevents serves there.
-    if (endianness() !== 'LE') return undefined;
-    const header = this.memory.read(ctx_id, AIO_RING_HEADER_BYTES);
-    if (header === undefined) return undefined;
-    const { nr } = decodeAioRing(dataView(header));
-    let ring: AioRing;
+    if (this.#ringRefusal !== undefined) return undefined;
+    const bytes = this.#bytesOfRing(ctx_id);
+    if (bytes === undefined) return undefined;
     try {
-      ring = new MappedRing(this.libc.view(ctx_id, AIO_RING_HEADER_BYTES + nr * IO_EVENT_BYTES));
+      const ring = new MappedRing(bytes);
+      this.#rings.set(ctx_id, ring);
+      return ring;
     } catch {
-      // Electron forbids wrapping foreign memory, and an unknown ring layout is not ours to read.
+      // No ring at all, or one of a layout that is not ours to read.
       return undefined;
     }
-    this.#rings.set(ctx_id, ring);
-    return ring;
+  }
+
+  #bytesOfRing(ctx_id: AioContextId): ArrayBuffer | undefined {
+    try {
+      const header = this.memory.read(ctx_id, AIO_RING_HEADER_BYTES);
+      if (header === undefined) return undefined;
+      const { nr } = decodeAioRing(dataView(header));
+      return this.libc.view(ctx_id, AIO_RING_HEADER_BYTES + nr * IO_EVENT_BYTES);
+    } catch (error) {
+      // A filter forbids process_vm_readv, or the runtime (Electron) to wrap foreign memory.
+      this.refuseRings(error instanceof Error ? error.message : String(error));
+      return undefined;
+    }
+  }
+
+  /** Why rings cannot be read in memory, for all contexts alike; `undefined` as long as nothing is known against it. */
+  get ringRefusal(): string | undefined {
+    return this.#ringRefusal;
+  }
+
+  /** Says that rings cannot be read in memory: {@link mapRing} answers `undefined` from now on, and events come by `io_getevents`. */
+  refuseRings(reason: string): void {
+    this.#ringRefusal = reason;
   }
 
   eventfd(initval: number, flags: number): number {

@@ -10,10 +10,13 @@ import { SYSNO } from './sysno.ts';
 let opened: NativeKernel | undefined;
 
 /**
- * Opens the native kernel, having really submitted a request and seen its event.
+ * Opens the native kernel, having really done all that contexts and files then need: submitted requests, seen their events in the ring
+ * and by `io_getevents`, been told by an eventfd, watched it.
+ *
+ * Where only the ring cannot be read, the kernel does without.
  *
  * @throws AioError with `code` ENOSYS (a kernel without AIO), EPERM (a seccomp filter), EAGAIN (aio-max-nr exhausted; the
- * message has the numbers), or whatever loading koffi threw (`MODULE_NOT_FOUND` without the package).
+ * message has the numbers), EMFILE (no descriptor left), or whatever loading koffi threw (`MODULE_NOT_FOUND` without the package).
  */
 export function openNativeKernel(): NativeKernel {
   if (opened !== undefined) return opened;
@@ -26,7 +29,7 @@ export function openNativeKernel(): NativeKernel {
   const kernel = new NativeKernel(loadLibc(), sysno, loadAddon().addon);
   const probe = new ProbeContext(kernel);
   try {
-    probe.askWhetherReadsWork();
+    probe.tryEverything();
   } finally {
     probe.dispose();
   }

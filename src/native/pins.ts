@@ -85,6 +85,8 @@ function moves(buffer: ArrayBuffer): boolean {
 
 class AddonPins implements Pins {
   readonly #addon: Addon;
+  /** Memory of kaio's own that has been seen to be fixed for good: most of what direct I/O uses. */
+  readonly #fixed = withOwnMethods(new WeakSet<ArrayBufferLike>());
   readonly #pinned = withOwnMethods(new Map<ArrayBufferLike, Pinned>());
   /** What each memory that looked like WebAssembly's is held by; `undefined` for one that is ordinary after all. */
   readonly #aliases = withOwnMethods(new WeakMap<ArrayBufferLike, WeakRef<ArrayBuffer> | undefined>());
@@ -96,8 +98,15 @@ class AddonPins implements Pins {
 
   pin(memory: ArrayBufferLike): void {
     const pinned = this.#pinned.get(memory);
-    if (pinned !== undefined) pinned.count++;
-    else if (!isPageAligned(memory)) this.#pinned.set(memory, { count: 1, before: this.#addon.pin(memory) });
+    if (pinned !== undefined) {
+      pinned.count++;
+      return;
+    }
+    const aligned = isPageAligned(memory);
+    if (aligned && this.#fixed.has(memory)) return;
+    const before = this.#addon.pin(memory);
+    if (aligned && before === 0) this.#fixed.add(memory);
+    else this.#pinned.set(memory, { count: 1, before });
   }
 
   unpin(memory: ArrayBufferLike): void {

@@ -1,5 +1,6 @@
 /** Asking the kernel questions. */
 import { closeSync, openSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import {
   EFD_NONBLOCK,
   IOCB_CMD_FDSYNC,
@@ -9,12 +10,14 @@ import {
   IOCB_CMD_PREADV,
   IOCB_CMD_PWRITE,
   IOCB_CMD_PWRITEV,
+  IOCB_FLAG_RESFD,
 } from '../common/abi/constants.ts';
 import { ERRNO } from '../common/abi/errno.ts';
 import { IO_EVENT_BYTES, IOCB_BYTES } from '../common/abi/layout.ts';
 import { decodeIoEvent, encodeIocb, encodeTimespec } from '../common/abi/structs.ts';
-import { AioError, errnoException } from '../common/errors.ts';
+import { AioError, codeOf, errnoException } from '../common/errors.ts';
 import type { AioContextId, AioKernel } from '../common/kernel/aio-kernel.ts';
+import type { AioRing } from '../common/kernel/mapped-ring.ts';
 
 const RWF_BITS = 16;
 const EVENTFD_BYTES = 8;
@@ -22,10 +25,19 @@ const SSIZE_MAX = 2n ** 63n - 1n;
 const LOW_ADDRESS = 0x10000;
 const FAR_BEHIND_THE_END = 2n ** 40n;
 const PROBE_DATA = 0x6b61696fn;
+/** Linux has done all of it when `io_submit` returns; others may take a moment. */
+const PATIENCE_MS = 100;
+const NO_CONTEXT = 0;
+
+/** A kernel of which it is not known yet whether its rings can be read. */
+export interface ProbedKernel extends AioKernel {
+  readonly ringRefusal: string | undefined;
+  refuseRings(reason: string): void;
+}
 
 /** A context of one request. */
 export class ProbeContext {
-  readonly #kernel: AioKernel;
+  readonly #kernel: ProbedKernel;
   readonly #ctxp = new BigUint64Array(1);
   readonly #iocb = new DataView(new ArrayBuffer(IOCB_BYTES));
   readonly #iocbpp = new BigUint64Array(1);
@@ -34,12 +46,12 @@ export class ProbeContext {
   readonly #eventfd: number;
 
   /** @throws AioError when the kernel refuses. */
-  constructor(kernel: AioKernel) {
+  constructor(kernel: ProbedKernel) {
     this.#kernel = kernel;
     const { memory } = kernel;
     this.#iocbpp[0] = BigInt(memory.addressOf(this.#iocb));
     encodeTimespec({ tv_sec: 10, tv_nsec: 0 }, this.#timeout);
-    this.#eventfd = kernel.eventfd(1, EFD_NONBLOCK);
+    this.#eventfd = kernel.eventfd(0, EFD_NONBLOCK);
     if (this.#eventfd < 0) throw errnoException(this.#eventfd, 'eventfd');
     const result = kernel.io_setup(1, memory.addressOf(this.#ctxp));
     if (result < 0) {
@@ -54,10 +66,18 @@ export class ProbeContext {
 
   /** Submits one request and waits for its event. @returns The refusal, or the result. */
   ask(fields: Parameters<typeof encodeIocb>[0]): { refused: number } | { res: number } {
+    const submitted = this.#submit(fields);
+    return submitted === 1 ? { res: this.#waitForEvent() } : { refused: submitted };
+  }
+
+  #submit(fields: Parameters<typeof encodeIocb>[0]): number {
     encodeIocb({ aio_data: PROBE_DATA, ...fields }, this.#iocb);
+    return this.#kernel.io_submit(this.#ctx, 1, this.#kernel.memory.addressOf(this.#iocbpp));
+  }
+
+  /** By `io_getevents`. @returns The result. */
+  #waitForEvent(): number {
     const { memory } = this.#kernel;
-    const submitted = this.#kernel.io_submit(this.#ctx, 1, memory.addressOf(this.#iocbpp));
-    if (submitted !== 1) return { refused: submitted };
     const timeout = memory.addressOf(this.#timeout);
     let got: number;
     do {
@@ -68,21 +88,70 @@ export class ProbeContext {
     const event = decodeIoEvent(this.#events);
     if (event.data !== PROBE_DATA)
       throw new Error('the probe request came back with other data than it was given');
-    return { res: Number(event.res) };
+    return Number(event.res);
   }
 
-  /** Reads the probe's own eventfd through AIO: the whole way, on a file that is always there. */
-  askWhetherReadsWork(): void {
+  /** @returns The result; `undefined` if the event does not appear in the ring. */
+  #findEvent(ring: AioRing): number | undefined {
+    let result: number | undefined;
+    const found = within(
+      PATIENCE_MS,
+      () =>
+        ring.reap(1, (low, high, res) => {
+          if (low === Number(PROBE_DATA) && high === 0) result = res;
+        }) > 0,
+    );
+    return found ? result : undefined;
+  }
+
+  /**
+   * All that contexts and files need, on a file that is always there, the probe's own eventfd. Where the ring does not bring what it
+   * should, the kernel is told so and does without.
+   *
+   * @throws AioError when something else is refused.
+   */
+  tryEverything(): void {
+    this.#kernel.watch(this.#eventfd, () => {}).close();
+    this.#tryDestroying();
+    const ring = this.#kernel.mapRing(this.#ctx);
+    if (ring !== undefined) {
+      const result = this.#tryReading(() => this.#findEvent(ring));
+      if (result === undefined) {
+        this.#kernel.refuseRings('the ring in memory does not show the events');
+        this.#waitForEvent();
+      }
+    }
+    this.#tryReading(() => this.#waitForEvent());
+    const eventfd = this.#eventfd;
+    const told = within(PATIENCE_MS, () => this.#kernel.eventfd_read(eventfd) > 0n);
+    if (!told) throw new AioError('ETIMEDOUT', ERRNO.ETIMEDOUT, 'eventfd_read');
+  }
+
+  /** Reads what was written to the eventfd, which is told of the completion too. */
+  #tryReading(reap: () => number | undefined): number | undefined {
     const value = new BigUint64Array(1);
-    const answer = this.ask({
+    const written = this.#kernel.eventfd_write(this.#eventfd, 1n);
+    if (written < 0) throw errnoException(written, 'write');
+    const submitted = this.#submit({
       aio_lio_opcode: IOCB_CMD_PREAD,
       aio_fildes: this.#eventfd,
       aio_buf: this.#kernel.memory.addressOf(value),
       aio_nbytes: EVENTFD_BYTES,
+      aio_flags: IOCB_FLAG_RESFD,
+      aio_resfd: this.#eventfd,
     });
-    if ('refused' in answer) throw errnoException(answer.refused, 'io_submit');
-    if (answer.res < 0) throw errnoException(answer.res, 'pread');
-    if (value[0] !== 1n) throw new Error('the probe read did not bring the data it should have');
+    if (submitted !== 1) throw errnoException(submitted, 'io_submit');
+    const result = reap();
+    if (result === undefined) return undefined;
+    if (result < 0) throw errnoException(result, 'pread');
+    if (value[0]! < 1n) throw new Error('the probe read did not bring the data it should have');
+    return result;
+  }
+
+  /** A real one takes 30 ms; whether the call is allowed can be told from what is no context. */
+  #tryDestroying(): void {
+    const answer = this.#kernel.io_destroy(NO_CONTEXT);
+    if (answer !== -ERRNO.EINVAL) throw errnoException(answer, 'io_destroy');
   }
 
   opcodes(): number[] {
@@ -100,7 +169,7 @@ export class ProbeContext {
 
   /** What an eventfd or a regular file accepts: NOWAIT is common to devices, DONTCACHE to file systems. */
   rwFlags(): number {
-    const file = openSync(process.execPath, 'r');
+    const file = openSomeFile();
     try {
       let flags = 0;
       for (let bit = 0; bit < RWF_BITS; bit++) {
@@ -108,17 +177,18 @@ export class ProbeContext {
           !(
             'refused' in this.ask({ aio_lio_opcode: IOCB_CMD_PREAD, aio_fildes: fd, aio_rw_flags: 1 << bit })
           );
-        if (accepts(file) || accepts(this.#eventfd)) flags |= 1 << bit;
+        if ((file !== undefined && accepts(file)) || accepts(this.#eventfd)) flags |= 1 << bit;
       }
       return flags;
     } finally {
-      closeSync(file);
+      if (file !== undefined) closeSync(file);
     }
   }
 
   /** Asked at the end of everything, where nothing is read into the segment. */
-  cutsOneSegment(): boolean {
-    const file = openSync(process.execPath, 'r');
+  cutsOneSegment(): true | string {
+    const file = openSomeFile();
+    if (file === undefined) return 'there is no file that it could be tried on';
     try {
       const iovec = new BigUint64Array([BigInt(LOW_ADDRESS), SSIZE_MAX]);
       const answer = this.ask({
@@ -128,14 +198,16 @@ export class ProbeContext {
         aio_nbytes: 1,
         aio_offset: FAR_BEHIND_THE_END,
       });
-      return !('refused' in answer);
+      return 'refused' in answer
+        ? 'this kernel judges the uncut length of a single segment, as of several'
+        : true;
     } finally {
       closeSync(file);
     }
   }
 
   /** User Mode Linux, for one, goes by what is mapped alone. Asked with a pointer that is read or not, to an iocb that is refused. */
-  obeysProtection(): boolean {
+  obeysProtection(): true | string {
     const { memory } = this.#kernel;
     const { pageBytes } = memory;
     const page = memory.mmap(pageBytes, 'read-write');
@@ -143,9 +215,15 @@ export class ProbeContext {
     try {
       encodeIocb({ aio_lio_opcode: IOCB_CMD_PREAD, aio_reserved2: 1 }, this.#iocb);
       const pointer = new BigUint64Array([BigInt(memory.addressOf(this.#iocb))]);
-      memory.write(page, new Uint8Array(pointer.buffer));
+      try {
+        memory.write(page, new Uint8Array(pointer.buffer));
+      } catch (error) {
+        return `it cannot be tried: ${error instanceof Error ? error.message : String(error)}`;
+      }
       memory.mprotect(page, pageBytes, 'none');
-      return this.#kernel.io_submit(this.#ctx, 1, page) === -ERRNO.EFAULT;
+      return this.#kernel.io_submit(this.#ctx, 1, page) === -ERRNO.EFAULT
+        ? true
+        : 'this kernel reads memory that was made unreadable to the process';
     } finally {
       memory.munmap(page, pageBytes);
     }
@@ -157,15 +235,50 @@ export class ProbeContext {
 
   dispose(): void {
     this.#kernel.close(this.#eventfd);
-    // 30 to 40 ms that nobody has to wait for; the outcome changes nothing here.
-    void this.#kernel.destroyInBackground(this.#ctx);
+    // 30 to 40 ms that nobody has to wait for.
+    void this.#kernel.destroyInBackground(this.#ctx).then(warnOfRefusal, warnOfRefusal);
   }
+}
+
+function warnOfRefusal(answer: unknown): void {
+  if (answer === 0) return;
+  const help = 'A context that was made to try the kernel stays until the process ends';
+  process.emitWarning(
+    typeof answer === 'number' ? errnoException(answer, 'io_destroy', { help }) : String(answer),
+  );
+}
+
+/** Asks again and again until the time is over. */
+function within(ms: number, succeeds: () => boolean): boolean {
+  const end = performance.now() + ms;
+  do {
+    if (succeeds()) return true;
+  } while (performance.now() < end);
+  return false;
+}
+
+/** A regular file that this process may read: Node.js itself, or where only its execution is allowed, this one. */
+function openSomeFile(): number | undefined {
+  for (const path of [() => process.execPath, () => fileURLToPath(import.meta.url)]) {
+    try {
+      return openSync(path(), 'r');
+    } catch (error) {
+      // A moment later there may be room, and what is found out now is remembered.
+      if (['EMFILE', 'ENFILE', 'ENOMEM'].includes(codeOf(error) ?? '')) throw error;
+    }
+  }
+  return undefined;
 }
 
 function setupHelp(kernel: AioKernel, result: number): { help: string } | undefined {
   if (result !== -ERRNO.EAGAIN) return undefined;
-  const max = kernel.limits.aio_max_nr();
-  return {
-    help: `aio-nr is ${kernel.limits.aio_nr()} of aio-max-nr ${max}: raise it with sysctl -w fs.aio-max-nr=${max * 2}`,
-  };
+  try {
+    const max = kernel.limits.aio_max_nr();
+    return {
+      help: `aio-nr is ${kernel.limits.aio_nr()} of aio-max-nr ${max}: raise it with sysctl -w fs.aio-max-nr=${max * 2}`,
+    };
+  } catch {
+    // Not every container shows /proc/sys.
+    return { help: 'Raise fs.aio-max-nr' };
+  }
 }

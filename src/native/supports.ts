@@ -1,10 +1,9 @@
 /** What this Linux can do. */
 import { readFileSync } from 'node:fs';
-import { release } from 'node:os';
+import { cpus, release } from 'node:os';
 import { IOCB_FLAG_IOPRIO, IOCB_FLAG_RESFD } from '../common/abi/constants.ts';
-import type { AioKernel } from '../common/kernel/aio-kernel.ts';
 import { allFeatures, type Supports } from '../common/kernel/supports.ts';
-import { ProbeContext } from './probe-context.ts';
+import { ProbeContext, type ProbedKernel } from './probe-context.ts';
 
 /** The release since which a waiter wakes when all it needs is there. */
 const BATCHED_WAIT = [6, 8] as const;
@@ -15,7 +14,7 @@ const BATCHED_WAIT = [6, 8] as const;
  *
  * Each question may throw AioError: EAGAIN where aio-max-nr has no room for one more request.
  */
-export function nativeSupports(kernel: AioKernel): Supports {
+export function nativeSupports(kernel: ProbedKernel): Supports {
   const once = <T>(question: (probe: ProbeContext) => T): (() => T) => {
     let answer: T | undefined;
     return () => {
@@ -39,13 +38,13 @@ export function nativeSupports(kernel: AioKernel): Supports {
     features: {
       ...allFeatures(),
       get 'mapped-ring'() {
-        return mapsRing() || 'this runtime does not let JavaScript see the ring';
+        return mapsRing() || (kernel.ringRefusal ?? 'this kernel has rings of a layout that is not known');
       },
       get 'kernel-obeys-protection'() {
-        return obeysProtection() || 'this kernel reads memory that was made unreadable to the process';
+        return obeysProtection();
       },
       get 'cuts-one-segment'() {
-        return cutsOneSegment() || 'this kernel judges the uncut length of a single segment, as of several';
+        return cutsOneSegment();
       },
       // No single thread can ask.
       'batched-wait':
@@ -57,7 +56,7 @@ export function nativeSupports(kernel: AioKernel): Supports {
   };
 }
 
-function ask<T>(kernel: AioKernel, question: (probe: ProbeContext) => T): T {
+function ask<T>(kernel: ProbedKernel, question: (probe: ProbeContext) => T): T {
   const probe = new ProbeContext(kernel);
   try {
     return question(probe);
@@ -73,7 +72,12 @@ function isRelease([major, minor]: readonly [number, number]): boolean {
 }
 
 function possibleCpus(): number {
-  // A list of ranges, such as "0-3,8".
-  const last = readFileSync('/sys/devices/system/cpu/possible', 'latin1').trim().split(/[,-]/).at(-1);
-  return Number(last) + 1;
+  try {
+    // A list of ranges, such as "0-3,8".
+    const last = readFileSync('/sys/devices/system/cpu/possible', 'latin1').trim().split(/[,-]/).at(-1);
+    return Number(last) + 1;
+  } catch {
+    // Not every container has /sys.
+    return Math.max(1, cpus().length);
+  }
 }

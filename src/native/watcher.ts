@@ -13,6 +13,26 @@ const EPOLLIN = 1;
 /** More than `struct epoll_event` has on any machine. */
 const EPOLL_EVENT_BYTES = 16;
 
+/** Bound once: koffi keeps each function it makes. */
+interface Calls {
+  readonly fcntl: ReturnType<Libc['bind']>;
+  readonly close: ReturnType<Libc['bind']>;
+  readonly epoll_create1: ReturnType<Libc['bind']>;
+  readonly epoll_ctl: ReturnType<Libc['bind']>;
+}
+
+let bound: Calls | undefined;
+
+function callsOf(libc: Libc): Calls {
+  bound ??= {
+    fcntl: libc.bind('fcntl', 'int', 3),
+    close: libc.bind('close', 'int', 1),
+    epoll_create1: libc.bind('epoll_create1', 'int', 1),
+    epoll_ctl: libc.bind('epoll_ctl', 'int', 4),
+  };
+  return bound;
+}
+
 /**
  * Watches through the addon where there is one, else through koffi.
  *
@@ -61,7 +81,7 @@ function watchByKoffi(libc: Libc, eventfd: number, callback: () => void): Eventf
       if (!closed) scheduled ??= setImmediate(run);
     });
   } catch (error) {
-    libc.bind('close', 'int', 1)(fd);
+    callsOf(libc).close(fd);
     throw error;
   }
   handle.unref();
@@ -77,13 +97,13 @@ function watchByKoffi(libc: Libc, eventfd: number, callback: () => void): Eventf
       closed = true;
       clearImmediate(scheduled);
       handle.close();
-      libc.bind('close', 'int', 1)(fd);
+      callsOf(libc).close(fd);
     },
   };
 }
 
 function duplicate(libc: Libc, eventfd: number): number {
-  const fd = libc.bind('fcntl', 'int', 3)(eventfd, F_DUPFD_CLOEXEC, 0);
+  const fd = callsOf(libc).fcntl(eventfd, F_DUPFD_CLOEXEC, 0);
   if (fd < 0) throw errnoException(fd, 'fcntl');
   return fd;
 }
@@ -104,11 +124,12 @@ function openPoll(libc: Libc, fd: number, callback: () => void): PollHandle {
  * refusal (observed with 3.3.4: Node.js aborts).
  */
 function refusalOfEpoll(libc: Libc, fd: number): AioError | undefined {
-  const epoll = libc.bind('epoll_create1', 'int', 1)(EPOLL_CLOEXEC);
+  const { epoll_create1, epoll_ctl, close } = callsOf(libc);
+  const epoll = epoll_create1(EPOLL_CLOEXEC);
   if (epoll < 0) return errnoException(epoll, 'epoll_create1');
   const event = new Uint32Array(EPOLL_EVENT_BYTES / Uint32Array.BYTES_PER_ELEMENT);
   event[0] = EPOLLIN;
-  const answer = libc.bind('epoll_ctl', 'int', 4)(epoll, EPOLL_CTL_ADD, fd, libc.addressOf(event));
-  libc.bind('close', 'int', 1)(epoll);
+  const answer = epoll_ctl(epoll, EPOLL_CTL_ADD, fd, libc.addressOf(event));
+  close(epoll);
   return answer < 0 ? errnoException(answer, 'epoll_ctl') : undefined;
 }

@@ -238,7 +238,7 @@ describe('kaio doctor', () => {
     assert.equal(report.directory, directory);
     assert.match(report.addon, /^no: .|\.node, Node-API \d+, (glibc|musl)$/);
     if (linux) assert.equal(typeof report.aio_max_nr, 'number');
-    for (const key of ['reason', 'kernel', 'platform', 'koffi', 'probe', 'direct'])
+    for (const key of ['reason', 'kernel', 'platform', 'koffi', 'probe', 'ring', 'pins', 'direct'])
       assert.equal(typeof report[key], 'string', key);
     assert.deepEqual(readdirSync(directory), ['source']);
   });

@@ -948,6 +948,8 @@ export class Run {
           (write && !writable) ||
           (adds && !taken.isAligned) ||
           (own.opening === 'direct' && !taken.isAligned) ||
+          // The descriptor's own position may be anywhere, and nothing can be widened there.
+          (atCursor && own.adopted?.direct === true) ||
           this.#isClosed(file.context),
         mayBeShort: atCursor,
         asksNode: isOdd(step.view),

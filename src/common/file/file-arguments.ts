@@ -5,8 +5,8 @@
  * Node.js throws for it. Either way each property is read once, and a view says what the engine knows of it.
  */
 
-import { bufferOf, byteLengthOf, byteOffsetOf, isAbortSignal, isArrayBufferView } from '../intrinsics.ts';
-import { type Extent, extentOf, extentOfOwn, partOf } from '../memory/extent.ts';
+import { bufferOf, isAbortSignal, isArrayBufferView, isDetached } from '../intrinsics.ts';
+import { bytesOf, type Extent, extentOf, extentOfOwn, partOf } from '../memory/extent.ts';
 import type { Pins } from '../memory/pins.ts';
 import { invalidArgType, outOfRange } from '../validate.ts';
 
@@ -77,7 +77,8 @@ function transfer(
 /** A view over the same bytes that tells the truth of itself. */
 function honest(view: unknown): unknown {
   if (!isArrayBufferView(view)) return view;
-  return new Uint8Array(bufferOf(view), byteOffsetOf(view), byteLengthOf(view));
+  // To the host, memory that is gone is memory of no length.
+  return isDetached(bufferOf(view)) ? new Uint8Array(0) : bytesOf(extentOf('buffer', view));
 }
 
 function withOptions(

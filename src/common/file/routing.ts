@@ -1,6 +1,7 @@
 /** Which way a file's requests go: to the kernel, or to the thread pool. Probed per file and per direction. */
 import { RWF_NOWAIT } from '../abi/constants.ts';
 import type { AioContext } from '../context/aio-context.ts';
+import { codeOf } from '../errors.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
 
 /**
@@ -64,7 +65,7 @@ export class Routing {
     } else if (direct || free) {
       this.#read = this.#write = this.#sync = 'kernel';
     } else {
-      const nowait = (context.kernel.supports.rw_flags & RWF_NOWAIT) !== 0;
+      const nowait = knowsNowait(context.kernel);
       this.#read = nowait ? 'nowait' : 'threadpool';
       if (!nowait) this.#readReason = 'no RWF_NOWAIT in this kernel';
       this.#write = 'threadpool';
@@ -136,4 +137,14 @@ export class Routing {
 /** Whether buffered requests run inside `io_submit`, on the event loop's time. */
 function blocksInSubmit(kernel: AioKernel): boolean {
   return kernel.supports.features['runs-in-submit'] === true;
+}
+
+/** Whether the kernel knows RWF_NOWAIT. Where it has no room for the question, the thread pool does. */
+function knowsNowait({ supports }: AioKernel): boolean {
+  try {
+    return (supports.rw_flags & RWF_NOWAIT) !== 0;
+  } catch (error) {
+    if (codeOf(error) === 'EAGAIN' || codeOf(error) === 'EMFILE') return false;
+    throw error;
+  }
 }

@@ -16,17 +16,21 @@ interface WasmHost {
 
 const WASM_PAGE_BYTES = 65536;
 const known = new WeakSet<ArrayBufferLike>();
+// Taken before a program can replace them: who is told that memory is aligned, and cannot be given away, relies on it.
+const has = WeakSet.prototype.has.bind(known);
+const add = WeakSet.prototype.add.bind(known);
+const { WebAssembly } = globalThis as WasmHost;
 let living = 0;
 const gone = new FinalizationRegistry<undefined>(() => living--);
 
 /** Remembers that the first byte of `buffer` lies at the start of a page. */
 export function markPageAligned(buffer: ArrayBufferLike): void {
-  known.add(buffer);
+  add(buffer);
 }
 
 /** Whether the first byte of `buffer` is known to lie at the start of a page. */
 export function isPageAligned(buffer: ArrayBufferLike): boolean {
-  return known.has(buffer);
+  return has(buffer);
 }
 
 /** Buffers made here that have not been collected yet: each reserves gigabytes of addresses. */
@@ -53,7 +57,6 @@ export function sharedPageAlignedBuffer(bytes: number): SharedArrayBuffer {
 
 function wasmBuffer(bytes: number, shared: boolean): ArrayBufferLike {
   const pages = Math.max(1, Math.ceil(bytes / WASM_PAGE_BYTES));
-  const { WebAssembly } = globalThis as WasmHost;
   if (WebAssembly === undefined) {
     return shared ? new SharedArrayBuffer(pages * WASM_PAGE_BYTES) : new ArrayBuffer(pages * WASM_PAGE_BYTES);
   }
