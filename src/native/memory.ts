@@ -24,6 +24,8 @@ export class ProcessMemory implements Memory {
   readonly #libc: Libc;
   /** Where a buffer begins stays true for as long as it has any bytes: one that is detached has none. */
   readonly #bases = new WeakMap<ArrayBufferLike, Address>();
+  #pinsAsked = false;
+  #pins: Pins | undefined;
   readonly #mmap: ReturnType<Libc['bind']>;
   readonly #munmap: ReturnType<Libc['bind']>;
   readonly #mprotect: ReturnType<Libc['bind']>;
@@ -41,8 +43,13 @@ export class ProcessMemory implements Memory {
     };
   }
 
+  /** Asked for at each request, and opened at the first. */
   get pins(): Pins | undefined {
-    return nativePins();
+    if (!this.#pinsAsked) {
+      this.#pins = nativePins();
+      this.#pinsAsked = true;
+    }
+    return this.#pins;
   }
 
   addressOf(view: ArrayBufferView | ArrayBufferLike): Address {

@@ -17,10 +17,14 @@ interface Piece {
   readonly bytes: Uint8Array;
 }
 
-/** Whether the kernel must not be given the caller's memory itself. */
-export function needsBounce(kernel: AioKernel, operation: Operation): boolean {
-  if (kernel.completesAside !== true || kernel.memory.pins !== undefined || !operation.isTransfer)
-    return false;
+/** Whether a kernel must not be given memory that may go away: it writes by itself, and nothing keeps memory in its place. */
+export function bounces(kernel: AioKernel): boolean {
+  return kernel.completesAside === true && kernel.memory.pins === undefined;
+}
+
+/** Whether a request uses such memory. */
+export function needsBounce(operation: Operation): boolean {
+  if (!operation.isTransfer) return false;
   // It completes inside io_submit, or not at all (RWF-05).
   if ((operation.rw_flags & RWF_NOWAIT) !== 0) return false;
   if (operation.extent !== undefined) return mayGo(operation.extent);

@@ -26,8 +26,10 @@ export class InFlight {
   readonly #generations: Uint32Array;
   readonly #freeSlots: number[];
   readonly #silentFound: () => void;
-  /** Ended, and not settled. */
-  #ended: Operation[] = [];
+  /** Ended, and not settled: from the first index to the second. Kept, since an array for each batch is felt where one has one request. */
+  readonly #ended: (Operation | undefined)[] = [];
+  #nextEnded = 0;
+  #endedCount = 0;
   /** Requests whose completion signals nothing. */
   silent = 0;
 
@@ -60,7 +62,7 @@ export class InFlight {
 
   /** Whether something has ended that nobody was told of. */
   get hasEnded(): boolean {
-    return this.#ended.length > 0;
+    return this.#nextEnded < this.#endedCount;
   }
 
   /** The request in a slot. */
@@ -126,7 +128,7 @@ export class InFlight {
     operation.error = error;
     operation.substitute?.release();
     operation.substitute = undefined;
-    this.#ended.push(operation);
+    this.#ended[this.#endedCount++] = operation;
   }
 
   readonly #sink = (slot: number, generation: number, res: number): void => {
@@ -140,9 +142,13 @@ export class InFlight {
     operation.state = 'settled';
     operation.res = res;
     if (operation.substitute !== undefined) this.#deliver(operation, operation.substitute, res);
-    else if (res > 0 ? operation.isLost(this.#memory.pins) : res === -ERRNO.EFAULT && operation.isDetached)
+    else if (
+      res > 0
+        ? operation.mayBeLost && operation.isLost(this.#memory.pins)
+        : res === -ERRNO.EFAULT && operation.isDetached
+    )
       operation.error = detachedView('buffer');
-    this.#ended.push(operation);
+    this.#ended[this.#endedCount++] = operation;
   };
 
   #deliver(operation: Operation, substitute: Substitute, res: number): void {
@@ -154,18 +160,19 @@ export class InFlight {
   /** Tells everybody whose request has ended: each alone, and what one throws is thrown when all have been told. */
   settle(): void {
     let thrown: { readonly error: unknown } | undefined;
-    // What is told to one may end another's.
-    while (this.#ended.length > 0) {
-      const ended = this.#ended;
-      this.#ended = [];
-      for (const operation of ended) {
-        try {
-          this.#settle(operation);
-        } catch (error) {
-          thrown ??= { error };
-        }
+    // What is told to one may end another's, and may bring us here again: then the inner one goes on.
+    while (this.#nextEnded < this.#endedCount) {
+      const index = this.#nextEnded++;
+      const operation = this.#ended[index]!;
+      this.#ended[index] = undefined;
+      try {
+        this.#settle(operation);
+      } catch (error) {
+        thrown ??= { error };
       }
     }
+    this.#nextEnded = 0;
+    this.#endedCount = 0;
     if (thrown !== undefined) throw thrown.error;
   }
 

@@ -164,6 +164,11 @@ export class Operation {
     return false;
   }
 
+  /** Whether its memory stands for one that may have moved. */
+  get mayBeLost(): boolean {
+    return this.extent !== undefined ? this.extent.origin !== undefined : this.extents.length > 0;
+  }
+
   /** Whether what was moved went nowhere. */
   isLost(pins: Pins | undefined): boolean {
     if (this.extent !== undefined) return isLost(this.extent, pins);

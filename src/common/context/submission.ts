@@ -12,7 +12,7 @@ import { CalledRing } from '../kernel/called-ring.ts';
 import { detachedView } from '../validate.ts';
 import { AbortListeners } from './abort-listeners.ts';
 import { Batch } from './batch.ts';
-import { BounceCopy, needsBounce } from './bounce-copy.ts';
+import { BounceCopy, bounces, needsBounce } from './bounce-copy.ts';
 import { submitChannel } from './channels.ts';
 import { CompletionForecast } from './completion-forecast.ts';
 import { InFlight } from './in-flight.ts';
@@ -423,9 +423,11 @@ export class SubmissionQueue {
     return operation.isDetached ? detachedView('buffer') : this.#substitute(operation);
   }
 
+  #bounces: boolean | undefined;
   /** Has the kernel given other memory, where the caller's may go away. @returns Why that cannot be. */
   #substitute(operation: Operation): Error | undefined {
-    if (operation.substitute !== undefined || !needsBounce(this.#kernel, operation)) return undefined;
+    this.#bounces ??= bounces(this.#kernel);
+    if (!this.#bounces || operation.substitute !== undefined || !needsBounce(operation)) return undefined;
     try {
       operation.substitute = new BounceCopy(this.#kernel.memory, operation);
       return undefined;

@@ -27,7 +27,8 @@ import {
 import { FileIo } from './file-io.ts';
 import { throwIfAborted } from './file-requests.ts';
 import { type AioWriteResult, readResult, readvResult, writeResult, writevResult } from './file-results.ts';
-import { readStream, webStream, writeStream } from './file-streams.ts';
+import { readStream, type StreamedFile, webStream, writeStream } from './file-streams.ts';
+import { References } from './references.ts';
 import type { Route, Routing } from './routing.ts';
 import { CHUNK_BYTES, chunksOf, fully, inLanes } from './whole-transfers.ts';
 
@@ -120,7 +121,11 @@ export class AioFile extends EventEmitter {
   readonly #cursor: Cursor | undefined;
   readonly #release: () => void;
   readonly #activity = new Activity();
+  /** Its owner, who lets go by {@link close}, and streams. */
+  readonly #references = new References();
   #closed: Promise<void> | undefined;
+  /** Nobody has it open any more. */
+  #isShut = false;
   #streamLocked = false;
 
   /** @internal Use `open()`. */
@@ -155,7 +160,7 @@ export class AioFile extends EventEmitter {
 
   /** The descriptor; -1 after close. */
   get fd(): number {
-    return this.#closed === undefined ? this.#handle.fd : -1;
+    return this.#isShut ? -1 : this.#handle.fd;
   }
 
   /** Which way reads, writes and syncs go at the moment. */
@@ -418,12 +423,12 @@ export class AioFile extends EventEmitter {
 
   /** Node's ReadStream over this file. It closes the file at its end unless `autoClose` is false. */
   createReadStream(options?: Parameters<FileHandle['createReadStream']>[0]): ReadStream {
-    return readStream(this, options);
+    return readStream(this.#streamed, options);
   }
 
   /** Node's WriteStream over this file. It closes the file at its end unless `autoClose` is false. */
   createWriteStream(options?: Parameters<FileHandle['createWriteStream']>[0]): WriteStream {
-    return writeStream(this, options);
+    return writeStream(this.#streamed, options);
   }
 
   /**
@@ -432,10 +437,10 @@ export class AioFile extends EventEmitter {
    * @throws Error `ERR_INVALID_STATE` when the file is closed or has such a stream already.
    */
   readableWebStream(options?: { autoClose?: boolean }): ReadableStream {
-    if (this.#closed !== undefined) throw invalidState('The FileHandle is closed');
+    if (this.#isShut) throw invalidState('The FileHandle is closed');
     if (this.#streamLocked) throw invalidState('The FileHandle is locked');
     this.#streamLocked = true;
-    return webStream(this, options);
+    return webStream(this.#streamed, options);
   }
 
   /** Lines of a {@link createReadStream}. */
@@ -447,10 +452,20 @@ export class AioFile extends EventEmitter {
   }
 
   /**
-   * Waits for what is under way, then closes the descriptor. Emits `'close'`. Calling it again waits for the same end.
+   * Emits `'close'`, upon which streams over the file end; waits for them and for what is under way, and closes the descriptor. Calling it
+   * again waits for the same end.
    */
   close(): Promise<void> {
-    this.#closed ??= this.#shut();
+    if (this.#closed === undefined) {
+      this.#closed = new Promise((resolve) => {
+        this.#references.whenLast(() => {
+          this.#isShut = true;
+          resolve(this.#shut());
+        });
+      });
+      this.#references.letGo();
+      this.emit('close');
+    }
     return this.#closed;
   }
 
@@ -464,7 +479,22 @@ export class AioFile extends EventEmitter {
     // Before the close: the number may mean another file the moment after it.
     this.#release();
     await this.#handle.close();
-    this.emit('close');
+  }
+
+  /** What streams need of it. */
+  get #streamed(): StreamedFile {
+    const references = this.#references;
+    return {
+      fd: this.fd,
+      hold: () => references.hold(),
+      letGo: () => references.letGo(),
+      read: (...args) => this.read(...args),
+      write: (...args) => this.write(...args),
+      writev: (...args) => this.writev(...args),
+      sync: () => this.sync(),
+      close: () => this.close(),
+      once: (event, listener) => this.once(event, listener),
+    };
   }
 
   get #pins(): Pins | undefined {
@@ -484,7 +514,7 @@ export class AioFile extends EventEmitter {
 
   /** @throws Error `EBADF` when the file is closed. */
   #refuseClosed(syscall: string): void {
-    if (this.#closed !== undefined) throw Object.assign(new Error('file closed'), { code: 'EBADF', syscall });
+    if (this.#isShut) throw Object.assign(new Error('file closed'), { code: 'EBADF', syscall });
   }
 
   /** Lets the host say what is wrong with arguments; what it accepts, it does. */

@@ -73,21 +73,39 @@ export class DirectTransfers {
     return this.#requests.transfer('write', extent, position, signal, answer, buffer);
   }
 
-  async #readWidened(extent: Extent, position: number, signal?: AbortSignal): Promise<number> {
-    const { offset } = this.#alignment;
-    const start = down(position, offset);
-    const span = up(position + extent.length, offset) - start;
-    const bounce = takeBounce(span);
+  /** As {@link read}, here and now. Preconditions: {@link FileRequests.mustReadNow}. */
+  readNow(extent: Extent, position: number): number {
+    const wrong = this.#misalignment(extent, position);
+    if (wrong === undefined) return this.#requests.readNow([extent], position);
+    if (this.#unaligned === 'error') throw wrong;
+    const { start, bounce, bytes } = this.#widened(extent, position);
     try {
-      const got = await this.#requests.whole('read', extentOfOwn(bounce.subarray(0, span)), start, signal);
-      const from = position - start;
-      const count = Math.max(0, Math.min(got - from, extent.length));
-      if (isGone(extent)) throw detachedView('buffer');
-      bytesOf(extent).set(bounce.subarray(from, from + count));
-      return count;
+      return handOut(extent, position, start, bytes, this.#requests.readNow([extentOfOwn(bytes)], start));
     } finally {
       giveBounce(bounce);
     }
+  }
+
+  async #readWidened(extent: Extent, position: number, signal?: AbortSignal): Promise<number> {
+    const { start, bounce, bytes } = this.#widened(extent, position);
+    try {
+      const got = await this.#requests.whole('read', extentOfOwn(bytes), start, signal);
+      return handOut(extent, position, start, bytes, got);
+    } finally {
+      giveBounce(bounce);
+    }
+  }
+
+  /** Memory for the blocks that have the bytes, and where these begin. */
+  #widened(
+    { length }: Extent,
+    position: number,
+  ): { start: number; bounce: Buffer<ArrayBuffer>; bytes: Buffer } {
+    const { offset } = this.#alignment;
+    const start = down(position, offset);
+    const span = up(position + length, offset) - start;
+    const bounce = takeBounce(span);
+    return { start, bounce, bytes: bounce.subarray(0, span) };
   }
 
   /** Preconditions: no other write of this file is under way. */
@@ -128,6 +146,15 @@ export class DirectTransfers {
     const address = this.#requests.context.kernel.memory.addressOf(extent.memory) + extent.start;
     return address % memory === 0 ? undefined : misaligned(this.#alignment, 'address of the buffer', address);
   }
+}
+
+/** What of `got` bytes from `start` on belongs to the extent at `position`. @throws TypeError where its memory has gone. */
+function handOut(extent: Extent, position: number, start: number, bytes: Uint8Array, got: number): number {
+  const from = position - start;
+  const count = Math.max(0, Math.min(got - from, extent.length));
+  if (isGone(extent)) throw detachedView('buffer');
+  bytesOf(extent).set(bytes.subarray(from, from + count));
+  return count;
 }
 
 function down(value: number, multiple: number): number {

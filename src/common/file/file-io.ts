@@ -70,8 +70,10 @@ export class FileIo {
     throwIfAborted(signal);
     if (isGone(extent)) throw detachedView('buffer');
     const requests = this.#requests;
-    if (requests.mustReadNow([extent]))
-      return requests.answered(requests.readNow([extent], position), answer, buffer);
+    if (requests.mustReadNow([extent])) {
+      const count = this.#readNow(extent, position);
+      return requests.answered(Promise.resolve(count), answer, buffer);
+    }
     if (position === null) {
       const count = requests.readFromPool(extent, null, 'position of the descriptor');
       return requests.answered(count, answer, buffer);
@@ -117,7 +119,11 @@ export class FileIo {
 
   async readv(extents: readonly Extent[], position: number | null): Promise<number> {
     const requests = this.#requests;
-    if (requests.mustReadNow(extents)) return requests.readNow(extents, position);
+    if (requests.mustReadNow(extents)) {
+      return this.#direct === undefined || position === null
+        ? requests.readNow(extents, position)
+        : requests.inTurn(extents, position, async (extent, at) => this.#readNow(extent, at));
+    }
     if (position === null || this.#routing.read === 'threadpool' || extents.length > UIO_MAXIOV) {
       const reason = position === null ? 'position of the descriptor' : undefined;
       return requests.readvFromPool(extents, position, reason);
@@ -139,6 +145,12 @@ export class FileIo {
     if (this.#direct !== undefined)
       return requests.inTurn(extents, position, (extent, at) => this.write(extent, at));
     return this.#named('write', requests.context.writev(requests.file.fd, extents.map(bytesOf), position));
+  }
+
+  #readNow(extent: Extent, position: number | null): number {
+    return this.#direct === undefined || position === null
+      ? this.#requests.readNow([extent], position)
+      : this.#direct.readNow(extent, position);
   }
 
   async sync(operation: 'fsync' | 'fdatasync'): Promise<void> {

@@ -101,7 +101,8 @@ export class FileRequests {
     return extents.some(({ memory }) => mayGrow(memory));
   }
 
-  readNow(extents: readonly Extent[], position: number | null): Promise<number> {
+  /** Holds the thread. Preconditions: {@link mustReadNow}. */
+  readNow(extents: readonly Extent[], position: number | null): number {
     return this.#pool.readNow(extents, position);
   }
 

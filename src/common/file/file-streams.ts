@@ -11,8 +11,11 @@ type Settled = (error: unknown, count?: number, data?: unknown) => void;
 const CHUNK_BYTES = 1 << 16;
 
 /** What a stream needs of the file beneath it. A position of `null` is the cursor. */
-interface StreamedFile {
+export interface StreamedFile {
   readonly fd: number;
+  /** Keeps it open until {@link letGo}, although its owner may close it meanwhile. */
+  hold(): void;
+  letGo(): void;
   read(
     buffer: Uint8Array,
     offset?: number,
@@ -92,12 +95,14 @@ function streamFs(file: StreamedFile): object {
         undefined,
         done,
       ),
-    close: (_fd: number, done: Settled) =>
+    close: (_fd: number, done: Settled) => {
+      file.letGo();
       settle(
         file.close().then(() => 0),
         undefined,
         done,
-      ),
+      );
+    },
   };
 }
 
@@ -106,6 +111,7 @@ export function readStream(file: StreamedFile, options: ReadStreamOptions): Read
     undefined,
     { ...options, fd: file.fd, fs: streamFs(file) },
   ]) as ReadStream;
+  file.hold();
   file.once('close', () => stream.close());
   return stream;
 }
@@ -115,25 +121,42 @@ export function writeStream(file: StreamedFile, options: WriteStreamOptions): Wr
     undefined,
     { ...options, fd: file.fd, fs: streamFs(file) },
   ]) as WriteStream;
+  file.hold();
   file.once('close', () => stream.close());
   return stream;
 }
 
-/** A byte stream from the cursor to the end. */
+/** A byte stream from the cursor to the end. It ends when the file is closed. */
 export function webStream(
   file: StreamedFile,
   options: { readonly autoClose?: boolean } = {},
 ): ReadableStream {
+  const { autoClose } = options;
+  let ended = false;
   const end = async (): Promise<void> => {
-    if (options.autoClose === true) await file.close();
+    if (ended) return;
+    ended = true;
+    file.letGo();
+    if (autoClose === true) await file.close();
   };
+  file.hold();
   const { ReadableStream: Stream } = streamWeb();
   return new Stream({
     type: 'bytes',
     autoAllocateChunkSize: CHUNK_BYTES,
+    start(controller) {
+      file.once('close', () => {
+        if (ended) return;
+        controller.close();
+        controller.byobRequest?.respond(0);
+        void end();
+      });
+    },
     async pull(controller) {
       const request = controller.byobRequest!;
       const { bytesRead } = await file.read(request.view as Uint8Array);
+      // Closed meanwhile.
+      if (ended) return;
       if (bytesRead === 0) {
         controller.close();
         await end();

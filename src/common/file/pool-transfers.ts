@@ -40,7 +40,7 @@ export class PoolTransfers {
    * Reads here and now, into memory that may grow where nothing can hold it: when it has grown there is no way to it any more. It
    * holds the thread. Preconditions: the file has its bytes, and keeps nobody waiting.
    */
-  async readNow(extents: readonly Extent[], position: number | null): Promise<number> {
+  readNow(extents: readonly Extent[], position: number | null): number {
     refuseStale(this.#file, 'read');
     return readvSync(this.#file.fd, extents.map(bytesOf), position ?? undefined);
   }
@@ -74,6 +74,7 @@ export class PoolTransfers {
     const { pins } = this.#memory;
     if (pins === undefined) {
       refuseStale(this.#file, reads ? 'read' : 'write');
+      if (extents.some(isGone)) throw detachedView('buffer');
       return this.#bounced(extents, reads, move);
     }
     // Not from inside whatever has called: see Pins.pin.
