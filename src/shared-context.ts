@@ -19,14 +19,26 @@ export interface ContextLease extends Selection {
   release(): void;
 }
 
+/** A context that belongs to all who use it: `file.context` shows it to everybody, and nobody closes it for the others. */
+class SharedContext extends AioContext {
+  /** Waits for what is under way. The context is closed when no file uses it any more. */
+  override close(): Promise<void> {
+    return this.drain();
+  }
+
+  closeForAll(): Promise<void> {
+    return super.close();
+  }
+}
+
 class Shared {
-  readonly context: AioContext;
+  readonly context: SharedContext;
   readonly selection: Selection;
   users = 0;
   #idle: NodeJS.Timeout | undefined;
   readonly #forget: () => void;
 
-  constructor(context: AioContext, selection: Selection, forget: () => void) {
+  constructor(context: SharedContext, selection: Selection, forget: () => void) {
     this.context = context;
     this.selection = selection;
     this.#forget = forget;
@@ -50,7 +62,7 @@ class Shared {
   #close(): void {
     this.#forget();
     this.context
-      .close()
+      .closeForAll()
       .catch((error: unknown) => process.emitWarning(error instanceof Error ? error : String(error)));
   }
 }
@@ -68,24 +80,20 @@ const shared = new Map<BackendPreference, Shared>();
 export function leaseSharedContext(backend?: BackendPreference): ContextLease {
   const preference = preferenceOf(backend);
   let found = shared.get(preference);
-  // Somebody has closed it: what is public can be.
-  if (found === undefined || found.context.isClosed) {
+  if (found === undefined) {
     const { context, selection } = make(preference);
-    const made = new Shared(context, selection, () => {
-      if (shared.get(preference) === made) shared.delete(preference);
-    });
-    found = made;
-    shared.set(preference, made);
+    found = new Shared(context, selection, () => shared.delete(preference));
+    shared.set(preference, found);
   }
   return found.lease();
 }
 
-function make(preference: BackendPreference): { context: AioContext; selection: Selection } {
+function make(preference: BackendPreference): { context: SharedContext; selection: Selection } {
   const selection = selectKernel({ backend: preference });
   let refusal: unknown;
   for (let queueDepth = QUEUE_DEPTH; queueDepth >= 1; queueDepth /= 2) {
     try {
-      return { context: new AioContext({ kernel: selection.kernel, queueDepth }), selection };
+      return { context: new SharedContext({ kernel: selection.kernel, queueDepth }), selection };
     } catch (error) {
       if (codeOf(error) !== 'EAGAIN') throw error;
       refusal = error;
@@ -97,7 +105,7 @@ function make(preference: BackendPreference): { context: AioContext; selection: 
   }
   const emulation = selectKernel({ backend: 'emulated' });
   return {
-    context: new AioContext({ kernel: emulation.kernel, queueDepth: QUEUE_DEPTH }),
+    context: new SharedContext({ kernel: emulation.kernel, queueDepth: QUEUE_DEPTH }),
     selection: { ...emulation, reason: `the native kernel is unavailable: ${reason}` },
   };
 }

@@ -169,7 +169,10 @@ export class AioFile extends EventEmitter {
     return { read, write, sync };
   }
 
-  /** The context that serves it; others may share it. Its `stats` count what went to the thread pool, and why. */
+  /**
+   * The context that serves it. Its `stats` count what went to the thread pool, and why. One that files share stays open for the others:
+   * its `close()` waits for what is under way, and no more.
+   */
   get context(): AioContext {
     return this.#context;
   }

@@ -122,7 +122,11 @@ export function writeStream(file: StreamedFile, options: WriteStreamOptions): Wr
     { ...options, fd: file.fd, fs: streamFs(file) },
   ]) as WriteStream;
   file.hold();
-  file.once('close', () => stream.close());
+  file.once('close', () => {
+    // One that has ended and closes nothing by itself would not hear of an end again: FileHandle waits for it for ever (Node.js 20 to 26).
+    if (stream.writableFinished) stream.destroy();
+    else stream.close();
+  });
   return stream;
 }
 
@@ -132,10 +136,10 @@ export function webStream(
   options: { readonly autoClose?: boolean } = {},
 ): ReadableStream {
   const { autoClose } = options;
-  let ended = false;
+  let state: 'open' | 'reading' | 'closing' | 'ended' = 'open';
   const end = async (): Promise<void> => {
-    if (ended) return;
-    ended = true;
+    if (state === 'ended') return;
+    state = 'ended';
     file.letGo();
     if (autoClose === true) await file.close();
   };
@@ -146,23 +150,43 @@ export function webStream(
     autoAllocateChunkSize: CHUNK_BYTES,
     start(controller) {
       file.once('close', () => {
-        if (ended) return;
+        // A read that is under way has the memory of the stream; it ends the stream when it has ended.
+        if (state === 'reading') state = 'closing';
+        if (state !== 'open') return;
         controller.close();
-        controller.byobRequest?.respond(0);
         void end();
       });
     },
     async pull(controller) {
       const request = controller.byobRequest!;
-      const { bytesRead } = await file.read(request.view as Uint8Array);
-      // Closed meanwhile.
-      if (ended) return;
-      if (bytesRead === 0) {
-        controller.close();
+      state = 'reading';
+      let bytesRead = 0;
+      try {
+        ({ bytesRead } = await file.read(request.view as Uint8Array));
+      } catch (error) {
         await end();
+        throw error;
       }
+      // Cancelled meanwhile.
+      if (isEnded()) return;
+      if (bytesRead === 0 || isClosing()) {
+        controller.close();
+        request.respond(0);
+        await end();
+        return;
+      }
+      state = 'open';
       request.respond(bytesRead);
     },
     cancel: end,
   });
+
+  // What has happened while somebody waited is more than the compiler sees.
+  function isEnded(): boolean {
+    return state === 'ended';
+  }
+
+  function isClosing(): boolean {
+    return state === 'closing';
+  }
 }
