@@ -5,7 +5,7 @@ import { bytesOf, type Extent, isGone, partOf } from '../memory/extent.ts';
 import { detachedView } from '../validate.ts';
 import { BULK_BYTES, BulkReads } from './bulk-reads.ts';
 import { countAlone, type FileRequests } from './file-requests.ts';
-import { type Answer, type NowaitReads, renamed } from './file-transfer.ts';
+import { type Answer, type NowaitReads, refuseStale, renamed } from './file-transfer.ts';
 import type { Routing, ThreadPoolReason } from './routing.ts';
 
 const AT_ONCE: ThreadPoolReason = 'many bytes at once';
@@ -56,11 +56,7 @@ export class BufferedReads {
   async #readvNowait(extents: readonly Extent[], total: number, position: number): Promise<number> {
     const nowait = this.#routing.tryNowait()
       ? await this.#judged(
-          this.#tryNowait(() =>
-            this.#requests.context.readv(this.#requests.file.fd, extents.map(bytesOf), position, {
-              rw_flags: RWF_NOWAIT,
-            }),
-          ),
+          this.#tryNowait(() => this.#requests.vector('read', extents, position, RWF_NOWAIT)),
         )
       : undefined;
     if (nowait === undefined) return this.#requests.readvFromPool(extents, position, NOT_CACHED);
@@ -149,6 +145,7 @@ export class BufferedReads {
     if (from === 0) return this.#requests.readFromPool(extent, position);
     let done = from;
     while (done < extent.length) {
+      refuseStale(this.#requests.file, 'read');
       if (isGone(extent)) throw detachedView('buffer');
       const rest = partOf(extent, done);
       const more = await this.#tryNowait(() =>

@@ -3,13 +3,13 @@ import { UIO_MAXIOV } from '../abi/constants.ts';
 import type { AioContext } from '../context/aio-context.ts';
 import { codeOf } from '../errors.ts';
 import type { Alignment } from '../memory/aligned.ts';
-import { bytesOf, type Extent, isGone } from '../memory/extent.ts';
+import { type Extent, isGone } from '../memory/extent.ts';
 import { detachedView } from '../validate.ts';
 import type { Activity } from './activity.ts';
 import { BufferedReads } from './buffered-reads.ts';
 import { DirectTransfers, type Unaligned } from './direct-transfers.ts';
 import { countAlone, FileRequests, throwIfAborted } from './file-requests.ts';
-import { type Answer, renamed } from './file-transfer.ts';
+import { type Answer, refuseStale, renamed } from './file-transfer.ts';
 import type { Routing } from './routing.ts';
 
 export interface FileIoOptions {
@@ -131,7 +131,7 @@ export class FileIo {
     if (this.#direct !== undefined)
       return requests.inTurn(extents, position, (extent, at) => this.read(extent, at));
     if (this.#routing.read === 'kernel') {
-      return this.#named('read', requests.context.readv(requests.file.fd, extents.map(bytesOf), position));
+      return this.#named('read', requests.vector('read', extents, position));
     }
     return this.#buffered.readv(extents, position);
   }
@@ -144,7 +144,7 @@ export class FileIo {
     }
     if (this.#direct !== undefined)
       return requests.inTurn(extents, position, (extent, at) => this.write(extent, at));
-    return this.#named('write', requests.context.writev(requests.file.fd, extents.map(bytesOf), position));
+    return this.#named('write', requests.vector('write', extents, position));
   }
 
   #readNow(extent: Extent, position: number | null): number {
@@ -155,6 +155,7 @@ export class FileIo {
 
   async sync(operation: 'fsync' | 'fdatasync'): Promise<void> {
     const { context, calls, file } = this.#requests;
+    refuseStale(file, operation);
     if (this.#routing.sync === 'kernel') {
       try {
         await context[operation](file.fd);

@@ -8,7 +8,14 @@ import { type Extent, isGone, partOf } from '../memory/extent.ts';
 import { mayGrow } from '../memory/growable.ts';
 import { detachedView } from '../validate.ts';
 import { hostCalls } from './descriptor-handle.ts';
-import { type Answer, FileTransfer, type NowaitReads, type TransferFile } from './file-transfer.ts';
+import {
+  type Answer,
+  FileTransfer,
+  FileVector,
+  type NowaitReads,
+  refuseStale,
+  type TransferFile,
+} from './file-transfer.ts';
 import { PoolTransfers } from './pool-transfers.ts';
 import type { Routing, ThreadPoolReason } from './routing.ts';
 
@@ -61,9 +68,30 @@ export class FileRequests {
     return transfer.promise;
   }
 
+  /** One vectored request. Preconditions: at most UIO_MAXIOV extents. */
+  async vector(
+    name: 'read' | 'write',
+    extents: readonly Extent[],
+    position: number,
+    rw_flags = 0,
+  ): Promise<number> {
+    const { context, file } = this;
+    const { memory } = context.kernel;
+    const used = extents.filter(({ length }) => length > 0);
+    const iovecs = new BigUint64Array(used.length * 2);
+    used.forEach((extent, index) => {
+      iovecs[index * 2] = BigInt(memory.addressOf(extent.memory) + extent.start);
+      iovecs[index * 2 + 1] = BigInt(extent.length);
+    });
+    const vector = new FileVector(name, file, used, iovecs, memory.addressOf(iovecs), position, rw_flags);
+    context.begin(vector, undefined);
+    return vector.promise;
+  }
+
   /** The same for ourselves. @throws What the calls of a file throw: the memory may have gone while somebody else's turn was waited for. */
   whole(name: 'read' | 'write', extent: Extent, position: number, signal?: AbortSignal): Promise<number> {
     throwIfAborted(signal);
+    refuseStale(this.file, name);
     if (isGone(extent)) throw detachedView('buffer');
     return this.transfer(name, extent, position, signal, countAlone, undefined);
   }

@@ -1,5 +1,5 @@
 /** A transfer of a file that is one request of the kernel's: its promise is the caller's, with nothing in between. */
-import { IOCB_CMD_PREAD, IOCB_CMD_PWRITE } from '../abi/constants.ts';
+import { IOCB_CMD_PREAD, IOCB_CMD_PREADV, IOCB_CMD_PWRITE, IOCB_CMD_PWRITEV } from '../abi/constants.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { Operation } from '../context/operation.ts';
 import { AioError, codeOf, errnoException } from '../errors.ts';
@@ -129,6 +129,44 @@ export class FileTransfer<T> extends Operation {
     this.settle(
       rest.then((count) => this.#answer(count, this.#buffer as never)).finally(() => activity.end()),
     );
+  }
+}
+
+/** A vectored transfer of a file: as AioContext makes them, but for the look at whose its descriptor is. */
+export class FileVector extends Operation {
+  declare readonly promise: Promise<number>;
+  readonly #file: TransferFile;
+
+  /**
+   * @param extents - None is empty.
+   * @param iovecs - Of them, at `address`.
+   */
+  constructor(
+    name: 'read' | 'write',
+    file: TransferFile,
+    extents: readonly Extent[],
+    iovecs: BigUint64Array,
+    address: number,
+    position: number,
+    rw_flags: number,
+  ) {
+    super(
+      name === 'read' ? 'preadv' : 'pwritev',
+      name === 'read' ? IOCB_CMD_PREADV : IOCB_CMD_PWRITEV,
+      file.fd,
+      address,
+      extents.length,
+      position,
+      rw_flags,
+      undefined,
+      extents,
+      [file.owner, iovecs],
+    );
+    this.#file = file;
+  }
+
+  override get isStale(): boolean {
+    return this.#file.isOpen?.() === false;
   }
 }
 
