@@ -1,4 +1,5 @@
 /** Node's own streams over a file: only the transfers beneath them are ours. */
+import { errorMonitor } from 'node:events';
 import { ReadStream, WriteStream } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import type { ReadableStream } from 'node:stream/web';
@@ -123,9 +124,14 @@ export function writeStream(file: StreamedFile, options: WriteStreamOptions): Wr
   ]) as WriteStream;
   file.hold();
   file.once('close', () => {
-    // One that has ended and closes nothing by itself would not hear of an end again: FileHandle waits for it for ever (Node.js 20 to 26).
-    if (stream.writableFinished) stream.destroy();
-    else stream.close();
+    // One that closes nothing by itself waits for 'finish' only, which one that has ended or failed does not have any more: FileHandle
+    // waits for it for ever (Node.js 20 to 26).
+    if (stream.writableFinished || stream.errored !== null) {
+      stream.destroy();
+      return;
+    }
+    stream.once(errorMonitor, () => stream.destroy());
+    stream.close();
   });
   return stream;
 }
