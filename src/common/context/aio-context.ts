@@ -108,8 +108,9 @@ const dropped = new FinalizationRegistry<SubmissionQueue>((queue) => {
  * buffered files to their end, and so it is given 4 MiB of them in a turn of the event loop, or one request of more; open files
  * with O_DIRECT to keep the event loop free.
  *
- * *Ownership*: a buffer belongs to the kernel from the call until the promise settles, also after an abort. Do not
- * transfer or detach it meanwhile. The descriptor must stay open until then.
+ * *Ownership*: a buffer belongs to the kernel from the call until the promise settles, also after an abort. Giving its memory away
+ * meanwhile harms nobody: it is refused while the request is in flight, or the request fails with `ERR_INVALID_ARG_VALUE`
+ * (docs/memory.md). The descriptor must stay open until then.
  *
  * An idle context keeps no process alive; one with requests does.
  *
@@ -175,6 +176,9 @@ export class AioContext {
    *
    * @returns The number of bytes, which may be less than asked for; 0 at the end of the file.
    * @throws AioError with the kernel's code; `syscall` is `'io_submit'` when it was refused, else `'pread'`.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE` for what is no view, descriptor, signal or options; `ERR_INVALID_ARG_VALUE` for memory that can
+   * be resized, or has gone before the kernel had it. RangeError `ERR_OUT_OF_RANGE` for numbers out of range.
+   * @throws AioStateError `ERR_AIO_CLOSED`; AbortError.
    */
   read(fd: Descriptor, view: ArrayBufferView, position: number, options?: TransferOptions): Promise<number> {
     return this.#transfer('pread', IOCB_CMD_PREAD, fd, view, position, options);

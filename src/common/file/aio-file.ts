@@ -98,7 +98,9 @@ type Refusal = (...args: never[]) => Promise<unknown>;
  * page cache has not got them or they are more than a mebibyte at once, to the thread pool; buffered writes go to the thread
  * pool. {@link routes} tells.
  *
- * *Ownership*: a buffer belongs to the file until the promise settles, also after an abort.
+ * *Ownership*: a buffer belongs to the file until the promise settles, also after an abort. Giving its memory away meanwhile is refused, or
+ * fails the request with `ERR_INVALID_ARG_VALUE`. A read into a WebAssembly memory, which may grow meanwhile, is made at the call where
+ * nothing can hold it: without the addon (docs/memory.md).
  *
  * *Abort*: `signal` gives up an operation that has not begun at once, with an AbortError. One that has begun settles with its
  * real outcome: Linux gives up neither reads nor writes, and what the thread pool has been given has begun.
