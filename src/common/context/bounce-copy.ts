@@ -1,5 +1,5 @@
 /** Memory of our own in place of a caller's, for requests that are in flight where nothing keeps the caller's in its place. */
-import { IOCB_CMD_PREAD, IOCB_CMD_PREADV, RWF_NOWAIT } from '../abi/constants.ts';
+import { IOCB_CMD_PREAD, IOCB_CMD_PREADV } from '../abi/constants.ts';
 import { isShared } from '../intrinsics.ts';
 import type { AioKernel, Memory } from '../kernel/aio-kernel.ts';
 import { type Bounce, bouncePool } from '../memory/bounce-pool.ts';
@@ -24,15 +24,13 @@ export function bounces(kernel: AioKernel): boolean {
 
 /** Whether a request uses such memory. */
 export function needsBounce(operation: Operation): boolean {
-  if (!operation.isTransfer) return false;
-  // It completes inside io_submit, or not at all (RWF-05).
-  if ((operation.rw_flags & RWF_NOWAIT) !== 0) return false;
+  if (!operation.isTransfer || operation.endsInSubmit) return false;
   if (operation.extent !== undefined) return mayGo(operation.extent);
   return operation.extents.some(mayGo);
 }
 
 /** Slabs of our own cannot be given away, and neither can shared memory. */
-function mayGo({ memory }: Extent): boolean {
+export function mayGo({ memory }: Extent): boolean {
   return !isPageAligned(memory) && !isShared(memory);
 }
 

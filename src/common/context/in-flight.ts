@@ -2,7 +2,9 @@
 import { ERRNO } from '../abi/errno.ts';
 import type { AioKernel, Memory } from '../kernel/aio-kernel.ts';
 import type { AioRing } from '../kernel/mapped-ring.ts';
+import { workerThreads } from '../lazy-builtins.ts';
 import { detachedView } from '../validate.ts';
+import { mayGo } from './bounce-copy.ts';
 import { completeChannel } from './channels.ts';
 import type { Operation, Substitute } from './operation.ts';
 import type { Counters } from './stats.ts';
@@ -85,7 +87,11 @@ export class InFlight {
   /** Sees to it that the memory of a request stays until it has left its slot. Once is enough. */
   pin(operation: Operation): void {
     const { pins } = this.#memory;
-    if (pins === undefined || operation.isPinned || this.#kernel.completesAside !== true) return;
+    if (operation.isPinned || this.#kernel.completesAside !== true) return;
+    if (pins === undefined) {
+      if (operation.endsInSubmit) markForGood(operation);
+      return;
+    }
     operation.isPinned = true;
     if (operation.extent !== undefined) pins.pin(operation.extent.memory);
     for (const { memory } of operation.extents) pins.pin(memory);
@@ -189,4 +195,13 @@ export class InFlight {
     }
     operation.complete(res);
   }
+}
+
+/**
+ * A read that was to end inside `io_submit`, and is in flight all the same: no file system is known to do that. There are no pins, it
+ * has no memory of ours, and memory that stays with its owner for good is the lesser evil.
+ */
+function markForGood({ extent, extents }: Operation): void {
+  for (const one of extent === undefined ? extents : [extent])
+    if (mayGo(one)) workerThreads().markAsUntransferable(one.memory);
 }

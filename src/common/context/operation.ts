@@ -144,6 +144,11 @@ export class Operation {
     }
   }
 
+  /** Whether it completes inside `io_submit`, or not at all: a buffered read with RWF_NOWAIT does (RWF-05). */
+  get endsInSubmit(): boolean {
+    return false;
+  }
+
   /** Whether its descriptor has been closed by somebody since. Asking may run code of his. */
   get isStale(): boolean {
     return false;

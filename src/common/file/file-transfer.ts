@@ -80,6 +80,10 @@ export class FileTransfer<T> extends Operation {
     return this.#file.isOpen?.() === false;
   }
 
+  override get endsInSubmit(): boolean {
+    return this.#nowait !== undefined;
+  }
+
   override complete(res: number): void {
     const nowait = this.#nowait;
     if (nowait !== undefined && (res === -ERRNO.EAGAIN || res === -ERRNO.EOPNOTSUPP)) {
