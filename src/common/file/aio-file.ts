@@ -448,12 +448,13 @@ export class AioFile extends EventEmitter {
     return webStream(this.#streamed, options);
   }
 
-  /** Lines of a {@link createReadStream}. */
+  /** Lines of a {@link createReadStream}. They end when the file is closed. */
   readLines(options?: Parameters<FileHandle['readLines']>[0]): Interface {
-    return readline().createInterface({
-      input: this.createReadStream(options),
-      crlfDelay: Number.POSITIVE_INFINITY,
-    });
+    const input = this.createReadStream(options);
+    const lines = readline().createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+    // It hears of the end of its input only: who waits for a line of FileHandle waits for ever when that is closed (Node.js 20 to 26).
+    input.once('close', () => lines.close());
+    return lines;
   }
 
   /**

@@ -45,5 +45,22 @@ for (const { name: backend, missing } of KERNELS) {
       await failed;
       assert.equal(stream.destroyed, true);
     });
+
+    it('close() ends lines that somebody waits for', { timeout: 5000 }, async () => {
+      const file = await at('r');
+      const lines: string[] = [];
+      const read = (async () => {
+        for await (const line of file.readLines({ start: 0, autoClose: false })) lines.push(line);
+      })();
+      await file.close();
+      await read;
+      assert.deepEqual(lines, []);
+    });
+
+    it('lines are all there when the file closes itself', async () => {
+      const lines: string[] = [];
+      for await (const line of (await at('r')).readLines()) lines.push(line);
+      assert.deepEqual(lines, ['hello']);
+    });
   });
 }
