@@ -31,6 +31,7 @@ const RWF_NOWAIT = 8;
 const NO_FILE = 0x7fff_fff0;
 const MOST_CLOSING = 20;
 const SETTLED_MS = 20;
+const READ_AHEAD_MS = 2000;
 const { O_RDONLY, O_RDWR } = constants;
 const O_DIRECT: number | undefined = constants.O_DIRECT;
 
@@ -110,6 +111,8 @@ export class Run {
   #context: AioContext | undefined;
   #contextIsClosed = false;
   #isSubmitting = false;
+  /** Streams that nobody waits for any more may be reading ahead. */
+  #hasLeftLines = false;
   /** The thread's, that were closed. */
   readonly #sharedContexts = new Set<AioContext>();
   #wrong: string | undefined;
@@ -1098,11 +1101,14 @@ export class Run {
         return;
       }
       case 'lines, left':
+        this.#hasLeftLines = true;
         this.#track(
           tolerated(
             (async () => {
               const lines = own.file.readLines({ start: 0, autoClose: false });
+              // It hands on the error of its input, which who has left its lines hears nowhere else; as with FileHandle.
               (lines as unknown as { input: Readable }).input.on('error', ignored);
+              lines.on('error', ignored);
               for await (const _ of lines) break;
             })(),
           ),
@@ -1261,6 +1267,11 @@ export class Run {
     for (const event of events) kernel.eventfd_read(event);
     if (this.#sharedContexts.size > 0) await this.#world.renew();
     for (const memory of this.#made) this.#complain(memory.check());
+    // The stream of lines that were left fills its buffer; of a dropped file, nobody waits for that.
+    for (const until = Date.now() + READ_AHEAD_MS; this.#hasLeftLines && Date.now() < until; ) {
+      if (this.#world.checkSoon() === undefined) break;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     this.#complain(this.#world.checkSoon() ?? this.#world.remember(this.#made));
   }
 
