@@ -181,10 +181,13 @@ export class SubmissionQueue {
     await this.idle();
     if (!this.#isShut) {
       this.#isShut = true;
-      await this.#place.close();
-      this.#watcher.close();
-      this.#turn.stop();
-      this.#kernel.close(this.#eventfd);
+      try {
+        await this.#place.close();
+      } finally {
+        this.#watcher.close();
+        this.#turn.stop();
+        this.#kernel.close(this.#eventfd);
+      }
     }
     const answer = await this.#kernel.destroyInBackground(this.#ctx);
     if (answer < 0) throw errnoException(answer, 'io_destroy');
