@@ -383,7 +383,9 @@ export class AioFile extends EventEmitter {
       throwIfAborted(signal);
       for await (const extent of chunks) {
         throwIfAborted(signal);
-        if (extent.length > 0) await this.#at(null, (place) => this.#writeAll(extent, place, signal));
+        // What can be given up is written in pieces, as FileHandle does, and the signal is looked at before each.
+        const most = signal === undefined ? undefined : CHUNK_BYTES;
+        if (extent.length > 0) await this.#at(null, (place) => this.#writeAll(extent, place, signal, most));
       }
     });
   }
@@ -537,13 +539,19 @@ export class AioFile extends EventEmitter {
     return this.#cursor.advance(transfer);
   }
 
-  #writeAll(extent: Extent, place: number | null, signal: AbortSignal | undefined): Promise<number> {
-    return fully(extent, place, async (rest, at) => {
+  #writeAll(
+    extent: Extent,
+    place: number | null,
+    signal: AbortSignal | undefined,
+    most?: number,
+  ): Promise<number> {
+    const write = async (rest: Extent, at: number | null): Promise<number> => {
       const count = await this.#io.write(rest, at, signal);
       if (count === 0)
         throw new AioError('EIO', 5, 'write', { help: 'the kernel wrote nothing and gave no reason' });
       return count;
-    });
+    };
+    return fully(extent, place, write, most);
   }
 
   /** Several chunks at once as far as the size is known, then one after the other until nothing comes. */

@@ -30,16 +30,25 @@ export async function inLanes(
   return end;
 }
 
-/** Goes on after short transfers; ends at 0. Errors say how much was done. */
+/** Bytes of one transfer at most: no host takes 2 GiB at once. Whole blocks. */
+export const MOST_BYTES = 1 << 30;
+
+/**
+ * Goes on after short transfers; ends at 0. Errors say how much was done.
+ *
+ * @param most - Bytes of one transfer.
+ */
 export async function fully(
   extent: Extent,
   place: number | null,
   transfer: (rest: Extent, position: number | null) => Promise<number>,
+  most = MOST_BYTES,
 ): Promise<number> {
   let done = 0;
   while (done < extent.length) {
     try {
-      const count = await transfer(partOf(extent, done), place === null ? null : place + done);
+      const part = partOf(extent, done, Math.min(most, extent.length - done));
+      const count = await transfer(part, place === null ? null : place + done);
       if (count === 0) break;
       done += count;
     } catch (error) {
