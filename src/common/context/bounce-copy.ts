@@ -24,7 +24,7 @@ export function bounces(kernel: AioKernel): boolean {
 
 /** Whether a request uses such memory. */
 export function needsBounce(operation: Operation): boolean {
-  if (!operation.isTransfer || operation.endsInSubmit) return false;
+  if (!operation.isTransfer || operation.endsInside) return false;
   if (operation.extent !== undefined) return mayGo(operation.extent);
   return operation.extents.some(mayGo);
 }

@@ -89,7 +89,7 @@ export class InFlight {
     const { pins } = this.#memory;
     if (operation.isPinned || this.#kernel.completesAside !== true) return;
     if (pins === undefined) {
-      if (operation.endsInSubmit) markForGood(operation);
+      if (operation.endsInside) markForGood(operation);
       return;
     }
     operation.isPinned = true;

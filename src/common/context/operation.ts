@@ -144,8 +144,8 @@ export class Operation {
     }
   }
 
-  /** Whether it completes inside `io_submit`, or not at all: a buffered read with RWF_NOWAIT does (RWF-05). */
-  get endsInSubmit(): boolean {
+  /** Whether it is known to end inside `io_submit`. RWF_NOWAIT does not say so: with O_DIRECT, the device still takes its time. */
+  get endsInside(): boolean {
     return false;
   }
 

@@ -76,12 +76,13 @@ export class FileTransfer<T> extends Operation {
     this.#nowait = nowait;
   }
 
-  override get isStale(): boolean {
-    return this.#file.isOpen?.() === false;
+  /** From the page cache or not at all; of a descriptor that somebody else has opened, nobody knows whether it is a direct one. */
+  override get endsInside(): boolean {
+    return this.#nowait !== undefined && this.#file.isOpen === undefined;
   }
 
-  override get endsInSubmit(): boolean {
-    return this.#nowait !== undefined;
+  override get isStale(): boolean {
+    return this.#file.isOpen?.() === false;
   }
 
   override complete(res: number): void {

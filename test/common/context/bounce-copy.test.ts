@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'vitest';
+import { IOCB_CMD_PREAD, IOCB_CMD_PREADV, RWF_NOWAIT } from '../../../src/common/abi/constants.ts';
+import { needsBounce } from '../../../src/common/context/bounce-copy.ts';
+import { Operation } from '../../../src/common/context/operation.ts';
+import { Activity } from '../../../src/common/file/activity.ts';
+import { FileTransfer, type NowaitReads } from '../../../src/common/file/file-transfer.ts';
+import { alignedBuffer } from '../../../src/common/memory/aligned.ts';
+import { type Extent, extentOf } from '../../../src/common/memory/extent.ts';
+
+function read(extent: Extent, rw_flags = 0): Operation {
+  return new Operation(
+    'pread',
+    IOCB_CMD_PREAD,
+    3,
+    0,
+    extent.length,
+    0,
+    rw_flags,
+    extent,
+    undefined,
+    undefined,
+  );
+}
+
+function fileRead(nowait: NowaitReads | undefined, isOpen?: () => boolean): Operation {
+  const file = { fd: 3, activity: new Activity(), owner: {}, isOpen };
+  const extent = extentOf('buffer', new Uint8Array(8));
+  const rw_flags = nowait === undefined ? 0 : RWF_NOWAIT;
+  return new FileTransfer('read', file, extent, 0, 0, rw_flags, (count) => count, undefined, nowait);
+}
+
+const nowait: NowaitReads = {
+  hit: () => {},
+  missed: () => {},
+  refuseNowait: () => {},
+  readOn: () => Promise.resolve(0),
+};
+
+describe('needsBounce()', () => {
+  it('is for memory that can be given away', () => {
+    assert.equal(needsBounce(read(extentOf('buffer', new Uint8Array(8)))), true);
+    assert.equal(needsBounce(read(extentOf('buffer', alignedBuffer(512)))), false);
+    assert.equal(needsBounce(read(extentOf('buffer', new Uint8Array(new SharedArrayBuffer(8))))), false);
+    const extents = [extentOf('buffer', alignedBuffer(512)), extentOf('buffer', new Uint8Array(8))];
+    const vectored = new Operation('preadv', IOCB_CMD_PREADV, 3, 0, 2, 0, 0, undefined, extents, undefined);
+    assert.equal(needsBounce(vectored), true);
+  });
+
+  it('RWF_NOWAIT is no promise: direct reads with it are in flight after io_submit', () => {
+    assert.equal(needsBounce(read(extentOf('buffer', new Uint8Array(8)), RWF_NOWAIT)), true);
+  });
+
+  it('is not for reads from the page cache of a file that was opened for them', () => {
+    assert.equal(needsBounce(fileRead(nowait)), false);
+    assert.equal(needsBounce(fileRead(undefined)), true);
+    // Whoever opened it may have done so with O_DIRECT.
+    assert.equal(needsBounce(fileRead(nowait, () => true)), true);
+  });
+});
