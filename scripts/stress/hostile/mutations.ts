@@ -39,8 +39,8 @@ const MUTATIONS: readonly Mutation[] = [
     changes: [
       {
         file: SUBMISSION,
-        from: "return operation.isDetached ? detachedView('buffer') : this.#substitute(operation);",
-        to: 'return this.#substitute(operation);',
+        from: "return operation.isDetached ? detachedView('buffer') : this.#substitute(operation, isHere);",
+        to: 'return this.#substitute(operation, isHere);',
       },
     ],
   },

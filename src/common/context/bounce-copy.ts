@@ -22,9 +22,13 @@ export function bounces(kernel: AioKernel): boolean {
   return kernel.completesAside === true && kernel.memory.pins === undefined;
 }
 
-/** Whether a request uses such memory. */
-export function needsBounce(operation: Operation): boolean {
-  if (!operation.isTransfer || operation.endsInside) return false;
+/**
+ * Whether a request uses such memory while others may give it away.
+ *
+ * @param isHere - `io_submit` is called on this thread.
+ */
+export function needsBounce(operation: Operation, isHere: boolean): boolean {
+  if (!operation.isTransfer || (isHere && operation.endsInside)) return false;
   if (operation.extent !== undefined) return mayGo(operation.extent);
   return operation.extents.some(mayGo);
 }

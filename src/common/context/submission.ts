@@ -222,7 +222,7 @@ export class SubmissionQueue {
       const batch = this.#batch;
       batch.clear();
       const silent = this.#mayKeepAlive && this.#isLookedFor();
-      this.#stage(batch, silent, this.#copies ? this.#turn.bytesLeft : Number.POSITIVE_INFINITY);
+      this.#stage(batch, true, silent, this.#copies ? this.#turn.bytesLeft : Number.POSITIVE_INFINITY);
       // Nothing, when all of it was given up: and then the context may be gone already.
       if (batch.length > 0) {
         this.#turn.count(batch.length, this.#copies ? batch.bytes : 0);
@@ -251,7 +251,7 @@ export class SubmissionQueue {
       const submitter = crew.take();
       if (submitter === undefined) return;
       const { batch } = submitter;
-      this.#stage(batch, false, crew.fullAtBytes);
+      this.#stage(batch, false, false, crew.fullAtBytes);
       if (batch.length === 0) {
         crew.give(submitter);
         // All of it was given up.
@@ -386,14 +386,15 @@ export class SubmissionQueue {
   /**
    * Fills a batch with what is queued.
    *
+   * @param isHere - The call is made on this thread: nobody's code runs before its end.
    * @param silent - Transfers are to signal nothing when they complete.
    * @param fullAtBytes - After which it takes no more.
    */
-  #stage(batch: Batch, silent: boolean, fullAtBytes: number): void {
+  #stage(batch: Batch, isHere: boolean, silent: boolean, fullAtBytes: number): void {
     while (this.#inFlight.hasRoom && batch.bytes < fullAtBytes) {
       const operation = this.#queue.shift();
       if (operation === undefined) return;
-      const refusal = this.#judge(operation);
+      const refusal = this.#judge(operation, isHere);
       if (refusal !== undefined) {
         this.#inFlight.end(operation, refusal);
         continue;
@@ -418,19 +419,20 @@ export class SubmissionQueue {
   }
 
   /** Looks again at what was good when it was handed over. @returns Why the kernel must not get it. */
-  #judge(operation: Operation): Error | undefined {
+  #judge(operation: Operation, isHere: boolean): Error | undefined {
     operation.state = 'judged';
     if (operation.isStale) return errnoException(-ERRNO.EBADF, operation.syscall);
     if (operation.isAborted) return operation.abortError;
     // Its memory may have been transferred while it waited.
-    return operation.isDetached ? detachedView('buffer') : this.#substitute(operation);
+    return operation.isDetached ? detachedView('buffer') : this.#substitute(operation, isHere);
   }
 
   #bounces: boolean | undefined;
   /** Has the kernel given other memory, where the caller's may go away. @returns Why that cannot be. */
-  #substitute(operation: Operation): Error | undefined {
+  #substitute(operation: Operation, isHere: boolean): Error | undefined {
     this.#bounces ??= bounces(this.#kernel);
-    if (!this.#bounces || operation.substitute !== undefined || !needsBounce(operation)) return undefined;
+    if (!this.#bounces || operation.substitute !== undefined || !needsBounce(operation, isHere))
+      return undefined;
     try {
       operation.substitute = new BounceCopy(this.#kernel.memory, operation);
       return undefined;
