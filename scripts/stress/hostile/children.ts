@@ -1,5 +1,7 @@
 /** Children that run programs: how one is started, watched, and what became of it. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -36,16 +38,26 @@ export interface Ended {
   readonly release: string | undefined;
 }
 
-const running = new Set<ChildProcess>();
+/** Children, and the folders that their files are in: one that dies cannot remove its own. */
+const running = new Map<ChildProcess, string>();
 process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
+  for (const [child, folder] of running) {
+    child.kill('SIGKILL');
+    removeFolder(folder);
+  }
 });
+
+function removeFolder(folder: string): void {
+  // A child that was killed a moment ago may still make a file.
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+}
 
 export function runChild(
   task: Task,
   { node, addon, script, silentMs = SILENT_MS }: ChildOptions,
 ): Promise<Ended> {
   const path = script ?? fileURLToPath(new URL('./child.js', import.meta.url));
+  const directory = mkdtempSync(join(task.directory, 'kaio-hostile-'));
   const child = spawn(
     'sh',
     [
@@ -57,14 +69,18 @@ export function runChild(
       // They are looked at all the same.
       '--no-warnings',
       path,
-      JSON.stringify({ ...task, source: 'from' in task.source ? task.source : { programs: [], times: 0 } }),
+      JSON.stringify({
+        ...task,
+        directory,
+        source: 'from' in task.source ? task.source : { programs: [], times: 0 },
+      }),
     ],
     {
       stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
       env: { ...process.env, KAIO_BACKEND: task.backend, ...(addon ? {} : { KAIO_ADDON: '0' }) },
     },
   );
-  running.add(child);
+  running.set(child, directory);
   // Programs are too long for an argument.
   child.stdin!.on('error', () => {});
   child.stdin!.end('from' in task.source ? '' : JSON.stringify(task.source));
@@ -102,6 +118,7 @@ export function runChild(
       clearTimeout(timer);
       lines.close();
       running.delete(child);
+      removeFolder(directory);
       if (wrong === undefined && (code !== 0 || signal !== null)) {
         const words = output.split('\n').find((line) => LAST_WORDS.test(line)) ?? '';
         wrong = isSilent

@@ -210,5 +210,7 @@ async function main(): Promise<void> {
   if (findings.size > 0) process.exitCode = 1;
 }
 
+// Its children and their folders go with it.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
 if (values.replay !== undefined) await replay(values.replay);
 else await (values.programs === undefined ? main() : rerun(values.programs));

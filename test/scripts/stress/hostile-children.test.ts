@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -75,6 +75,13 @@ describe.runIf(process.platform === 'linux')('runChild', () => {
     });
     expect((await instead('process.exit(3);')).wrong).toMatch('died: exit code 3');
     expect((await instead('for (;;);', 500)).wrong).toMatch('event loop is held');
+  });
+
+  it('leaves no folder of a child behind, however that ends', async () => {
+    const makes =
+      "const { mkdirSync } = await import('node:fs'); mkdirSync(JSON.parse(process.argv[2]).directory + '/made');";
+    expect((await instead(`${makes} process.abort();`)).wrong).toMatch('died: SIGABRT');
+    expect(readdirSync(directory).filter((name) => name.startsWith('kaio-hostile-'))).toEqual([]);
   });
 
   it('tells what an uncaught error was', async () => {
