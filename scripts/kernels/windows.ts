@@ -21,12 +21,12 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { EXECUTORS } from '../../src/emulated/index.ts';
 import type { Report } from '../../test/conformance/index.ts';
+import { packageRoot } from '../package-root.ts';
 
 const NODE_LINE = 20;
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const ROOT = `${packageRoot()}/`;
 const CACHE = join(process.env.KAIO_CACHE || join(tmpdir(), 'kaio-cache'), 'windows');
 const WINE = '/usr/lib/wine/wine64';
 const WINESERVER = '/usr/lib/wine/wineserver64';

@@ -4,11 +4,10 @@
  * It knows nothing of the AioContext above it, so that a context dropped without `close()` can be collected while
  * its requests still settle.
  */
-import { EFD_CLOEXEC, EFD_NONBLOCK, IOCB_FLAG_RESFD } from '../abi/constants.ts';
+import { IOCB_FLAG_RESFD } from '../abi/constants.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { errnoException } from '../errors.ts';
-import type { AioContextId, AioKernel, EventfdWatcher } from '../kernel/aio-kernel.ts';
-import { CalledRing } from '../kernel/called-ring.ts';
+import type { AioKernel } from '../kernel/aio-kernel.ts';
 import { detachedView } from '../validate.ts';
 import { AbortListeners } from './abort-listeners.ts';
 import { Batch } from './batch.ts';
@@ -17,6 +16,7 @@ import { submitChannel } from './channels.ts';
 import { CompletionForecast } from './completion-forecast.ts';
 import { InFlight } from './in-flight.ts';
 import { IocbSlab } from './iocb-slab.ts';
+import { KernelContext } from './kernel-context.ts';
 import type { Operation } from './operation.ts';
 import { OperationQueue } from './operation-queue.ts';
 import { PollForecast } from './poll-forecast.ts';
@@ -56,9 +56,7 @@ export class SubmissionQueue {
   readonly queueDepth: number;
   readonly counters: Counters;
   readonly #kernel: AioKernel;
-  readonly #ctx: AioContextId;
-  readonly #eventfd: number;
-  readonly #watcher: EventfdWatcher;
+  readonly #context: KernelContext;
   readonly #place: SubmitPlace;
   readonly #slab: IocbSlab;
   readonly #inFlight: InFlight;
@@ -90,24 +88,17 @@ export class SubmissionQueue {
     this.counters = new Counters(latency);
     this.#kernel = kernel;
     this.queueDepth = queueDepth;
-    const undo: (() => void)[] = [];
+    this.#context = new KernelContext(kernel, queueDepth, () => this.#wake());
+    const { ring, isMapped, id } = this.#context;
     try {
-      this.#eventfd = newEventfd(kernel);
-      undo.push(() => kernel.close(this.#eventfd));
-      this.#ctx = newContext(kernel, queueDepth);
-      undo.push(() => giveUp(kernel, this.#ctx));
       this.#slab = new IocbSlab(kernel.memory, queueDepth);
       this.#batch = new Batch(kernel.memory, this.#slab);
-      const mapped = kernel.mapRing(this.#ctx);
-      const ring = mapped ?? new CalledRing(kernel, this.#ctx, queueDepth);
       this.#inFlight = new InFlight(kernel, ring, queueDepth, this.counters, () => this.#silentWatch.found());
       // A look must not cost a system call.
-      if (busyPoll && kernel.completesAside === true && mapped !== undefined) this.#poll = new PollForecast();
-      this.#watcher = kernel.watch(this.#eventfd, () => this.#wake());
-      undo.push(() => this.#watcher.close());
-      this.#place = new SubmitPlace(kernel, this.#ctx, this.#slab, submitThread);
+      if (busyPoll && kernel.completesAside === true && isMapped) this.#poll = new PollForecast();
+      this.#place = new SubmitPlace(kernel, id, this.#slab, submitThread);
     } catch (error) {
-      for (const step of undo.reverse()) step();
+      this.#context.giveUp();
       throw error;
     }
   }
@@ -154,7 +145,7 @@ export class SubmissionQueue {
   }
 
   #cancel(operation: Operation): void {
-    const answer = this.#kernel.io_cancel(this.#ctx, this.#slab.addressOf(operation.slot), 0);
+    const answer = this.#kernel.io_cancel(this.#context.id, this.#slab.addressOf(operation.slot), 0);
     // Reads, writes and syncs are not cancellable on Linux: their event settles them with the truth.
     operation.cancelled = answer === -ERRNO.EINPROGRESS || answer === 0;
   }
@@ -184,13 +175,11 @@ export class SubmissionQueue {
       try {
         await this.#place.close();
       } finally {
-        this.#watcher.close();
         this.#turn.stop();
-        this.#kernel.close(this.#eventfd);
+        this.#context.shut();
       }
     }
-    const answer = await this.#kernel.destroyInBackground(this.#ctx);
-    if (answer < 0) throw errnoException(answer, 'io_destroy');
+    await this.#context.destroy();
   }
   /** Nothing but the kernel's context is left. */
   #isShut = false;
@@ -303,7 +292,7 @@ export class SubmissionQueue {
   }
 
   #wake(): void {
-    this.#kernel.eventfd_read(this.#eventfd);
+    this.#context.takeSignal();
     this.#collect();
     this.#settle();
   }
@@ -363,8 +352,8 @@ export class SubmissionQueue {
     // The end of this turn is soon enough: until then a next request may come.
     if (!busy && this.#mayKeepAlive && this.#turn.isUnderWay) return;
     this.#referenced = busy;
-    if (busy) this.#watcher.ref();
-    else this.#watcher.unref();
+    if (busy) this.#context.watcher.ref();
+    else this.#context.watcher.unref();
   }
 
   /**
@@ -411,7 +400,7 @@ export class SubmissionQueue {
         operation.position,
         operation.rw_flags,
         operation.isSilent ? 0 : IOCB_FLAG_RESFD,
-        this.#eventfd,
+        this.#context.eventfd,
         data,
       );
       batch.add(slot, operation.byteLength);
@@ -502,42 +491,4 @@ export class SubmissionQueue {
     if (ended > 0) this.#outOfSlots = false;
     return ended;
   }
-}
-
-/** @throws AioError. */
-function newEventfd(kernel: AioKernel): number {
-  const eventfd = kernel.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (eventfd >= 0) return eventfd;
-  const help =
-    eventfd === -ERRNO.ENOSYS ? { help: 'AioContext needs IOCB_FLAG_RESFD; the six calls do not' } : {};
-  throw errnoException(eventfd, 'eventfd', help);
-}
-
-/** @throws AioError. */
-function newContext(kernel: AioKernel, queueDepth: number): AioContextId {
-  const ctxp = new BigUint64Array(1);
-  const answer = kernel.io_setup(queueDepth, kernel.memory.addressOf(ctxp));
-  if (answer >= 0) return Number(ctxp[0]);
-  const help = answer === -ERRNO.EAGAIN ? { help: quotaHelp(kernel, queueDepth) } : {};
-  throw errnoException(answer, 'io_setup', help);
-}
-
-/** Destroys a context that nobody came to know. */
-function giveUp(kernel: AioKernel, ctx: AioContextId): void {
-  kernel.destroyInBackground(ctx).then(
-    (answer) => {
-      if (answer < 0) process.emitWarning(errnoException(answer, 'io_destroy'));
-    },
-    (error: unknown) => process.emitWarning(error instanceof Error ? error : String(error)),
-  );
-}
-
-function quotaHelp(kernel: AioKernel, wanted: number): string {
-  const { limits } = kernel;
-  const nr = limits.aio_nr();
-  const max = limits.aio_max_nr();
-  return (
-    `${wanted} requests were asked for, aio-nr is ${nr} of aio-max-nr ${max}: ` +
-    `raise it with sysctl -w fs.aio-max-nr=${Math.max(max * 2, nr + wanted)}, or ask for a smaller queueDepth`
-  );
 }
