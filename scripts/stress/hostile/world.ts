@@ -121,6 +121,8 @@ export class World {
     await this.keeper.read(buffer, { position: 0 });
     await Promise.all(this.contexts.map((context) => context.read(this.files.buffered, buffer, 0)));
     await new AioContext({ kernel: this.kernel, queueDepth: 1, submitThread: true }).close();
+    // The probe's context, whose end nobody waits for.
+    await this.kernel.settled();
   }
 
   /** Bytes by which memory misses the start of a page. */
