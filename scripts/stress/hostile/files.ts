@@ -15,6 +15,7 @@ import { type AioContext, type AioFile, open } from '../../../src/index.ts';
 import type { Opening } from './program.ts';
 
 export const FILE_BYTES = 1 << 20;
+const PAGE_BYTES = 4096;
 const CELL_BYTES = 512;
 const { O_RDONLY, O_RDWR } = constants;
 const O_DIRECT: number | undefined = constants.O_DIRECT;
@@ -195,4 +196,10 @@ export class Files {
     for (const fd of [this.buffered, this.direct, this.writtenBuffered, this.writtenDirect]) closeSync(fd);
     rmSync(this.directory, { recursive: true, force: true });
   }
+}
+
+/** Where in the file, such that the file does not grow. */
+export function positionFor(page: number, bytes: number, write: boolean): number {
+  const position = (page * PAGE_BYTES) % FILE_BYTES;
+  return write ? Math.min(position, Math.floor((FILE_BYTES - bytes) / PAGE_BYTES) * PAGE_BYTES) : position;
 }

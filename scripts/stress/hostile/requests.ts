@@ -39,7 +39,7 @@ export interface Request {
 }
 
 export function bytesOf({ parts }: Request): number {
-  return parts.reduce((sum, { range }) => sum + (range.to - range.from), 0);
+  return bytesOfParts(parts);
 }
 
 function overlaps(one: Part, other: Part): boolean {
@@ -186,4 +186,9 @@ export function nameOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code } = error as { code?: unknown };
   return `${error.name}${typeof code === 'string' ? ` ${code}` : ''}: ${error.message}`;
+}
+
+/** @returns How many bytes the parts of a memory are. */
+export function bytesOfParts(parts: readonly Part[]): number {
+  return parts.reduce((sum, { range }) => sum + (range.to - range.from), 0);
 }

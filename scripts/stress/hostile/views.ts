@@ -183,3 +183,23 @@ export function makeSignal(signal: AbortSignal, lie: SignalLie | undefined): Abo
       return signal;
   }
 }
+
+/** The same object, whose properties are something else from the second question on. */
+export function changing<T extends object>(object: T): T {
+  for (const [name, { value, get, set }] of Object.entries(Object.getOwnPropertyDescriptors(object))) {
+    // It changes already.
+    if (set !== undefined) continue;
+    let questions = 0;
+    const ask = (): unknown => {
+      if (questions++ > 0) return 'nonsense';
+      return get === undefined ? (value as unknown) : (get.call(object) as unknown);
+    };
+    Object.defineProperty(object, name, { configurable: true, enumerable: true, get: ask, set: () => {} });
+  }
+  return object;
+}
+
+/** What looks like no view at all. */
+export function isOdd({ lie }: ViewShape): boolean {
+  return lie === 'proxy' || lie === 'no prototype' || lie === "another's prototype";
+}
