@@ -90,7 +90,7 @@ export class FileSteps {
         await file.close();
         return;
       }
-      this.#files[index] = {
+      const adopting: OwnFile = {
         file,
         opening: 'buffered',
         adopted: own,
@@ -98,6 +98,8 @@ export class FileSteps {
         moves: 0,
         isClosed: false,
       };
+      this.#files[index] = adopting;
+      own.adopters.push(adopting);
     } catch (error) {
       this.#course.complain(this.#course.faultOf(error));
     }
