@@ -23,6 +23,7 @@ const BY_DESIGN = [
   'Resizable buffers are refused with `ERR_INVALID_ARG_VALUE`: the kernel could be left writing to memory that is gone.',
   '`readableWebStream()` is always a byte stream, as from Node.js 24 on.',
   'Errors of the kernel are `AioError`s with the `code`, `errno` and `syscall` that FileHandle has; `cause` has what the kernel said.',
+  '`close()` ends write streams that have ended or failed with `autoClose: false`, and lines that somebody waits for: those of FileHandle wait for ever.',
   'An AioFile that is dropped without `close()` is closed with a warning, on every version of Node.js.',
 ];
 

@@ -5,7 +5,7 @@
  *     npm run fuzz:hostile -- --steps 1000000 --backend native|emulated --addon|--no-addon [--node PATH] [--seed S] [--lanes N]
  *         [--without KIND]... [--directory DIR] [--save DIR] [--shrink-seconds 60] [--most 10] [--replay FILE] [--programs FROM-TO]
  *
- * A finding is shrunk, and printed as a program. `--without` leaves a kind of step, trick, view or memory out (the names in
+ * A finding is shrunk, and printed as a program; with `--shrink-seconds 0` it is only told. `--without` leaves a kind of step, trick, view or memory out (the names in
  * program.ts), or a whole sort (arbitraries.ts), or a complaint (world.ts), for a finding that swamps the rest. Exit code 1 when
  * anything was found.
  */
@@ -99,6 +99,8 @@ async function judge(ended: Ended, executor: ExecutorName): Promise<void> {
   console.log(
     `\nfound by program ${at} of seed ${seed}${executor === 'threadpool' ? '' : ` (${executor})`}: ${wrong}`,
   );
+  const shrinkSeconds = Number(values['shrink-seconds']);
+  if (shrinkSeconds === 0) return;
   // What is found by a look at everything may be the work of any program since the last.
   for (let index = at; index >= since && index >= 0; index--) {
     const candidate = programOf(arbitrary, seed, index);
@@ -112,7 +114,7 @@ async function judge(ended: Ended, executor: ExecutorName): Promise<void> {
         const { wrong: found } = await alone(one, executor);
         return found !== undefined && kindOf(found) === shown;
       },
-      Number(values['shrink-seconds']),
+      shrinkSeconds,
     );
     findings.set(kind, { ...finding, program: small, isAlone: true });
     await show(kind, small, again, executor);
