@@ -5,9 +5,9 @@
  *     npm run fuzz:hostile -- --steps 1000000 --backend native|emulated --addon|--no-addon [--node PATH] [--seed S] [--lanes N]
  *         [--without KIND]... [--directory DIR] [--save DIR] [--shrink-seconds 60] [--most 10] [--replay FILE] [--programs FROM-TO]
  *
- * A finding is shrunk, and printed as a program; with `--shrink-seconds 0` it is only told. `--without` leaves a kind of step, trick, view or memory out (the names in
- * program.ts), or a whole sort (arbitraries.ts), or a complaint (world.ts), for a finding that swamps the rest. Exit code 1 when
- * anything was found.
+ * A finding is shrunk, and printed as a program; with `--shrink-seconds 0` it is only told. `--without` leaves a kind of step, trick,
+ * view or memory out (the names in program.ts), or a whole sort (arbitraries.ts), or a complaint (world.ts), for a finding that swamps
+ * the rest. Exit code 1 when anything was found.
  */
 import { randomInt } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
