@@ -6,12 +6,14 @@ import type { Interface } from 'node:readline';
 import type { ReadableStream } from 'node:stream/web';
 import type { AioContext } from '../context/aio-context.ts';
 import { AioError } from '../errors.ts';
+import { isArrayBufferView } from '../intrinsics.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
 import { readline } from '../lazy-builtins.ts';
 import { type Alignment, alignedBuffer, UNALIGNED } from '../memory/aligned.ts';
-import { type Extent, extentOf, extentOfOwn } from '../memory/extent.ts';
+import { bytesOf, type Extent, extentOf, extentOfOwn } from '../memory/extent.ts';
 import type { Pins } from '../memory/pins.ts';
-import { outOfRange } from '../validate.ts';
+import { Substitutes } from '../memory/substitutes.ts';
+import { detachedView, outOfRange } from '../validate.ts';
 import { Activity } from './activity.ts';
 import { Cursor } from './cursor.ts';
 import type { HostHandle } from './descriptor-handle.ts';
@@ -205,8 +207,9 @@ export class AioFile extends EventEmitter {
         const { refused, buffer } = wanted;
         refuseLengthThatKills(refused);
         return this.#during('read', async () => {
-          const result = await this.#refused<FileReadResult<NodeJS.ArrayBufferView>>('read', refused);
-          return buffer === undefined ? result : readResult(result.bytesRead, buffer as never);
+          if (buffer === undefined)
+            return this.#refused<FileReadResult<NodeJS.ArrayBufferView>>('read', refused);
+          return readResult(await this.#refusedTransfer('read', refused), buffer as never);
         });
       }
       // Reading them may have closed it.
@@ -250,10 +253,9 @@ export class AioFile extends EventEmitter {
       if ('refused' in wanted) {
         const { refused } = wanted;
         if (typeof buffer !== 'string') refuseLengthThatKills(refused);
-        return this.#during('write', async () => {
-          const { bytesWritten } = await this.#refused<AioWriteResult<never>>('write', refused);
-          return writeResult(bytesWritten, buffer);
-        });
+        return this.#during('write', async () =>
+          writeResult(await this.#refusedTransfer('write', refused), buffer),
+        );
       }
       // Reading them may have closed it.
       this.#refuseClosed('write');
@@ -279,8 +281,7 @@ export class AioFile extends EventEmitter {
       const refused =
         'refused' in wanted ? wanted.refused : wanted.extents.length === 0 ? [[], position] : undefined;
       if (refused !== undefined) {
-        const { bytesRead } = await this.#refused<{ bytesRead: number }>('readv', refused);
-        return readvResult(bytesRead, buffers);
+        return readvResult(await this.#refusedTransfer('readv', refused), buffers);
       }
       const { extents, position: place } = wanted as Exclude<typeof wanted, RefusedArguments>;
       const bytesRead = await this.#at(place, (at) => this.#io.readv(extents, at));
@@ -296,8 +297,7 @@ export class AioFile extends EventEmitter {
     return this.#during('writev', async () => {
       const wanted = vectorArguments([buffers, position], this.#pins);
       if ('refused' in wanted) {
-        const { bytesWritten } = await this.#refused<{ bytesWritten: number }>('writev', wanted.refused);
-        return writevResult(bytesWritten, buffers);
+        return writevResult(await this.#refusedTransfer('writev', wanted.refused), buffers);
       }
       const { extents } = wanted;
       if (extents.length === 0) return writevResult(0, buffers);
@@ -376,7 +376,9 @@ export class AioFile extends EventEmitter {
       const wanted = fileArguments(options);
       const chunks = wanted === undefined ? undefined : chunksOf(data, wanted.encoding, this.#pins);
       if (wanted === undefined || chunks === undefined) {
-        await this.#refused('writeFile', [data, options]);
+        // A copy: the host keeps no memory in its place.
+        const copy = isArrayBufferView(data) ? bytesOf(extentOf('data', data)).slice() : data;
+        await this.#refused('writeFile', [copy, options]);
         return;
       }
       const { signal } = wanted;
@@ -533,6 +535,31 @@ export class AioFile extends EventEmitter {
     return (this.#handle[method] as Refusal).apply(this.#handle, args as never[]) as Promise<T>;
   }
 
+  /** The same for transfers. The host keeps no memory in its place, so it gets memory of ours. @returns The count. */
+  async #refusedTransfer(
+    method: 'read' | 'write' | 'readv' | 'writev',
+    [first, ...rest]: readonly unknown[],
+  ): Promise<number> {
+    const reads = method === 'read' || method === 'readv';
+    const { memory } = this.#context.kernel;
+    const substitutes = new Substitutes((one) => memory.addressOf(one), reads);
+    const standIn = (view: unknown): unknown =>
+      isArrayBufferView(view) ? substitutes.add(extentOfOwn(view as Uint8Array)) : view;
+    try {
+      const given = Array.isArray(first) ? first.map(standIn) : standIn(first);
+      const result = await this.#refused<{ bytesRead?: number; bytesWritten?: number }>(method, [
+        given,
+        ...rest,
+      ]);
+      const count = result.bytesRead ?? result.bytesWritten ?? 0;
+      const from = method === 'read' ? offsetAmong(rest) : 0;
+      if (!substitutes.deliver(count, from)) throw detachedView('buffer');
+      return count;
+    } finally {
+      substitutes.release();
+    }
+  }
+
   /** At a place, or at the cursor: ours, or else the descriptor's own. */
   #at(place: number | null, transfer: (position: number | null) => Promise<number>): Promise<number> {
     if (place !== null || this.#cursor === undefined) return transfer(place);
@@ -589,6 +616,13 @@ export class AioFile extends EventEmitter {
     const { length } = this.alignment;
     return alignedBuffer(Math.ceil(bytes / length) * length);
   }
+}
+
+/** Where in its buffer a transfer begins, by the arguments that follow the buffer. */
+function offsetAmong([second]: readonly unknown[]): number {
+  const offset =
+    typeof second === 'object' && second !== null ? (second as { offset?: unknown }).offset : second;
+  return typeof offset === 'number' ? offset : 0;
 }
 
 function invalidState(message: string): Error {

@@ -25,7 +25,10 @@ export interface TransferArguments {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Arguments that the host's FileHandle is to judge: those of the caller, each read once, its view one that says what it is. */
+/**
+ * Arguments that the host's FileHandle is to judge: those of the caller, each read once. Views of his stand first, alone or in an array,
+ * as ones that say what they are.
+ */
 export interface RefusedArguments {
   readonly refused: readonly unknown[];
   /** What the view stands for. */

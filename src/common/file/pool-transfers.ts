@@ -5,18 +5,13 @@
  * kept in its place until they have done; where nothing can, they get memory of ours.
  */
 import { readvSync } from 'node:fs';
-import { isShared } from '../intrinsics.ts';
 import type { Memory } from '../kernel/aio-kernel.ts';
 import type { DescriptorCalls } from '../kernel/kernel-files.ts';
-import { type Bounce, bouncePool } from '../memory/bounce-pool.ts';
 import { bytesOf, type Extent, isGone, isLost } from '../memory/extent.ts';
-import { isPageAligned } from '../memory/page-aligned.ts';
 import type { Pins } from '../memory/pins.ts';
+import { Substitutes } from '../memory/substitutes.ts';
 import { detachedView } from '../validate.ts';
 import { refuseStale, type TransferFile } from './file-transfer.ts';
-
-/** Where O_DIRECT is judged, a copy lies in its page as the original does. */
-const PAGE_BYTES = 4096;
 
 export class PoolTransfers {
   readonly #calls: DescriptorCalls;
@@ -106,39 +101,13 @@ export class PoolTransfers {
     reads: boolean,
     move: (views: Uint8Array[]) => Promise<number>,
   ): Promise<number> {
-    const chunks: Bounce[] = [];
+    const substitutes = new Substitutes((memory) => this.#memory.addressOf(memory), reads);
     try {
-      const views = extents.map((extent) => this.#substitute(extent, reads, chunks));
-      const count = await move(views);
-      if (reads) deliver(extents, views, count);
+      const count = await move(extents.map((extent) => substitutes.add(extent)));
+      if (!substitutes.deliver(count)) throw detachedView('buffer');
       return count;
     } finally {
-      for (const chunk of chunks) bouncePool.give(chunk);
+      substitutes.release();
     }
   }
-
-  /** Memory that stays: the caller's, if that cannot be given away, else ours. */
-  #substitute(extent: Extent, reads: boolean, chunks: Bounce[]): Uint8Array {
-    const own = bytesOf(extent);
-    if (extent.length === 0 || isPageAligned(extent.memory) || isShared(extent.memory)) return own;
-    const at = (this.#memory.addressOf(extent.memory) + extent.start) % PAGE_BYTES;
-    const chunk = bouncePool.take(at + extent.length);
-    chunks.push(chunk);
-    const bytes = chunk.bytes.subarray(at, at + extent.length);
-    if (!reads) bytes.set(own);
-    return bytes;
-  }
-}
-
-/** Hands out what was read. @throws TypeError where memory that was to get it has been given away meanwhile. */
-function deliver(extents: readonly Extent[], views: readonly Uint8Array[], count: number): void {
-  let left = count;
-  extents.forEach((extent, index) => {
-    const part = Math.min(left, extent.length);
-    if (part === 0) return;
-    if (isGone(extent)) throw detachedView('buffer');
-    const view = views[index]!;
-    if (view.buffer !== extent.memory) bytesOf(extent).set(view.subarray(0, part));
-    left -= part;
-  });
 }

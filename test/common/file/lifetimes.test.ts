@@ -141,6 +141,32 @@ for (const { name, missing } of KERNELS) {
       await file.close();
     });
 
+    it('keeps the rule where Node.js does the transfer, because it takes what we do not', async () => {
+      const file = await opened(path(Buffer.alloc(MIB, 7)));
+      for (let round = 0; round < 10; round++) {
+        const buffer = new ArrayBuffer(MIB);
+        // FileHandle looks at no signal.
+        const odd = { offset: 8, position: 0, signal: {} } as never;
+        const reading = outcome(file.read(new Uint8Array(buffer), odd));
+        if (round < 5) {
+          const owner = new Uint8Array(structuredClone(buffer, { transfer: [buffer] })).fill(1);
+          assert.equal(await reading, 'ERR_INVALID_ARG_VALUE');
+          assert.ok(owner.every((byte) => byte === 1));
+        } else {
+          assert.equal(((await reading) as { bytesRead: number }).bytesRead, MIB - 8);
+          assert.ok(new Uint8Array(buffer).every((byte, index) => byte === (index < 8 ? 0 : 7)));
+        }
+      }
+      const bytes = new ArrayBuffer(8);
+      const writing = file.write(new Uint8Array(bytes).fill(9), { position: 16, signal: {} } as never);
+      new Uint8Array(structuredClone(bytes, { transfer: [bytes] })).fill(1);
+      assert.equal((await writing).bytesWritten, 8);
+      const back = Buffer.alloc(8);
+      await file.read(back, { position: 16 });
+      assert.ok(back.every((byte) => byte === 9));
+      await file.close();
+    });
+
     it.each([
       ['buffered', { direct: false }],
       ['direct', { direct: 'prefer', unaligned: 'copy' }],
