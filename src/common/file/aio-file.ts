@@ -6,14 +6,12 @@ import type { Interface } from 'node:readline';
 import type { ReadableStream } from 'node:stream/web';
 import type { AioContext } from '../context/aio-context.ts';
 import { AioError } from '../errors.ts';
-import { isArrayBufferView } from '../intrinsics.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
 import { readline } from '../lazy-builtins.ts';
 import { type Alignment, alignedBuffer, UNALIGNED } from '../memory/aligned.ts';
-import { bytesOf, type Extent, extentOf, extentOfOwn } from '../memory/extent.ts';
+import { type Extent, extentOf, extentOfOwn } from '../memory/extent.ts';
 import type { Pins } from '../memory/pins.ts';
-import { Substitutes } from '../memory/substitutes.ts';
-import { detachedView, outOfRange } from '../validate.ts';
+import { outOfRange } from '../validate.ts';
 import { Activity } from './activity.ts';
 import { Cursor } from './cursor.ts';
 import type { HostHandle } from './descriptor-handle.ts';
@@ -30,6 +28,7 @@ import { FileIo } from './file-io.ts';
 import { throwIfAborted } from './file-requests.ts';
 import { type AioWriteResult, readResult, readvResult, writeResult, writevResult } from './file-results.ts';
 import { readStream, type StreamedFile, webStream, writeStream } from './file-streams.ts';
+import { type HostMethod, hostArguments } from './host-memory.ts';
 import { References } from './references.ts';
 import type { Route, Routing } from './routing.ts';
 import { CHUNK_BYTES, chunksOf, fully, inLanes } from './whole-transfers.ts';
@@ -209,7 +208,8 @@ export class AioFile extends EventEmitter {
         return this.#during('read', async () => {
           if (buffer === undefined)
             return this.#refused<FileReadResult<NodeJS.ArrayBufferView>>('read', refused);
-          return readResult(await this.#refusedTransfer('read', refused), buffer as never);
+          const { bytesRead } = await this.#refused<{ bytesRead: number }>('read', refused);
+          return readResult(bytesRead, buffer as never);
         });
       }
       // Reading them may have closed it.
@@ -253,9 +253,10 @@ export class AioFile extends EventEmitter {
       if ('refused' in wanted) {
         const { refused } = wanted;
         if (typeof buffer !== 'string') refuseLengthThatKills(refused);
-        return this.#during('write', async () =>
-          writeResult(await this.#refusedTransfer('write', refused), buffer),
-        );
+        return this.#during('write', async () => {
+          const { bytesWritten } = await this.#refused<{ bytesWritten: number }>('write', refused);
+          return writeResult(bytesWritten, buffer);
+        });
       }
       // Reading them may have closed it.
       this.#refuseClosed('write');
@@ -281,7 +282,8 @@ export class AioFile extends EventEmitter {
       const refused =
         'refused' in wanted ? wanted.refused : wanted.extents.length === 0 ? [[], position] : undefined;
       if (refused !== undefined) {
-        return readvResult(await this.#refusedTransfer('readv', refused), buffers);
+        const { bytesRead } = await this.#refused<{ bytesRead: number }>('readv', refused);
+        return readvResult(bytesRead, buffers);
       }
       const { extents, position: place } = wanted as Exclude<typeof wanted, RefusedArguments>;
       const bytesRead = await this.#at(place, (at) => this.#io.readv(extents, at));
@@ -297,7 +299,8 @@ export class AioFile extends EventEmitter {
     return this.#during('writev', async () => {
       const wanted = vectorArguments([buffers, position], this.#pins);
       if ('refused' in wanted) {
-        return writevResult(await this.#refusedTransfer('writev', wanted.refused), buffers);
+        const { bytesWritten } = await this.#refused<{ bytesWritten: number }>('writev', wanted.refused);
+        return writevResult(bytesWritten, buffers);
       }
       const { extents } = wanted;
       if (extents.length === 0) return writevResult(0, buffers);
@@ -376,9 +379,7 @@ export class AioFile extends EventEmitter {
       const wanted = fileArguments(options);
       const chunks = wanted === undefined ? undefined : chunksOf(data, wanted.encoding, this.#pins);
       if (wanted === undefined || chunks === undefined) {
-        // A copy: the host keeps no memory in its place.
-        const copy = isArrayBufferView(data) ? bytesOf(extentOf('data', data)).slice() : data;
-        await this.#refused('writeFile', [copy, options]);
+        await this.#refused('writeFile', [data, options]);
         return;
       }
       const { signal } = wanted;
@@ -527,36 +528,16 @@ export class AioFile extends EventEmitter {
     if (this.#isShut) throw Object.assign(new Error('file closed'), { code: 'EBADF', syscall });
   }
 
-  /** Lets the host say what is wrong with arguments; what it accepts, it does. */
-  #refused<T>(
-    method: 'read' | 'write' | 'readv' | 'writev' | 'readFile' | 'writeFile',
-    args: readonly unknown[],
-  ) {
-    return (this.#handle[method] as Refusal).apply(this.#handle, args as never[]) as Promise<T>;
-  }
-
-  /** The same for transfers. The host keeps no memory in its place, so it gets memory of ours. @returns The count. */
-  async #refusedTransfer(
-    method: 'read' | 'write' | 'readv' | 'writev',
-    [first, ...rest]: readonly unknown[],
-  ): Promise<number> {
-    const reads = method === 'read' || method === 'readv';
+  /** Lets the host say what is wrong with arguments; what it accepts, it does, with memory of ours. */
+  async #refused<T>(method: HostMethod, args: readonly unknown[]): Promise<T> {
     const { memory } = this.#context.kernel;
-    const substitutes = new Substitutes((one) => memory.addressOf(one), reads);
-    const standIn = (view: unknown): unknown =>
-      isArrayBufferView(view) ? substitutes.add(extentOfOwn(view as Uint8Array)) : view;
+    const given = hostArguments(method, args, (one) => memory.addressOf(one));
     try {
-      const given = Array.isArray(first) ? first.map(standIn) : standIn(first);
-      const result = await this.#refused<{ bytesRead?: number; bytesWritten?: number }>(method, [
-        given,
-        ...rest,
-      ]);
-      const count = result.bytesRead ?? result.bytesWritten ?? 0;
-      const from = method === 'read' ? offsetAmong(rest) : 0;
-      if (!substitutes.deliver(count, from)) throw detachedView('buffer');
-      return count;
+      const answer = await (this.#handle[method] as Refusal).apply(this.#handle, given.args as never[]);
+      given.deliver((answer as { bytesRead?: number } | undefined)?.bytesRead ?? 0);
+      return answer as T;
     } finally {
-      substitutes.release();
+      given.release();
     }
   }
 
@@ -616,13 +597,6 @@ export class AioFile extends EventEmitter {
     const { length } = this.alignment;
     return alignedBuffer(Math.ceil(bytes / length) * length);
   }
-}
-
-/** Where in its buffer a transfer begins, by the arguments that follow the buffer. */
-function offsetAmong([second]: readonly unknown[]): number {
-  const offset =
-    typeof second === 'object' && second !== null ? (second as { offset?: unknown }).offset : second;
-  return typeof offset === 'number' ? offset : 0;
 }
 
 function invalidState(message: string): Error {

@@ -5,8 +5,8 @@
  * Node.js throws for it. Either way each property is read once, and a view says what the engine knows of it.
  */
 
-import { bufferOf, isAbortSignal, isArrayBufferView, isDetached } from '../intrinsics.ts';
-import { bytesOf, type Extent, extentOf, extentOfOwn, partOf } from '../memory/extent.ts';
+import { isAbortSignal, isArrayBufferView } from '../intrinsics.ts';
+import { type Extent, extentOf, extentOfOwn, partOf } from '../memory/extent.ts';
 import type { Pins } from '../memory/pins.ts';
 import { invalidArgType, outOfRange } from '../validate.ts';
 
@@ -25,10 +25,7 @@ export interface TransferArguments {
   readonly signal: AbortSignal | undefined;
 }
 
-/**
- * Arguments that the host's FileHandle is to judge: those of the caller, each read once. Views of his stand first, alone or in an array,
- * as ones that say what they are.
- */
+/** Arguments that the host's FileHandle is to judge: those of the caller, each read once. Views of his stand first, alone or in an array. */
 export interface RefusedArguments {
   readonly refused: readonly unknown[];
   /** What the view stands for. */
@@ -77,13 +74,6 @@ function transfer(
   return { buffer, extent, position: place, signal };
 }
 
-/** A view over the same bytes that tells the truth of itself. */
-function honest(view: unknown): unknown {
-  if (!isArrayBufferView(view)) return view;
-  // To the host, memory that is gone is memory of no length.
-  return isDetached(bufferOf(view)) ? new Uint8Array(0) : bytesOf(extentOf('buffer', view));
-}
-
 function withOptions(
   buffer: NodeJS.ArrayBufferView,
   { offset, length, position, signal }: Loose,
@@ -91,7 +81,7 @@ function withOptions(
 ): TransferArguments | RefusedArguments {
   return (
     transfer(buffer, offset, length, position, signal, pins) ?? {
-      refused: [honest(buffer), { offset, length, position }],
+      refused: [buffer, { offset, length, position }],
       buffer,
     }
   );
@@ -107,7 +97,7 @@ export function readArguments(
     if (isObject(second)) return withOptions(first, second, pins);
     return (
       transfer(first, second, third, fourth, undefined, pins) ?? {
-        refused: [honest(first), ...args.slice(1)],
+        refused: [first, ...args.slice(1)],
         buffer: first,
       }
     );
@@ -140,7 +130,7 @@ export function writeArguments(
   const position = typeof fourth === 'number' ? fourth : null;
   return (
     transfer(first, second, length, position, undefined, pins) ?? {
-      refused: [honest(first), ...args.slice(1)],
+      refused: [first, ...args.slice(1)],
       buffer: first,
     }
   );
@@ -155,7 +145,7 @@ export function vectorArguments(
   // Each element once, holes too: an array may have methods of its owner's.
   const views = Array.from({ length: buffers.length }, (_, index) => buffers[index] as unknown);
   const place = typeof position === 'number' ? placeOf(position) : null;
-  if (place === undefined || !views.every(isView)) return { refused: [views.map(honest), position] };
+  if (place === undefined || !views.every(isView)) return { refused: [views, position] };
   return { extents: views.map((view) => extentOf('buffers', view, pins)), position: place };
 }
 

@@ -118,6 +118,8 @@ export class FileIo {
   }
 
   async readv(extents: readonly Extent[], position: number | null): Promise<number> {
+    // Since it was handed over, others have had the cursor.
+    if (extents.some(isGone)) throw detachedView('buffers');
     const requests = this.#requests;
     if (requests.mustReadNow(extents)) {
       return this.#direct === undefined || position === null
@@ -137,6 +139,7 @@ export class FileIo {
   }
 
   async writev(extents: readonly Extent[], position: number | null): Promise<number> {
+    if (extents.some(isGone)) throw detachedView('buffers');
     const requests = this.#requests;
     if (position === null || this.#routing.write === 'threadpool' || extents.length > UIO_MAXIOV) {
       const reason = position === null ? 'position of the descriptor' : undefined;

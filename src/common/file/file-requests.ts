@@ -157,6 +157,7 @@ export class FileRequests {
     let done = 0;
     for (const extent of extents) {
       if (extent.length === 0) continue;
+      if (isGone(extent)) throw detachedView('buffers');
       const moved = await move(extent, position + done);
       done += moved;
       if (moved < extent.length) break;

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, it } from 'vitest';
+import type { AioFile } from '../../../src/common/file/aio-file.ts';
+import { hostArguments } from '../../../src/common/file/host-memory.ts';
+import { open } from '../../../src/open.ts';
+import { KERNELS } from '../../support/kernels.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'kaio-host-memory-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+const path = join(directory, 'file');
+const CONTENT = Buffer.alloc(4096, 'x');
+
+/** No signal to kaio, and nothing at all to the host's file, which does what is asked. */
+const signal = Object.create(AbortSignal.prototype) as AbortSignal;
+
+const READS: readonly [string, (file: AioFile, bytes: Uint8Array) => Promise<{ bytesRead: number }>][] = [
+  ['read()', (file, bytes) => file.read(bytes, { position: 0, signal })],
+  ['readv()', (file, bytes) => file.readv([bytes.subarray(0, 512), bytes.subarray(512)], -2)],
+];
+
+for (const { name: backend, missing } of KERNELS) {
+  describe.skipIf(missing !== undefined)(`what the host accepts and kaio does not read, ${backend}`, () => {
+    const at = (flags: string) => open(path, flags, 0o666, { backend });
+
+    for (const [name, read] of READS) {
+      it(`${name} never writes into memory that was given away`, async () => {
+        writeFileSync(path, CONTENT);
+        await using file = await at('r');
+        const bytes = new Uint8Array(1024);
+        const outcome = read(file, bytes);
+        const given = structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+        await assert.rejects(outcome, { code: 'ERR_INVALID_ARG_VALUE' });
+        assert.deepEqual(new Uint8Array(given), new Uint8Array(1024));
+      });
+
+      it(`${name} brings the bytes otherwise`, async () => {
+        writeFileSync(path, CONTENT);
+        await using file = await at('r');
+        const bytes = new Uint8Array(1024);
+        assert.equal((await read(file, bytes)).bytesRead, 1024);
+        assert.deepEqual(Buffer.from(bytes), CONTENT.subarray(0, 1024));
+      });
+    }
+
+    it('vectors at the cursor whose memory has gone meanwhile are refused with a code', async () => {
+      writeFileSync(path, CONTENT);
+      await using file = await at('r+');
+      for (const method of ['readv', 'writev'] as const) {
+        const bytes = new Uint8Array(1024);
+        const outcome = file[method]([bytes]);
+        structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+        await assert.rejects(outcome as Promise<unknown>, { code: 'ERR_INVALID_ARG_VALUE' });
+      }
+    });
+
+    it('write() and writeFile() write what was there when they were called', async () => {
+      writeFileSync(path, '');
+      await using file = await at('r+');
+      const bytes = new Uint8Array(4).fill(97);
+      const written = file.write(bytes, { position: 0, signal });
+      new Uint8Array(structuredClone(bytes.buffer, { transfer: [bytes.buffer] })).fill(98);
+      assert.equal((await written).bytesWritten, 4);
+      const more = Buffer.from('more');
+      // An empty encoding is one to the host.
+      const whole = file.writeFile(more, { encoding: '' });
+      more.fill('!');
+      await whole;
+      assert.match(readFileSync(path, 'latin1'), /more$|^more/);
+      assert.doesNotMatch(readFileSync(path, 'latin1'), /[b!]/);
+    });
+  });
+}
+
+describe('hostArguments()', () => {
+  it('hands out what was read, where that belongs, and nothing else', () => {
+    const bytes = Buffer.from('abcdefgh');
+    const { args, deliver } = hostArguments('read', [bytes, { offset: 2, length: 3, position: 0 }]);
+    (args[0] as Uint8Array).fill(120);
+    deliver(2);
+    assert.equal(bytes.toString(), 'abxxefgh');
+  });
+
+  it('fills several buffers one after the other', () => {
+    const [one, two] = [Buffer.from('abc'), Buffer.from('def')];
+    const { args, deliver } = hostArguments('readv', [[one, two], 0]);
+    for (const standIn of args[0] as Uint8Array[]) standIn.fill(120);
+    deliver(4);
+    assert.equal(`${one}${two}`, 'xxxxef');
+  });
+
+  it('leaves what is no view to the host', () => {
+    assert.deepEqual(hostArguments('write', ['text', 3, 'nonsense']).args, ['text', 3, 'nonsense']);
+    assert.deepEqual(hostArguments('readv', [[1, undefined], 0]).args, [[1, undefined], 0]);
+    assert.deepEqual(hostArguments('read', []).args, []);
+  });
+
+  it('copies the views that an iterable brings', async () => {
+    const chunk = Buffer.from('chunk');
+    const { args } = hostArguments('writeFile', [new Set(['text', chunk]), { encoding: '' }]);
+    const chunks: unknown[] = [];
+    for await (const one of args[0] as AsyncIterable<unknown>) chunks.push(one);
+    assert.equal(chunks[0], 'text');
+    assert.deepEqual(chunks[1], new Uint8Array(chunk));
+    assert.notEqual((chunks[1] as Uint8Array).buffer, chunk.buffer);
+  });
+});
