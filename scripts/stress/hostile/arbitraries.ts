@@ -230,9 +230,16 @@ export function programs(without: ReadonlySet<string>, emulated: boolean): fc.Ar
       );
     // A context can be made in the middle of a step too, so that constructors meet a lack of descriptors.
     if (body === undefined) return { simple: among([...flat, outer[0]!, outer[1]!]), all: among(flat) };
+    // All memory at once: what is in flight was pinned by then, or it is too late.
+    const gives: fc.Arbitrary<Body> = fc
+      .array(oneOf(HANDOVERS), { minLength: MEMORIES, maxLength: MEMORIES })
+      .map((ways) => ways.map((how, memory) => ({ do: 'hand over', memory, how })));
+    const told: fc.Arbitrary<Body> = isIn('hand over')
+      ? fc.oneof({ weight: 2, arbitrary: body }, gives)
+      : body;
     const nesting: typeof flat = [
       [2, fc.record({ do: named('on abort'), signal: index(SIGNALS), body }), ['on abort']],
-      [5, fc.record({ do: named('subscribe'), channel: oneOf(LIKELY_CHANNELS), body }), ['subscribe']],
+      [5, fc.record({ do: named('subscribe'), channel: oneOf(LIKELY_CHANNELS), body: told }), ['subscribe']],
       [1, fc.record({ do: named('promise hook'), after: fc.nat({ max: 12 }), body }), ['promise hook']],
       [
         1,

@@ -50,8 +50,8 @@ const MUTATIONS: readonly Mutation[] = [
     changes: [
       {
         file: 'common/context/in-flight.js',
-        from: 'if (pins === undefined || operation.isPinned ||',
-        to: 'if (pins === undefined || !operation.isPinned ||',
+        from: 'if (operation.isPinned || this.#kernel.completesAside !== true)',
+        to: 'if (!operation.isPinned || this.#kernel.completesAside !== true)',
       },
     ],
   },
@@ -91,7 +91,13 @@ const MUTATIONS: readonly Mutation[] = [
   {
     name: 'leak',
     what: 'a context that cannot be made keeps its eventfd',
-    changes: [{ file: SUBMISSION, from: 'undo.push(() => kernel.close(this.#eventfd));', to: '' }],
+    changes: [
+      {
+        file: 'common/context/kernel-context.js',
+        from: 'undo.push(() => kernel.close(this.eventfd));',
+        to: '',
+      },
+    ],
   },
 ];
 
@@ -157,6 +163,8 @@ try {
   cpSync(join(root, 'package.json'), join(copy, 'package.json'));
   for (const built of ['build', 'prebuilds'])
     if (existsSync(join(root, built))) symlinkSync(join(root, built), join(copy, built));
+  // Before minutes are spent: what no longer fits is an error.
+  for (const mutation of chosen) mutate(mutation)();
   const { found, output } = fuzz();
   if (found) throw new Error(`the product as it is was found wrong, so mutations prove nothing:\n${output}`);
   for (const mutation of chosen) {
