@@ -16,7 +16,11 @@ import type { Opening } from './program.ts';
 
 export const FILE_BYTES = 1 << 20;
 const PAGE_BYTES = 4096;
-const CELL_BYTES = 512;
+/**
+ * A page: of a direct write and a buffered one at the same time to other parts of the same page, either may undo the other, since what is
+ * written back is the page as it was found (open(2) warns of mixing them; observed on Linux 6.18).
+ */
+const CELL_BYTES = 4096;
 const { O_RDONLY, O_RDWR } = constants;
 const O_DIRECT: number | undefined = constants.O_DIRECT;
 
