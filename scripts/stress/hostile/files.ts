@@ -16,11 +16,7 @@ import type { Opening } from './program.ts';
 
 export const FILE_BYTES = 1 << 20;
 const PAGE_BYTES = 4096;
-/**
- * A page: of a direct write and a buffered one at the same time to other parts of the same page, either may undo the other, since what is
- * written back is the page as it was found (open(2) warns of mixing them; observed on Linux 6.18).
- */
-const CELL_BYTES = 4096;
+const CELL_BYTES = 512;
 const { O_RDONLY, O_RDWR } = constants;
 const O_DIRECT: number | undefined = constants.O_DIRECT;
 
@@ -52,6 +48,10 @@ export class ReadFile {
 
 /** A write, or a read that wants to know whether there were any. */
 export interface WriteWatch {
+  /** The bytes. */
+  readonly start: number;
+  readonly end: number;
+  /** The cells that are watched. */
   readonly first: number;
   readonly last: number;
   readonly versions: readonly number[];
@@ -72,14 +72,15 @@ export class WrittenFile {
     writeFileSync(path, this.content);
   }
 
-  #watch(position: number, bytes: number): WriteWatch {
-    const first = Math.floor(position / CELL_BYTES);
-    const last = Math.min(Math.ceil((position + bytes) / CELL_BYTES), FILE_BYTES / CELL_BYTES) - 1;
-    return { first, last, versions: [...this.#versions.subarray(first, last + 1)] };
+  #watch(start: number, end: number, unit: number): WriteWatch {
+    const from = Math.floor(start / unit) * unit;
+    const to = Math.min(Math.ceil(end / unit) * unit, FILE_BYTES);
+    const [first, last] = [from / CELL_BYTES, to / CELL_BYTES - 1];
+    return { start, end, first, last, versions: [...this.#versions.subarray(first, last + 1)] };
   }
 
   beginRead(position: number, bytes: number): WriteWatch {
-    return this.#watch(position, bytes);
+    return this.#watch(position, position + bytes, CELL_BYTES);
   }
 
   /** Whether the content of all of it is known, and was the same all the time. */
@@ -91,22 +92,30 @@ export class WrittenFile {
     return true;
   }
 
+  /**
+   * Whole pages are watched: of one that a buffered write changes in part while a direct one to it is in flight, Linux may keep the rest as
+   * it was before. It says so itself: "Possible data corruption due to collision with buffered I/O" in its log, EIO from the next fsync().
+   */
   beginWrite(position: number, bytes: number): WriteWatch {
-    const watch = this.#watch(position, bytes);
-    for (let cell = watch.first; cell <= watch.last; cell++) {
+    const watch = (): WriteWatch =>
+      this.#watch(position, position + bytes, bytes === 0 ? CELL_BYTES : PAGE_BYTES);
+    const { first, last } = watch();
+    for (let cell = first; cell <= last; cell++) {
       this.#versions[cell]!++;
       this.#writing[cell]!++;
     }
-    return this.#watch(position, bytes);
+    return watch();
   }
 
   /** @param data - What was written, or `undefined` where that is not known. */
-  endWrite({ first, last, versions }: WriteWatch, position: number, data: Uint8Array | undefined): void {
-    for (let cell = first; cell <= last; cell++) {
-      const alone = this.#versions[cell] === versions[cell - first] && this.#writing[cell] === 1;
+  endWrite(watch: WriteWatch, position: number, data: Uint8Array | undefined): void {
+    for (let cell = watch.first; cell <= watch.last; cell++) {
+      const alone = this.#versions[cell] === watch.versions[cell - watch.first] && this.#writing[cell] === 1;
       this.#versions[cell]!++;
       this.#writing[cell]!--;
       const from = cell * CELL_BYTES;
+      // Beside what is written: as it was.
+      if (alone && (from + CELL_BYTES <= watch.start || from >= watch.end)) continue;
       const whole = data !== undefined && position <= from && position + data.length >= from + CELL_BYTES;
       const wasKnown = this.#unknown[cell] === 0;
       if (alone && data !== undefined && (whole || wasKnown)) {

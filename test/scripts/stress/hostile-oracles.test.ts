@@ -168,9 +168,9 @@ describe('WrittenFile', () => {
   afterAll(() => rmSync(directory, { recursive: true }));
 
   it('knows what was written, and notices when it is not there', () => {
-    const data = Buffer.alloc(5000, 7);
-    file.endWrite(file.beginWrite(4096, 5000), 4096, data);
-    expect(file.check()).toMatch('does not hold at 4096');
+    const data = Buffer.alloc(1000, 7);
+    file.endWrite(file.beginWrite(512, 1000), 512, data);
+    expect(file.check()).toMatch('does not hold at 512');
     const now = Buffer.from(file.content);
     writeFileSync(file.path, now);
     expect(file.check()).toBeUndefined();
@@ -178,16 +178,30 @@ describe('WrittenFile', () => {
   });
 
   it('does not know what writes at the same time or a failed one leave, until it is written again', () => {
-    const one = file.beginWrite(8192, 4096);
-    const other = file.beginWrite(8192, 4096);
-    const during = file.beginRead(8192, 4096);
-    file.endWrite(one, 8192, Buffer.alloc(4096, 1));
-    file.endWrite(other, 8192, Buffer.alloc(4096, 2));
+    const one = file.beginWrite(8192, 512);
+    const other = file.beginWrite(8192, 512);
+    const during = file.beginRead(8192, 512);
+    file.endWrite(one, 8192, Buffer.alloc(512, 1));
+    file.endWrite(other, 8192, Buffer.alloc(512, 2));
     expect(file.endRead(during)).toBe(false);
-    expect(file.endRead(file.beginRead(8192, 4096))).toBe(false);
-    file.endWrite(file.beginWrite(8192, 4096), 8192, Buffer.alloc(4096, 3));
-    expect(file.endRead(file.beginRead(8192, 4096))).toBe(true);
-    file.endWrite(file.beginWrite(8192, 4096), 8192, undefined);
-    expect(file.endRead(file.beginRead(8192, 4096))).toBe(false);
+    expect(file.endRead(file.beginRead(8192, 512))).toBe(false);
+    file.endWrite(file.beginWrite(8192, 512), 8192, Buffer.alloc(512, 3));
+    expect(file.endRead(file.beginRead(8192, 512))).toBe(true);
+    file.endWrite(file.beginWrite(8192, 512), 8192, undefined);
+    expect(file.endRead(file.beginRead(8192, 512))).toBe(false);
+  });
+
+  it('does not know what two writes into one page leave there, and knows what lies beside one', () => {
+    const at = 65_536;
+    const one = file.beginWrite(at, 4096);
+    const other = file.beginWrite(at, 512);
+    file.endWrite(one, at, Buffer.alloc(4096, 1));
+    file.endWrite(other, at, Buffer.alloc(512, 2));
+    expect(file.endRead(file.beginRead(at + 512, 512))).toBe(false);
+    file.endWrite(file.beginWrite(at, 4096), at, Buffer.alloc(4096, 3));
+    expect(file.endRead(file.beginRead(at, 4096))).toBe(true);
+    file.endWrite(file.beginWrite(at, 512), at, undefined);
+    expect(file.endRead(file.beginRead(at, 512))).toBe(false);
+    expect(file.endRead(file.beginRead(at + 512, 3584))).toBe(true);
   });
 });
