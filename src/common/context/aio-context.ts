@@ -227,8 +227,12 @@ export class AioContext {
   poll(fd: Descriptor, events: number, options?: OperationOptions): Promise<number> {
     return this.#start(options, () => {
       const mask = validateInteger('events', events, 0, MAX_U16);
+      const carrier = carrierOf(fd);
       const number = validateDescriptor(fd);
-      return new Operation('poll', IOCB_CMD_POLL, number, mask, 0, 0, 0, undefined, undefined, fd);
+      return carriedBy(
+        carrier,
+        new Operation('poll', IOCB_CMD_POLL, number, mask, 0, 0, 0, undefined, undefined, fd),
+      );
     });
   }
 
@@ -362,6 +366,7 @@ export class AioContext {
       const given = validateSignal(signal);
       const flags = rw_flags === undefined ? 0 : rwFlags(rw_flags);
       const place = validatePosition(position);
+      const carrier = carrierOf(fd);
       const number = validateDescriptor(fd);
       const { memory } = this.kernel;
       const extent = extentOf('buffer', view, memory.pins);
@@ -378,6 +383,7 @@ export class AioContext {
         undefined,
         fd,
       );
+      operation.carrier = carrier;
       return this.#push(operation, given) as Promise<number>;
     } catch (error) {
       return Promise.reject(error);
@@ -399,6 +405,7 @@ export class AioContext {
       const count = validateInteger('buffers.length', views.length, 0, UIO_MAXIOV);
       // A copy: the caller may change the array while the request waits in the queue, and it may run code of his when it is read.
       const segments = Array.from({ length: count }, (_, index) => views[index]);
+      const carrier = carrierOf(fd);
       const number = validateDescriptor(fd);
       const { memory } = this.kernel;
       const extents = segments.map((view, index) => extentOf(`buffers[${index}]`, view, memory.pins));
@@ -408,7 +415,7 @@ export class AioContext {
         iovecs[index * 2] = BigInt(length === 0 ? 0 : memory.addressOf(extent.memory) + extent.start);
         iovecs[index * 2 + 1] = BigInt(length);
       });
-      return new Operation(
+      const operation = new Operation(
         syscall,
         opcode,
         number,
@@ -420,6 +427,7 @@ export class AioContext {
         extents.filter(({ length }) => length > 0),
         [fd, iovecs],
       );
+      return carriedBy(carrier, operation);
     });
   }
 
@@ -430,8 +438,9 @@ export class AioContext {
     options: OperationOptions | undefined,
   ): Promise<void> {
     await this.#start(options, () => {
+      const carrier = carrierOf(fd);
       const number = validateDescriptor(fd);
-      return new Operation(syscall, opcode, number, 0, 0, 0, 0, undefined, undefined, fd);
+      return carriedBy(carrier, new Operation(syscall, opcode, number, 0, 0, 0, 0, undefined, undefined, fd));
     });
   }
 
@@ -461,4 +470,17 @@ const NO_OPTIONS: TransferOptions = {};
 
 function rwFlags(rw_flags: unknown): number {
   return validateInteger('options.rw_flags', rw_flags, 0, 0x7fffffff);
+}
+
+/**
+ * An object that can be asked whether its descriptor still is its own, as a FileHandle can: it answers by its class. What an object
+ * says of itself was read, and is not asked again.
+ */
+function carrierOf(fd: Descriptor): { readonly fd: number } | undefined {
+  return typeof fd !== 'object' || fd === null || Object.hasOwn(fd, 'fd') ? undefined : fd;
+}
+
+function carriedBy(carrier: { readonly fd: number } | undefined, operation: Operation): Operation {
+  operation.carrier = carrier;
+  return operation;
 }

@@ -58,6 +58,11 @@ export class InFlight {
     return this.capacity - this.#freeSlots.length;
   }
 
+  /** Slots that are free. */
+  get room(): number {
+    return this.#freeSlots.length;
+  }
+
   get hasRoom(): boolean {
     return this.#freeSlots.length > 0;
   }

@@ -21,6 +21,15 @@ export class OperationQueue {
     this.#entries[this.#tail++] = operation;
   }
 
+  /** The first one that waits. */
+  get first(): Operation | undefined {
+    for (let index = this.#head; index < this.#tail; index++) {
+      const operation = this.#entries[index];
+      if (operation?.state === 'queued') return operation;
+    }
+    return undefined;
+  }
+
   /** Takes the first one that waits. */
   shift(): Operation | undefined {
     while (this.#head < this.#tail) {

@@ -61,6 +61,8 @@ export class Operation {
   /** Of the count, unless a subclass makes something else of it. */
   readonly promise: Promise<unknown>;
   state: OperationState = 'queued';
+  /** Whose descriptor it is, where he may close it meanwhile, as a FileHandle. */
+  carrier: { readonly fd: number } | undefined;
   /** Its iocb, while in flight. */
   slot = -1;
   /** The kernel has agreed to give it up: the event that comes says nothing else. */
@@ -151,7 +153,12 @@ export class Operation {
 
   /** Whether its descriptor has been closed by somebody since. Asking may run code of his. */
   get isStale(): boolean {
-    return false;
+    return this.carrier !== undefined && this.carrier.fd !== this.fd;
+  }
+
+  /** Whether its descriptor has an owner who may close it, of whom it can be asked: see {@link isStale}. */
+  get isBorrowed(): boolean {
+    return this.carrier !== undefined;
   }
 
   /** Bytes that it moves at most. */

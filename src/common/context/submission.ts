@@ -200,7 +200,7 @@ export class SubmissionQueue {
   #flush(): void {
     this.#flushScheduled = false;
     this.#outOfSlots = false;
-    const crew = this.#place.crewForNext();
+    const crew = this.#isNextBorrowed ? undefined : this.#place.crewForNext();
     if (crew !== undefined) {
       this.#flushElsewhere(crew);
       this.#settle();
@@ -229,6 +229,14 @@ export class SubmissionQueue {
     this.#settle();
   }
 
+  /**
+   * Whether what comes next is of a descriptor whose owner may close it: between the look whether he has and the call, nobody may run.
+   * On another thread, the call could meet the file that has taken the number.
+   */
+  get #isNextBorrowed(): boolean {
+    return this.#queue.first?.isBorrowed === true;
+  }
+
   /** Whether the next batch need wake nobody: it completes inside the call, or so soon after that looking for it pays. */
   #isLookedFor(): boolean {
     return this.#forecast.isInline || this.#poll?.accepts(this.inFlight + this.queued) === true;
@@ -236,7 +244,7 @@ export class SubmissionQueue {
 
   /** As {@link #flush}, with the calls on threads of their own. */
   #flushElsewhere(crew: SubmitCrew): void {
-    while (this.queued > 0 && this.#inFlight.hasRoom) {
+    while (this.queued > 0 && this.#inFlight.hasRoom && !this.#isNextBorrowed) {
       const submitter = crew.take();
       if (submitter === undefined) return;
       const { batch } = submitter;
@@ -380,10 +388,9 @@ export class SubmissionQueue {
    * @param fullAtBytes - After which it takes no more.
    */
   #stage(batch: Batch, isHere: boolean, silent: boolean, fullAtBytes: number): void {
-    while (this.#inFlight.hasRoom && batch.bytes < fullAtBytes) {
-      const operation = this.#queue.shift();
-      if (operation === undefined) return;
-      const refusal = this.#judge(operation, isHere);
+    const taken = this.#take(isHere, fullAtBytes);
+    for (const { operation, refusal: early } of taken) {
+      const refusal = early ?? this.#judge(operation, isHere);
       if (refusal !== undefined) {
         this.#inFlight.end(operation, refusal);
         continue;
@@ -407,10 +414,29 @@ export class SubmissionQueue {
     }
   }
 
-  /** Looks again at what was good when it was handed over. @returns Why the kernel must not get it. */
+  /**
+   * Takes what goes into a batch, and asks whose descriptors are still his. All of that comes before anything else: who is asked may
+   * run code of his own, and do what he likes with the memory of the others.
+   */
+  #take(isHere: boolean, fullAtBytes: number): { operation: Operation; refusal: Error | undefined }[] {
+    const taken: { operation: Operation; refusal: Error | undefined }[] = [];
+    // Where there are threads, a batch is of the one kind or the other.
+    const isOneKind = !isHere || this.#place.threads > 0;
+    const isBorrowed = this.#isNextBorrowed;
+    const { room } = this.#inFlight;
+    for (let bytes = 0; taken.length < room && bytes < fullAtBytes; ) {
+      if (isOneKind && this.#isNextBorrowed !== isBorrowed) break;
+      const operation = this.#queue.shift();
+      if (operation === undefined) break;
+      operation.state = 'judged';
+      bytes += operation.byteLength;
+      taken.push({ operation, refusal: operation.isBorrowed ? staleness(operation) : undefined });
+    }
+    return taken;
+  }
+
+  /** Looks again at what was good when it was handed over; no code but ours runs. @returns Why the kernel must not get it. */
   #judge(operation: Operation, isHere: boolean): Error | undefined {
-    operation.state = 'judged';
-    if (operation.isStale) return errnoException(-ERRNO.EBADF, operation.syscall);
     if (operation.isAborted) return operation.abortError;
     // Its memory may have been transferred while it waited.
     return operation.isDetached ? detachedView('buffer') : this.#substitute(operation, isHere);
@@ -490,5 +516,14 @@ export class SubmissionQueue {
     const ended = this.#inFlight.collect();
     if (ended > 0) this.#outOfSlots = false;
     return ended;
+  }
+}
+
+/** @returns Why an operation has no descriptor any more. */
+function staleness(operation: Operation): Error | undefined {
+  try {
+    return operation.isStale ? errnoException(-ERRNO.EBADF, operation.syscall) : undefined;
+  } catch (error) {
+    return error as Error;
   }
 }

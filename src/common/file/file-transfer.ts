@@ -85,6 +85,10 @@ export class FileTransfer<T> extends Operation {
     return this.#file.isOpen?.() === false;
   }
 
+  override get isBorrowed(): boolean {
+    return this.#file.isOpen !== undefined;
+  }
+
   override complete(res: number): void {
     const nowait = this.#nowait;
     if (nowait !== undefined && (res === -ERRNO.EAGAIN || res === -ERRNO.EOPNOTSUPP)) {
@@ -172,6 +176,10 @@ export class FileVector extends Operation {
 
   override get isStale(): boolean {
     return this.#file.isOpen?.() === false;
+  }
+
+  override get isBorrowed(): boolean {
+    return this.#file.isOpen !== undefined;
   }
 }
 
