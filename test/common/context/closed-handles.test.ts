@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, it } from 'vitest';
 import { AioContext } from '../../../src/index.ts';
-import { KERNELS } from '../../kernels.ts';
+import { KERNELS } from '../../support/kernels.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'kaio-closed-handles-'));
 const [mine, others] = [join(directory, 'mine'), join(directory, 'others')];
