@@ -50,6 +50,9 @@ export interface AioContextOptions {
    * `'auto'` measures the calls: threads, as many as there are CPUs and at most four, are started when the calls hold the event
    * loop up for more than half a millisecond on average, and used until they no longer do. Requests overtake each other then, too.
    * `stats.threadBatches` counts what went to them.
+   *
+   * Requests with an object that carries a descriptor, such as a FileHandle, are submitted from the event loop all the same: its owner may
+   * close it, and on a thread the call could meet the file that has taken its number. Give the number where that matters.
    */
   readonly submitThread?: boolean | number | 'auto';
   /**
