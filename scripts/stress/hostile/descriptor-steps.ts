@@ -8,8 +8,7 @@ const { O_RDONLY, O_RDWR } = constants;
 const O_DIRECT: number | undefined = constants.O_DIRECT;
 
 /** A descriptor that a program has opened itself. */
-export /** A descriptor that a program has opened itself. */
-interface OwnDescriptor {
+export interface OwnDescriptor {
   readonly fd: number;
   /** Whose descriptor it is: who closes that makes it mean nothing, and not another file. */
   readonly handle: FileHandle | undefined;

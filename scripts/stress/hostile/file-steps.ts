@@ -96,7 +96,8 @@ export class FileSteps {
         adopted: own,
         isFresh: false,
         moves: 0,
-        isClosed: false,
+        // While the file was made, the program may have closed the descriptor: its number may be another file's already.
+        isClosed: this.#descriptors.at(which) !== own,
       };
       this.#files[index] = adopting;
       own.adopters.push(adopting);

@@ -31,6 +31,7 @@ interface Mutation {
 }
 
 const SUBMISSION = 'common/context/submission.js';
+const STAGING = 'common/context/staging.js';
 
 const MUTATIONS: readonly Mutation[] = [
   {
@@ -38,7 +39,7 @@ const MUTATIONS: readonly Mutation[] = [
     what: 'memory that was handed on while its request waited is not noticed before the request is staged',
     changes: [
       {
-        file: SUBMISSION,
+        file: STAGING,
         from: "return operation.isDetached ? detachedView('buffer') : this.#substitute(operation, isHere);",
         to: 'return this.#substitute(operation, isHere);',
       },
@@ -82,8 +83,8 @@ const MUTATIONS: readonly Mutation[] = [
     what: 'what is wrong with one request leaves the loop over the others',
     changes: [
       {
-        file: SUBMISSION,
-        from: 'this.#inFlight.end(operation, refusal);\n                continue;',
+        file: STAGING,
+        from: 'this.#inFlight.end(operation, refusal);',
         to: 'throw refusal;',
       },
     ],

@@ -87,11 +87,11 @@ export class Places {
       case 'file': {
         const own = this.#files.at(index);
         if (own === undefined) break;
-        const isWritten = this.#files.isWritten(own);
-        return resolved(own.file, isWritten ? written : read, {
+        const { expected, writable } = this.#files.expectedOf(own);
+        return resolved(own.file, expected, {
           on: [own, own.adopted],
           direct: own.file.direct,
-          writable: isWritten,
+          writable,
           mayFail: true,
         });
       }

@@ -108,7 +108,9 @@ export function described(step: Step): string {
       const { do: what, body, ...rest } = step as { do: string; body?: Body } & Record<string, unknown>;
       const facts = Object.entries(rest)
         .filter(([, value]) => value !== undefined)
-        .map(([name, value]) => `${name} ${String(value)}`);
+        .map(
+          ([name, value]) => `${name} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
+        );
       return `${what}${facts.length > 0 ? `: ${facts.join(', ')}` : ''}${body === undefined ? '' : ` { ${body.map(described).join('; ')} }`}`;
     }
   }

@@ -4,14 +4,11 @@
  * It knows nothing of the AioContext above it, so that a context dropped without `close()` can be collected while
  * its requests still settle.
  */
-import { IOCB_FLAG_RESFD } from '../abi/constants.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { errnoException } from '../errors.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
-import { detachedView } from '../validate.ts';
 import { AbortListeners } from './abort-listeners.ts';
 import { Batch } from './batch.ts';
-import { BounceCopy, bounces, needsBounce } from './bounce-copy.ts';
 import { submitChannel } from './channels.ts';
 import { CompletionForecast } from './completion-forecast.ts';
 import { InFlight } from './in-flight.ts';
@@ -21,6 +18,7 @@ import type { Operation } from './operation.ts';
 import { OperationQueue } from './operation-queue.ts';
 import { PollForecast } from './poll-forecast.ts';
 import { SilentWatch } from './silent-watch.ts';
+import { Staging } from './staging.ts';
 import { Counters } from './stats.ts';
 import type { SubmitCrew, Submitter } from './submit-crew.ts';
 import { SubmitPlace, type SubmitThreadChoice } from './submit-place.ts';
@@ -51,7 +49,7 @@ interface SubmitMessage {
   readonly accepted: number;
 }
 
-/** Stages and submits. */
+/** Submits what was asked for, in the order in which it was, and has those told whose requests have ended. */
 export class SubmissionQueue {
   readonly queueDepth: number;
   readonly counters: Counters;
@@ -65,6 +63,7 @@ export class SubmissionQueue {
   /** Calls of those threads that have not been answered. */
   #calls = 0;
   readonly #queue = new OperationQueue();
+  readonly #staging: Staging;
   readonly #signals = new AbortListeners<Operation>((operation) => this.#abort(operation));
   readonly #forecast = new CompletionForecast();
   /** Whether `io_submit` is taken to copy bytes, by what the last one did: some of its requests had completed. */
@@ -94,6 +93,7 @@ export class SubmissionQueue {
       this.#slab = new IocbSlab(kernel.memory, queueDepth);
       this.#batch = new Batch(kernel.memory, this.#slab);
       this.#inFlight = new InFlight(kernel, ring, queueDepth, this.counters, () => this.#silentWatch.found());
+      this.#staging = new Staging(kernel, this.#context, this.#slab, this.#inFlight, this.#queue);
       // A look must not cost a system call.
       if (busyPoll && kernel.completesAside === true && isMapped) this.#poll = new PollForecast();
       this.#place = new SubmitPlace(kernel, id, this.#slab, submitThread);
@@ -200,7 +200,7 @@ export class SubmissionQueue {
   #flush(): void {
     this.#flushScheduled = false;
     this.#outOfSlots = false;
-    const crew = this.#isNextBorrowed ? undefined : this.#place.crewForNext();
+    const crew = this.#staging.isNextBorrowed ? undefined : this.#place.crewForNext();
     if (crew !== undefined) {
       this.#flushElsewhere(crew);
       this.#settle();
@@ -211,7 +211,8 @@ export class SubmissionQueue {
       const batch = this.#batch;
       batch.clear();
       const silent = this.#mayKeepAlive && this.#isLookedFor();
-      this.#stage(batch, true, silent, this.#copies ? this.#turn.bytesLeft : Number.POSITIVE_INFINITY);
+      const fullAtBytes = this.#copies ? this.#turn.bytesLeft : Number.POSITIVE_INFINITY;
+      this.#staging.fill(batch, true, this.#place.threads > 0, silent, fullAtBytes);
       // Nothing, when all of it was given up: and then the context may be gone already.
       if (batch.length > 0) {
         this.#turn.count(batch.length, this.#copies ? batch.bytes : 0);
@@ -229,14 +230,6 @@ export class SubmissionQueue {
     this.#settle();
   }
 
-  /**
-   * Whether what comes next is of a descriptor whose owner may close it: between the look whether he has and the call, nobody may run.
-   * On another thread, the call could meet the file that has taken the number.
-   */
-  get #isNextBorrowed(): boolean {
-    return this.#queue.first?.isBorrowed === true;
-  }
-
   /** Whether the next batch need wake nobody: it completes inside the call, or so soon after that looking for it pays. */
   #isLookedFor(): boolean {
     return this.#forecast.isInline || this.#poll?.accepts(this.inFlight + this.queued) === true;
@@ -244,11 +237,11 @@ export class SubmissionQueue {
 
   /** As {@link #flush}, with the calls on threads of their own. */
   #flushElsewhere(crew: SubmitCrew): void {
-    while (this.queued > 0 && this.#inFlight.hasRoom && !this.#isNextBorrowed) {
+    while (this.queued > 0 && this.#inFlight.hasRoom && !this.#staging.isNextBorrowed) {
       const submitter = crew.take();
       if (submitter === undefined) return;
       const { batch } = submitter;
-      this.#stage(batch, false, false, crew.fullAtBytes);
+      this.#staging.fill(batch, false, true, false, crew.fullAtBytes);
       if (batch.length === 0) {
         crew.give(submitter);
         // All of it was given up.
@@ -380,82 +373,6 @@ export class SubmissionQueue {
     return left;
   }
 
-  /**
-   * Fills a batch with what is queued.
-   *
-   * @param isHere - The call is made on this thread: nobody's code runs before its end.
-   * @param silent - Transfers are to signal nothing when they complete.
-   * @param fullAtBytes - After which it takes no more.
-   */
-  #stage(batch: Batch, isHere: boolean, silent: boolean, fullAtBytes: number): void {
-    const taken = this.#take(isHere, fullAtBytes);
-    for (const { operation, refusal: early } of taken) {
-      const refusal = early ?? this.#judge(operation, isHere);
-      if (refusal !== undefined) {
-        this.#inFlight.end(operation, refusal);
-        continue;
-      }
-      operation.isSilent = silent && operation.isTransfer;
-      const data = this.#inFlight.put(operation);
-      const { slot } = operation;
-      this.#slab.prepare(
-        slot,
-        operation.opcode,
-        operation.fd,
-        operation.substitute?.buf ?? operation.buf,
-        operation.substitute?.nbytes ?? operation.nbytes,
-        operation.position,
-        operation.rw_flags,
-        operation.isSilent ? 0 : IOCB_FLAG_RESFD,
-        this.#context.eventfd,
-        data,
-      );
-      batch.add(slot, operation.byteLength);
-    }
-  }
-
-  /**
-   * Takes what goes into a batch, and asks whose descriptors are still his. All of that comes before anything else: who is asked may
-   * run code of his own, and do what he likes with the memory of the others.
-   */
-  #take(isHere: boolean, fullAtBytes: number): { operation: Operation; refusal: Error | undefined }[] {
-    const taken: { operation: Operation; refusal: Error | undefined }[] = [];
-    // Where there are threads, a batch is of the one kind or the other.
-    const isOneKind = !isHere || this.#place.threads > 0;
-    const isBorrowed = this.#isNextBorrowed;
-    const { room } = this.#inFlight;
-    for (let bytes = 0; taken.length < room && bytes < fullAtBytes; ) {
-      if (isOneKind && this.#isNextBorrowed !== isBorrowed) break;
-      const operation = this.#queue.shift();
-      if (operation === undefined) break;
-      operation.state = 'judged';
-      bytes += operation.byteLength;
-      taken.push({ operation, refusal: operation.isBorrowed ? staleness(operation) : undefined });
-    }
-    return taken;
-  }
-
-  /** Looks again at what was good when it was handed over; no code but ours runs. @returns Why the kernel must not get it. */
-  #judge(operation: Operation, isHere: boolean): Error | undefined {
-    if (operation.isAborted) return operation.abortError;
-    // Its memory may have been transferred while it waited.
-    return operation.isDetached ? detachedView('buffer') : this.#substitute(operation, isHere);
-  }
-
-  #bounces: boolean | undefined;
-  /** Has the kernel given other memory, where the caller's may go away. @returns Why that cannot be. */
-  #substitute(operation: Operation, isHere: boolean): Error | undefined {
-    this.#bounces ??= bounces(this.#kernel);
-    if (!this.#bounces || operation.substitute !== undefined || !needsBounce(operation, isHere))
-      return undefined;
-    try {
-      operation.substitute = new BounceCopy(this.#kernel.memory, operation);
-      return undefined;
-    } catch (cause) {
-      return errnoException(-ERRNO.ENOMEM, operation.syscall, { cause });
-    }
-  }
-
   #submit(batch: Batch): void {
     const total = batch.length;
     for (let done = 0; done < total; ) {
@@ -516,14 +433,5 @@ export class SubmissionQueue {
     const ended = this.#inFlight.collect();
     if (ended > 0) this.#outOfSlots = false;
     return ended;
-  }
-}
-
-/** @returns Why an operation has no descriptor any more. */
-function staleness(operation: Operation): Error | undefined {
-  try {
-    return operation.isStale ? errnoException(-ERRNO.EBADF, operation.syscall) : undefined;
-  } catch (error) {
-    return error as Error;
   }
 }

@@ -1,0 +1,135 @@
+/** What comes between the queue and `io_submit`: requests are looked at once more, get their slots, and their iocbs are written. */
+import { IOCB_FLAG_RESFD } from '../abi/constants.ts';
+import { ERRNO } from '../abi/errno.ts';
+import { errnoException } from '../errors.ts';
+import type { AioKernel } from '../kernel/aio-kernel.ts';
+import { detachedView } from '../validate.ts';
+import type { Batch } from './batch.ts';
+import { BounceCopy, bounces, needsBounce } from './bounce-copy.ts';
+import type { InFlight } from './in-flight.ts';
+import type { IocbSlab } from './iocb-slab.ts';
+import type { KernelContext } from './kernel-context.ts';
+import type { Operation } from './operation.ts';
+import type { OperationQueue } from './operation-queue.ts';
+
+export class Staging {
+  readonly #kernel: AioKernel;
+  readonly #eventfd: KernelContext['eventfd'];
+  readonly #slab: IocbSlab;
+  readonly #inFlight: InFlight;
+  readonly #queue: OperationQueue;
+  /** What goes into the batch that is being filled. Kept, since an array for each batch is felt where one has one request. */
+  readonly #taken: (Operation | undefined)[] = [];
+  #bounces: boolean | undefined;
+
+  constructor(
+    kernel: AioKernel,
+    { eventfd }: KernelContext,
+    slab: IocbSlab,
+    inFlight: InFlight,
+    queue: OperationQueue,
+  ) {
+    this.#kernel = kernel;
+    this.#eventfd = eventfd;
+    this.#slab = slab;
+    this.#inFlight = inFlight;
+    this.#queue = queue;
+  }
+
+  /**
+   * Whether what comes next is of a descriptor whose owner may close it: between the look whether he has and the call, nobody may run.
+   * On another thread, the call could meet the file that has taken the number.
+   */
+  get isNextBorrowed(): boolean {
+    return this.#queue.first?.isBorrowed === true;
+  }
+
+  /**
+   * Fills a batch with what is queued. Requests that cannot go to the kernel end, each by itself.
+   *
+   * @param isHere - The call is made on this thread: nobody's code runs before its end.
+   * @param isOneKind - Borrowed descriptors and others don't go into one batch.
+   * @param silent - Transfers are to signal nothing when they complete.
+   * @param fullAtBytes - After which it takes no more.
+   */
+  fill(batch: Batch, isHere: boolean, isOneKind: boolean, silent: boolean, fullAtBytes: number): void {
+    const count = this.#take(isOneKind, fullAtBytes);
+    for (let index = 0; index < count; index++) {
+      const operation = this.#taken[index]!;
+      this.#taken[index] = undefined;
+      const refusal = operation.error ?? this.#judge(operation, isHere);
+      if (refusal === undefined) this.#put(batch, operation, silent);
+      else this.#inFlight.end(operation, refusal);
+    }
+  }
+
+  /**
+   * Takes what goes into a batch, and asks whose descriptors are still his. All of that comes before anything else: who is asked may
+   * run code of his own, and do what he likes with the memory of the others.
+   *
+   * @returns How many have been taken.
+   */
+  #take(isOneKind: boolean, fullAtBytes: number): number {
+    const isBorrowed = isOneKind && this.isNextBorrowed;
+    const { room } = this.#inFlight;
+    let count = 0;
+    for (let bytes = 0; count < room && bytes < fullAtBytes; ) {
+      if (isOneKind && this.isNextBorrowed !== isBorrowed) break;
+      const operation = this.#queue.shift();
+      if (operation === undefined) break;
+      operation.state = 'judged';
+      bytes += operation.byteLength;
+      this.#taken[count++] = operation;
+      if (operation.isBorrowed) operation.error = staleness(operation);
+    }
+    return count;
+  }
+
+  /** Looks again at what was good when it was handed over; no code but ours runs. @returns Why the kernel must not get it. */
+  #judge(operation: Operation, isHere: boolean): Error | undefined {
+    if (operation.isAborted) return operation.abortError;
+    // Its memory may have been transferred while it waited.
+    return operation.isDetached ? detachedView('buffer') : this.#substitute(operation, isHere);
+  }
+
+  /** Has the kernel given other memory, where the caller's may go away. @returns Why that cannot be. */
+  #substitute(operation: Operation, isHere: boolean): Error | undefined {
+    this.#bounces ??= bounces(this.#kernel);
+    if (!this.#bounces || operation.substitute !== undefined || !needsBounce(operation, isHere))
+      return undefined;
+    try {
+      operation.substitute = new BounceCopy(this.#kernel.memory, operation);
+      return undefined;
+    } catch (cause) {
+      return errnoException(-ERRNO.ENOMEM, operation.syscall, { cause });
+    }
+  }
+
+  #put(batch: Batch, operation: Operation, silent: boolean): void {
+    operation.isSilent = silent && operation.isTransfer;
+    const data = this.#inFlight.put(operation);
+    const { slot } = operation;
+    this.#slab.prepare(
+      slot,
+      operation.opcode,
+      operation.fd,
+      operation.substitute?.buf ?? operation.buf,
+      operation.substitute?.nbytes ?? operation.nbytes,
+      operation.position,
+      operation.rw_flags,
+      operation.isSilent ? 0 : IOCB_FLAG_RESFD,
+      this.#eventfd,
+      data,
+    );
+    batch.add(slot, operation.byteLength);
+  }
+}
+
+/** @returns Why an operation has no descriptor any more. */
+function staleness(operation: Operation): Error | undefined {
+  try {
+    return operation.isStale ? errnoException(-ERRNO.EBADF, operation.syscall) : undefined;
+  } catch (error) {
+    return error as Error;
+  }
+}
