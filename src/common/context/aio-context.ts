@@ -132,21 +132,27 @@ export class AioContext {
   /**
    * @throws AioError `EAGAIN` where `aio-max-nr` is exhausted (the message has the numbers), `ENOMEM`, `EMFILE`.
    * @throws RangeError `ERR_OUT_OF_RANGE` for a queue depth or a number of threads that is no positive integer, or too large.
-   * @throws TypeError `ERR_INVALID_ARG_TYPE` for a `submitThread` that is neither a boolean nor a number nor `'auto'`, or a
-   * `busyPoll` that is no boolean.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE` for options or a kernel that are no objects, a `submitThread` that is neither a boolean nor a
+   * number nor `'auto'`, or a `latency` or `busyPoll` that is no boolean.
    */
-  constructor({
-    kernel,
-    queueDepth = DEFAULT_QUEUE_DEPTH,
-    latency = false,
-    submitThread = false,
-    busyPoll = true,
-  }: AioContextOptions) {
+  constructor(options: AioContextOptions) {
+    if (typeof options !== 'object' || options === null)
+      throw invalidArgType('options', 'an object', options);
+    const {
+      kernel,
+      queueDepth = DEFAULT_QUEUE_DEPTH,
+      latency = false,
+      submitThread = false,
+      busyPoll = true,
+    } = options;
+    if (typeof kernel !== 'object' || kernel === null)
+      throw invalidArgType('options.kernel', 'a kernel, such as selectKernel().kernel', kernel);
     validateInteger('options.queueDepth', queueDepth, 1, MAX_QUEUE_DEPTH);
     if (typeof submitThread === 'number')
       validateInteger('options.submitThread', submitThread, 1, MAX_SUBMIT_THREADS);
     else if (typeof submitThread !== 'boolean' && submitThread !== 'auto')
       throw invalidArgType('options.submitThread', "a boolean, a number, or 'auto'", submitThread);
+    if (typeof latency !== 'boolean') throw invalidArgType('options.latency', 'a boolean', latency);
     if (typeof busyPoll !== 'boolean') throw invalidArgType('options.busyPoll', 'a boolean', busyPoll);
     this.kernel = kernel;
     this.#queue = new SubmissionQueue(kernel, { queueDepth, latency, submitThread, busyPoll });

@@ -11,6 +11,8 @@ export class OperationQueue {
   #head = 0;
   #tail = 0;
   #dropped = 0;
+  /** Whether a borrowed descriptor has come in since it was last empty: mostly none has, and nobody needs to be asked. */
+  mayHoldBorrowed = false;
 
   /** Operations that wait. */
   get length(): number {
@@ -18,6 +20,7 @@ export class OperationQueue {
   }
 
   push(operation: Operation): void {
+    if (operation.isBorrowed) this.mayHoldBorrowed = true;
     this.#entries[this.#tail++] = operation;
   }
 
@@ -45,6 +48,7 @@ export class OperationQueue {
 
   /** Puts operations back to the front, in their order. */
   unshift(operations: readonly Operation[]): void {
+    for (const { isBorrowed } of operations) if (isBorrowed) this.mayHoldBorrowed = true;
     this.#replace([...operations, ...this.#waiting()]);
   }
 
@@ -65,6 +69,7 @@ export class OperationQueue {
     else if (this.#head === this.#tail) {
       this.#head = 0;
       this.#tail = 0;
+      this.mayHoldBorrowed = false;
     }
   }
 

@@ -18,8 +18,6 @@ export class Staging {
   readonly #slab: IocbSlab;
   readonly #inFlight: InFlight;
   readonly #queue: OperationQueue;
-  /** What goes into the batch that is being filled. Kept, since an array for each batch is felt where one has one request. */
-  readonly #taken: (Operation | undefined)[] = [];
   #bounces: boolean | undefined;
 
   constructor(
@@ -41,7 +39,7 @@ export class Staging {
    * On another thread, the call could meet the file that has taken the number.
    */
   get isNextBorrowed(): boolean {
-    return this.#queue.first?.isBorrowed === true;
+    return this.#queue.mayHoldBorrowed && this.#queue.first?.isBorrowed === true;
   }
 
   /**
@@ -53,36 +51,42 @@ export class Staging {
    * @param fullAtBytes - After which it takes no more.
    */
   fill(batch: Batch, isHere: boolean, isOneKind: boolean, silent: boolean, fullAtBytes: number): void {
-    const count = this.#take(isOneKind, fullAtBytes);
-    for (let index = 0; index < count; index++) {
-      const operation = this.#taken[index]!;
-      this.#taken[index] = undefined;
-      const refusal = operation.error ?? this.#judge(operation, isHere);
-      if (refusal === undefined) this.#put(batch, operation, silent);
-      else this.#inFlight.end(operation, refusal);
+    if (this.#queue.mayHoldBorrowed) {
+      const taken = this.#take(isOneKind, fullAtBytes);
+      for (const operation of taken) this.#stage(batch, operation, isHere, silent);
+      return;
+    }
+    while (this.#inFlight.hasRoom && batch.bytes < fullAtBytes) {
+      const operation = this.#queue.shift();
+      if (operation === undefined) break;
+      this.#stage(batch, operation, isHere, silent);
     }
   }
 
   /**
    * Takes what goes into a batch, and asks whose descriptors are still his. All of that comes before anything else: who is asked may
    * run code of his own, and do what he likes with the memory of the others.
-   *
-   * @returns How many have been taken.
    */
-  #take(isOneKind: boolean, fullAtBytes: number): number {
-    const isBorrowed = isOneKind && this.isNextBorrowed;
+  #take(isOneKind: boolean, fullAtBytes: number): Operation[] {
+    const taken: Operation[] = [];
+    const isBorrowed = this.isNextBorrowed;
     const { room } = this.#inFlight;
-    let count = 0;
-    for (let bytes = 0; count < room && bytes < fullAtBytes; ) {
+    for (let bytes = 0; taken.length < room && bytes < fullAtBytes; ) {
       if (isOneKind && this.isNextBorrowed !== isBorrowed) break;
       const operation = this.#queue.shift();
       if (operation === undefined) break;
       operation.state = 'judged';
       bytes += operation.byteLength;
-      this.#taken[count++] = operation;
+      taken.push(operation);
       if (operation.isBorrowed) operation.error = staleness(operation);
     }
-    return count;
+    return taken;
+  }
+
+  #stage(batch: Batch, operation: Operation, isHere: boolean, silent: boolean): void {
+    const refusal = operation.error ?? this.#judge(operation, isHere);
+    if (refusal === undefined) this.#put(batch, operation, silent);
+    else this.#inFlight.end(operation, refusal);
   }
 
   /** Looks again at what was good when it was handed over; no code but ours runs. @returns Why the kernel must not get it. */

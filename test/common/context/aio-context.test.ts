@@ -433,6 +433,18 @@ for (const { name, open, missing } of KERNELS) {
           assert.equal(context.inFlight + context.queued, 0);
         });
       }
+
+      const wrongOptions: [string, unknown, RegExp][] = [
+        ['no options', undefined, /"options" argument must be an object. Received undefined/],
+        ['options that are null', null, /"options" argument must be an object. Received null/],
+        ['no kernel', { queueDepth: 1 }, /"options.kernel" argument must be a kernel, such as selectKernel/],
+        ['a latency that is no boolean', { kernel: open(), latency: 'yes' }, /"options.latency"/],
+      ];
+      for (const [what, options, message] of wrongOptions) {
+        it(`refuses ${what} with ERR_INVALID_ARG_TYPE`, () => {
+          assert.throws(() => new AioContext(options as never), { code: 'ERR_INVALID_ARG_TYPE', message });
+        });
+      }
     },
   );
 }
