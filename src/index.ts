@@ -16,7 +16,7 @@ export {
   AioStateError,
   errnoException,
 } from './common/errors.ts';
-export { AioFile, type AioTransferOptions } from './common/file/aio-file.ts';
+export type { AioFileExtras, AioTransferOptions, Routes } from './common/file/aio-file-type.ts';
 export type { Unaligned } from './common/file/direct-transfers.ts';
 export type { AioWriteResult } from './common/file/file-results.ts';
 export type { Route } from './common/file/routing.ts';
@@ -38,5 +38,5 @@ export { FEATURES, type Feature, type Supports } from './common/kernel/supports.
 export { AlignedBufferPool, type Alignment, alignedBuffer } from './common/memory/aligned.ts';
 export { pageAlignedBuffer } from './common/memory/page-aligned.ts';
 export type { Descriptor } from './common/validate.ts';
-export { type DescriptorOptions, fromDescriptor, type OpenOptions, open } from './open.ts';
+export { AioFile, type DescriptorOptions, fromDescriptor, type OpenOptions, open } from './open.ts';
 export { type BackendPreference, type Selection, type SelectOptions, selectKernel } from './select.ts';

@@ -3,10 +3,13 @@ import { constants } from 'node:fs';
 import { type FileHandle, open as openHandle, rm } from 'node:fs/promises';
 import type { AioContext } from './common/context/aio-context.ts';
 import { codeOf } from './common/errors.ts';
-import { AioFile } from './common/file/aio-file.ts';
+import { AioFile as HostFile } from './common/file/aio-file.ts';
+import type { AioFileClass, AioFile as AnyFile } from './common/file/aio-file-type.ts';
+import { DescriptorFile } from './common/file/descriptor-file.ts';
 import { descriptorHandle, type HostHandle } from './common/file/descriptor-handle.ts';
 import { directAlignment, SAFE_ALIGNMENT } from './common/file/direct-alignment.ts';
 import type { Unaligned } from './common/file/direct-transfers.ts';
+import type { FileParts } from './common/file/file-parts.ts';
 import { flagsNumber } from './common/file/open-flags.ts';
 import { Routing } from './common/file/routing.ts';
 import type { KernelFiles } from './common/kernel/kernel-files.ts';
@@ -14,6 +17,10 @@ import { UNALIGNED } from './common/memory/aligned.ts';
 import { invalidArgType, invalidArgValue, validateDescriptor } from './common/validate.ts';
 import type { BackendPreference } from './select.ts';
 import { leaseSharedContext } from './shared-context.ts';
+
+/** {@inheritDoc AnyFile} */
+export type AioFile = AnyFile;
+export const AioFile = HostFile as unknown as AioFileClass;
 
 /** Beyond what `fs.promises.open` takes. */
 export interface OpenOptions {
@@ -97,6 +104,7 @@ export async function open(
       directReason: opened.reason,
       hostCursor: appends(flags),
       autoClose: true,
+      isOwn: files === undefined,
     },
   );
 }
@@ -130,6 +138,7 @@ export async function fromDescriptor(
       imitated: false,
       hostCursor: true,
       autoClose,
+      isOwn: false,
     },
   );
 }
@@ -147,12 +156,14 @@ interface Made {
   readonly directReason: string;
   readonly hostCursor: boolean;
   readonly autoClose: boolean;
+  /** Whether the handle is the host's, and nobody else has it. */
+  readonly isOwn: boolean;
 }
 
 async function make(
   handle: HostHandle,
   { backend, context: own, unaligned }: Wanted,
-  { direct, imitated, directReason, hostCursor, autoClose }: Made,
+  { direct, imitated, directReason, hostCursor, autoClose, isOwn }: Made,
 ): Promise<AioFile> {
   const { fd } = handle;
   const undo: (() => void)[] = [];
@@ -170,8 +181,8 @@ async function make(
       kernel.fget(fd, imitation === UNALIGNED ? undefined : imitation);
       undo.push(() => kernel.fput(fd));
     }
-    return new AioFile({
-      handle: autoClose ? handle : unclosable(handle),
+    const parts: FileParts = {
+      handle,
       context,
       backend: kernel.name,
       backendReason: lease?.reason ?? 'the context that was given',
@@ -180,28 +191,19 @@ async function make(
       alignment,
       unaligned,
       routing: new Routing(context, fd, direct, seekable),
-      hostCursor: hostCursor || !seekable,
+      // A kernel's own files, and direct ones, cannot leave that to the host.
+      hostCursor: hostCursor || !seekable || (kernel.files === undefined && !direct && !imitated),
       borrowed: !autoClose,
       release: () => {
         for (const step of undo.reverse()) step();
       },
-    });
+    };
+    return ((isOwn ? HostFile.of(parts) : undefined) ?? new DescriptorFile(parts)) as unknown as AioFile;
   } catch (error) {
     for (const step of undo.reverse()) step();
     if (autoClose) await handle.close();
     throw error;
   }
-}
-
-/** Somebody else's: closing the AioFile leaves it open. */
-function unclosable(handle: HostHandle): HostHandle {
-  return new Proxy(handle, {
-    get(target, property) {
-      if (property === 'close') return () => Promise.resolve();
-      const value: unknown = Reflect.get(target, property, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
 }
 
 async function openAs(

@@ -174,7 +174,9 @@ export const ROOMS: readonly Room[] = [
   { name: 'common/memory', holds: ['src/common/memory/'], imports: ['common/ground', 'common/abi'] },
   {
     name: 'common/ground',
-    holds: ['errors', 'intrinsics', 'lazy-builtins', 'validate'].map((file) => `src/common/${file}.ts`),
+    holds: ['callers-stack', 'errors', 'intrinsics', 'lazy-builtins', 'validate'].map(
+      (file) => `src/common/${file}.ts`,
+    ),
     imports: ['common/abi'],
   },
   { name: 'common/abi', holds: ['src/common/abi/'], imports: [] },

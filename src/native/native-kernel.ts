@@ -61,6 +61,7 @@ export class NativeKernel implements AioKernel {
   readonly #read: ReturnType<Libc['bind']>;
   readonly #write: ReturnType<Libc['bind']>;
   readonly #close: ReturnType<Libc['bind']>;
+  readonly #lseek: ReturnType<Libc['bind']>;
 
   constructor(libc: Libc, sysno: AioSysno, addon: Addon | undefined) {
     this.libc = libc;
@@ -74,6 +75,7 @@ export class NativeKernel implements AioKernel {
     this.#read = libc.bind('read', 'long', 3);
     this.#write = libc.bind('write', 'long', 3);
     this.#close = libc.bind('close', 'int', 1);
+    this.#lseek = libc.bind('lseek', 'long', 3);
   }
 
   io_setup(nr_events: Word, ctxp: Word): number {
@@ -213,6 +215,10 @@ export class NativeKernel implements AioKernel {
   fget(_fd: number): void {}
 
   fput(_fd: number): void {}
+
+  lseek(fd: number, offset: number, whence: number): number {
+    return this.#lseek(fd, offset, whence);
+  }
 
   // The view must not outlive the mapping: a load from it would crash the process.
   #forgetRing(ctx_id: AioContextId): void {

@@ -7,7 +7,8 @@ import {
   IOCB_CMD_PWRITEV,
 } from '../abi/constants.ts';
 import { ERRNO } from '../abi/errno.ts';
-import { AbortError, errnoException } from '../errors.ts';
+import { failWithStackOfCallers } from '../callers-stack.ts';
+import { AbortError, AioError, errnoException } from '../errors.ts';
 import { abortReason, isAborted } from '../intrinsics.ts';
 import { type Extent, isGone, isLost } from '../memory/extent.ts';
 import type { Pins } from '../memory/pins.ts';
@@ -215,7 +216,10 @@ export class Operation {
     try {
       this.#settle();
     } finally {
-      this.#reject(error);
+      // What is not ours may be anything, and frozen.
+      if (error instanceof AioError || error instanceof AbortError)
+        failWithStackOfCallers(this.#resolve, error);
+      else this.#reject(error);
     }
   }
 

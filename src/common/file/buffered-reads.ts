@@ -183,7 +183,7 @@ export class BufferedReads {
   /** Takes note of why a NOWAIT read brought nothing. @throws What is no such reason. */
   #expectMiss(error: unknown): void {
     const code = codeOf(error);
-    if (code === 'EAGAIN' && error instanceof AioError && error.syscall !== 'io_submit') return;
+    if (code === 'EAGAIN' && error instanceof AioError) return;
     if (code !== 'EOPNOTSUPP') throw renamed('read', error);
     this.#routing.refuseNowait();
   }

@@ -158,13 +158,29 @@ export interface FileArguments {
   readonly signal: AbortSignal | undefined;
 }
 
-/** The options of `readFile`, `writeFile` and `appendFile`: an encoding, or an object that has one. */
-export function fileArguments(options: unknown): FileArguments | undefined {
+/** What `readFile`, `writeFile` and `appendFile` look at. */
+const FILE_OPTIONS = ['encoding', 'flag', 'flush', 'mode', 'signal'] as const;
+
+/**
+ * The options of `readFile`, `writeFile` and `appendFile`: an encoding, or an object that has one.
+ *
+ * @returns What the host is to judge, each property read once, where they are not plainly right or ask for more than bytes.
+ */
+export function fileArguments(options: unknown): FileArguments | { readonly refused: unknown } {
   if (options === undefined || options === null) return { encoding: undefined, signal: undefined };
-  const { encoding, signal } = isObject(options) ? options : { encoding: options, signal: undefined };
-  if (encoding !== undefined && encoding !== null && !isEncoding(encoding)) return undefined;
-  if (signal !== undefined && !isAbortSignal(signal)) return undefined;
-  return { encoding: encoding ?? undefined, signal };
+  if (!isObject(options))
+    return isEncoding(options) ? { encoding: options, signal: undefined } : { refused: options };
+  const given: Record<string, unknown> = {};
+  for (const name of FILE_OPTIONS) if (name in options) given[name] = options[name];
+  const { encoding, signal, flush = false } = given;
+  const isRight =
+    (encoding === undefined || encoding === null || isEncoding(encoding)) &&
+    (signal === undefined || isAbortSignal(signal)) &&
+    flush === false &&
+    !('flush' in given && given.flush === undefined);
+  return isRight
+    ? { encoding: (encoding ?? undefined) as BufferEncoding | undefined, signal }
+    : { refused: given };
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Moving bytes between a file and memory at given places, each request on its route. */
 import { UIO_MAXIOV } from '../abi/constants.ts';
+import { withStackOfCallers } from '../callers-stack.ts';
 import type { AioContext } from '../context/aio-context.ts';
 import { codeOf } from '../errors.ts';
 import type { Alignment } from '../memory/aligned.ts';
@@ -9,8 +10,8 @@ import type { Activity } from './activity.ts';
 import { BufferedReads } from './buffered-reads.ts';
 import { DirectTransfers, type Unaligned } from './direct-transfers.ts';
 import { countAlone, FileRequests, throwIfAborted } from './file-requests.ts';
-import { type Answer, refuseStale, renamed } from './file-transfer.ts';
-import type { Routing } from './routing.ts';
+import { type Answer, hadNoRoom, refuseStale, renamed } from './file-transfer.ts';
+import type { Routing, ThreadPoolReason } from './routing.ts';
 
 export interface FileIoOptions {
   readonly context: AioContext;
@@ -159,18 +160,25 @@ export class FileIo {
   async sync(operation: 'fsync' | 'fdatasync'): Promise<void> {
     const { context, calls, file } = this.#requests;
     refuseStale(file, operation);
+    let reason: ThreadPoolReason | undefined;
     if (this.#routing.sync === 'kernel') {
       try {
         await context[operation](file.fd);
         return;
       } catch (error) {
+        if (hadNoRoom(error)) reason = 'no room in the kernel';
         // EINVAL is also the answer of files that have no fsync by the kernel's AIO (FSYNC-02).
-        if (codeOf(error) !== 'EINVAL') throw error;
-        this.#routing.refuseSync();
+        else if (codeOf(error) === 'EINVAL') this.#routing.refuseSync();
+        else throw renamed(operation, error);
       }
     }
-    this.#routing.count('sync');
-    await calls[operation](file.fd);
+    this.#routing.count('sync', reason);
+    refuseStale(file, operation);
+    try {
+      await calls[operation](file.fd);
+    } catch (error) {
+      throw withStackOfCallers(error);
+    }
   }
 
   /** Gives errors the operation's name that FileHandle uses. */

@@ -12,12 +12,16 @@ import {
   type Answer,
   FileTransfer,
   FileVector,
+  hadNoRoom,
   type NowaitReads,
+  type OtherMeans,
   refuseStale,
   type TransferFile,
 } from './file-transfer.ts';
 import { PoolTransfers } from './pool-transfers.ts';
 import type { Routing, ThreadPoolReason } from './routing.ts';
+
+const NO_ROOM: ThreadPoolReason = 'no room in the kernel';
 
 export class FileRequests {
   readonly context: AioContext;
@@ -26,6 +30,10 @@ export class FileRequests {
   readonly calls: DescriptorCalls;
   readonly #pool: PoolTransfers;
   readonly #routing: Routing;
+  readonly #otherMeans: OtherMeans = (name, extent, position) =>
+    name === 'read'
+      ? this.readFromPool(extent, position, NO_ROOM)
+      : this.writeToPool(extent, position, NO_ROOM);
 
   constructor(context: AioContext, file: TransferFile, routing: Routing) {
     this.context = context;
@@ -56,6 +64,7 @@ export class FileRequests {
       answer,
       buffer,
       nowait,
+      this.#otherMeans,
     );
     // First, so that no code of the signal's can close the file under it.
     file.activity.begin();
@@ -74,6 +83,23 @@ export class FileRequests {
     extents: readonly Extent[],
     position: number,
     rw_flags = 0,
+  ): Promise<number> {
+    try {
+      return await this.#vector(name, extents, position, rw_flags);
+    } catch (error) {
+      if (!hadNoRoom(error)) throw error;
+      refuseStale(this.file, name);
+      return name === 'read'
+        ? this.readvFromPool(extents, position, NO_ROOM)
+        : this.writevToPool(extents, position, NO_ROOM);
+    }
+  }
+
+  #vector(
+    name: 'read' | 'write',
+    extents: readonly Extent[],
+    position: number,
+    rw_flags: number,
   ): Promise<number> {
     const { context, file } = this;
     const { memory } = context.kernel;

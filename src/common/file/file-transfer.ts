@@ -34,6 +34,14 @@ export interface NowaitReads {
   readOn(extent: Extent, position: number, done: number, signal: AbortSignal | undefined): Promise<number>;
 }
 
+/** Carries out what the kernel's AIO has no room for at the moment: no file says EAGAIN for that. */
+export type OtherMeans = (name: 'read' | 'write', extent: Extent, position: number) => Promise<number>;
+
+/** Whether `io_submit` itself has refused a request, for lack of memory or of room in the ring. */
+export function hadNoRoom(error: unknown): boolean {
+  return error instanceof AioError && error.code === 'EAGAIN' && error.syscall === 'io_submit';
+}
+
 export class FileTransfer<T> extends Operation {
   declare readonly promise: Promise<T>;
   readonly #name: 'read' | 'write';
@@ -41,6 +49,7 @@ export class FileTransfer<T> extends Operation {
   readonly #answer: Answer<T>;
   readonly #buffer: unknown;
   readonly #nowait: NowaitReads | undefined;
+  readonly #otherMeans: OtherMeans;
 
   /**
    * @param address - Of the extent; 0 for an empty one.
@@ -56,6 +65,7 @@ export class FileTransfer<T> extends Operation {
     answer: Answer<T>,
     buffer: unknown,
     nowait: NowaitReads | undefined,
+    otherMeans: OtherMeans,
   ) {
     super(
       name,
@@ -74,6 +84,7 @@ export class FileTransfer<T> extends Operation {
     this.#answer = answer;
     this.#buffer = buffer;
     this.#nowait = nowait;
+    this.#otherMeans = otherMeans;
   }
 
   /** From the page cache or not at all; of a descriptor that somebody else has opened, nobody knows whether it is a direct one. */
@@ -113,6 +124,11 @@ export class FileTransfer<T> extends Operation {
 
   override fail(error: Error): void {
     const nowait = this.#nowait;
+    if (hadNoRoom(error) && this.extent !== undefined) {
+      nowait?.missed();
+      this.#goOn(this.#otherMeans(this.#name, this.extent, this.position));
+      return;
+    }
     // From io_submit itself.
     if (nowait !== undefined && codeOf(error) === 'EOPNOTSUPP') {
       nowait.refuseNowait();
@@ -133,7 +149,10 @@ export class FileTransfer<T> extends Operation {
   }
 
   #readOn(nowait: NowaitReads, done: number): void {
-    const rest = nowait.readOn(this.extent!, this.position, done, this.signal);
+    this.#goOn(nowait.readOn(this.extent!, this.position, done, this.signal));
+  }
+
+  #goOn(rest: Promise<number>): void {
     const { activity } = this.#file;
     this.settle(
       rest.then((count) => this.#answer(count, this.#buffer as never)).finally(() => activity.end()),

@@ -5,6 +5,7 @@
  * kept in its place until they have done; where nothing can, they get memory of ours.
  */
 import { readvSync } from 'node:fs';
+import { withStackOfCallers } from '../callers-stack.ts';
 import type { Memory } from '../kernel/aio-kernel.ts';
 import type { DescriptorCalls } from '../kernel/kernel-files.ts';
 import { bytesOf, type Extent, isGone, isLost } from '../memory/extent.ts';
@@ -89,6 +90,8 @@ export class PoolTransfers {
     let count: number;
     try {
       count = await move(views);
+    } catch (error) {
+      throw withStackOfCallers(error);
     } finally {
       for (const { memory } of extents) pins.unpin(memory);
     }
@@ -106,6 +109,8 @@ export class PoolTransfers {
       const count = await move(extents.map((extent) => substitutes.add(extent)));
       if (!substitutes.deliver(count)) throw detachedView('buffer');
       return count;
+    } catch (error) {
+      throw withStackOfCallers(error);
     } finally {
       substitutes.release();
     }

@@ -21,7 +21,8 @@ export type ThreadPoolReason =
   | 'no RWF_NOWAIT in this kernel'
   | 'not a regular file'
   | 'position of the descriptor'
-  | 'no fsync by the kernel';
+  | 'no fsync by the kernel'
+  | 'no room in the kernel';
 
 /**
  * How many reads may ask for NOWAIT at once.

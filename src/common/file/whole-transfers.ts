@@ -37,20 +37,22 @@ export const MOST_BYTES = 1 << 30;
  * Goes on after short transfers; ends at 0. Errors say how much was done.
  *
  * @param most - Bytes of one transfer.
+ * @param blockBytes - What a direct read brings whole: a short one that ends inside a block has met the end of the file.
  */
 export async function fully(
   extent: Extent,
   place: number | null,
   transfer: (rest: Extent, position: number | null) => Promise<number>,
   most = MOST_BYTES,
+  blockBytes = 1,
 ): Promise<number> {
   let done = 0;
   while (done < extent.length) {
     try {
       const part = partOf(extent, done, Math.min(most, extent.length - done));
       const count = await transfer(part, place === null ? null : place + done);
-      if (count === 0) break;
       done += count;
+      if (count === 0 || (count < part.length && ((place ?? 0) + done) % blockBytes !== 0)) break;
     } catch (error) {
       if (done > 0 && error instanceof Error) Object.assign(error, { bytesDone: done });
       throw error;

@@ -248,4 +248,7 @@ export interface AioKernel {
   fget(fd: number, direct?: DirectAlignment): void;
   /** Ends one {@link fget}. */
   fput(fd: number): void;
+
+  /** lseek(2), where this kernel can: the position of a descriptor, which transfers without one go on from. */
+  lseek?(fd: number, offset: number, whence: number): number;
 }

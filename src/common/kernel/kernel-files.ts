@@ -42,6 +42,8 @@ export interface DescriptorCalls {
   readFile(fd: number, options?: unknown): Promise<Buffer | string>;
   writeFile(fd: number, data: unknown, options?: unknown): Promise<void>;
   close(fd: number): Promise<void>;
+  /** lseek(2): the descriptor's own position, which transfers without one go on from. @returns It, or a negative errno. */
+  lseek?(fd: number, offset: number, whence: number): number;
   /** Whether a descriptor still means something, where files can go without being closed: a machine can lose its power. */
   isOpen?(fd: number): boolean;
 }

@@ -12,6 +12,9 @@ import type { Attributes } from './inode.ts';
 import { SimulatedFile } from './simulated-file.ts';
 import { PERMISSIONS } from './stats.ts';
 
+const SEEK_SET = 0;
+const SEEK_CUR = 1;
+const SEEK_END = 2;
 const NSEC_PER_SEC = 1e9;
 const NSEC_PER_MSEC = 1e6;
 /** What FileHandle reads as a whole at most. */
@@ -106,6 +109,16 @@ export class SimulatedCalls implements DescriptorCalls {
     throw options === undefined || options === null
       ? invalidArgValue('data', data)
       : invalidArgValue('options', options);
+  };
+
+  readonly lseek = (fd: number, offset: number, whence: number): number => {
+    const file = this.#kernel.files.fget(fd);
+    if (!(file instanceof SimulatedFile)) return -ERRNO.EBADF;
+    if (file.inode.kind === 'directory') return -ERRNO.ESPIPE;
+    const from = { [SEEK_SET]: 0, [SEEK_CUR]: file.position, [SEEK_END]: file.inode.content.size }[whence];
+    if (from === undefined || from + offset < 0) return -ERRNO.EINVAL;
+    file.position = from + offset;
+    return file.position;
   };
 
   readonly close = async (fd: number): Promise<void> => {

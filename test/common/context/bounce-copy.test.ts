@@ -24,10 +24,29 @@ function read(extent: Extent, rw_flags = 0): Operation {
 }
 
 function fileRead(nowait: NowaitReads | undefined, isOpen?: () => boolean): Operation {
-  const file = { fd: 3, activity: new Activity(), owner: {}, isOpen };
+  const file = {
+    fd: 3,
+    activity: new Activity(
+      () => {},
+      () => {},
+    ),
+    owner: {},
+    isOpen,
+  };
   const extent = extentOf('buffer', new Uint8Array(8));
   const rw_flags = nowait === undefined ? 0 : RWF_NOWAIT;
-  return new FileTransfer('read', file, extent, 0, 0, rw_flags, (count) => count, undefined, nowait);
+  return new FileTransfer(
+    'read',
+    file,
+    extent,
+    0,
+    0,
+    rw_flags,
+    (count) => count,
+    undefined,
+    nowait,
+    () => Promise.resolve(0),
+  );
 }
 
 const nowait: NowaitReads = {

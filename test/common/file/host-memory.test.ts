@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, it } from 'vitest';
-import type { AioFile } from '../../../src/common/file/aio-file.ts';
+import type { AioFile } from '../../../src/common/file/aio-file-type.ts';
 import { hostArguments } from '../../../src/common/file/host-memory.ts';
 import { open } from '../../../src/open.ts';
 import { KERNELS } from '../../support/kernels.ts';
@@ -65,7 +65,7 @@ for (const { name: backend, missing } of KERNELS) {
       assert.equal((await written).bytesWritten, 4);
       const more = Buffer.from('more');
       // An empty encoding is one to the host.
-      const whole = file.writeFile(more, { encoding: '' });
+      const whole = file.writeFile(more, { encoding: '' as never });
       more.fill('!');
       await whole;
       assert.match(readFileSync(path, 'latin1'), /more$|^more/);
@@ -99,7 +99,7 @@ describe('hostArguments()', () => {
 
   it('copies the views that an iterable brings', async () => {
     const chunk = Buffer.from('chunk');
-    const { args } = hostArguments('writeFile', [new Set(['text', chunk]), { encoding: '' }]);
+    const { args } = hostArguments('writeFile', [new Set(['text', chunk]), { encoding: '' as never }]);
     const chunks: unknown[] = [];
     for await (const one of args[0] as AsyncIterable<unknown>) chunks.push(one);
     assert.equal(chunks[0], 'text');

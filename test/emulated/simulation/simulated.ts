@@ -1,6 +1,6 @@
 /** Opening files of a simulation, as programs do. */
 import { AioContext } from '../../../src/common/context/aio-context.ts';
-import type { AioFile } from '../../../src/common/file/aio-file.ts';
+import type { AioFile } from '../../../src/common/file/aio-file-type.ts';
 import { type SimulateOptions, type Simulation, simulate } from '../../../src/emulated/index.ts';
 import { type OpenOptions, open } from '../../../src/open.ts';
 

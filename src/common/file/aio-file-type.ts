@@ -1,0 +1,118 @@
+/** What a file of this package has beyond a FileHandle. */
+import type { EventEmitter } from 'node:events';
+import type { FileHandle, FileReadOptions, FileReadResult } from 'node:fs/promises';
+import type { AioContext } from '../context/aio-context.ts';
+import type { AioKernel } from '../kernel/aio-kernel.ts';
+import type { Alignment } from '../memory/aligned.ts';
+import type { AioWriteResult } from './file-results.ts';
+import type { Route } from './routing.ts';
+
+/** Options of a single transfer. */
+export interface AioTransferOptions {
+  /** Where in the buffer. Default 0. */
+  readonly offset?: number | null;
+  /** Bytes. Default: to the end of the buffer. */
+  readonly length?: number | null;
+  /** Where in the file. Default, and with `null`: the cursor. */
+  readonly position?: number | bigint | null;
+  /** See {@link AioFile}. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Which way the requests of a file go at the moment. */
+export interface Routes {
+  readonly read: Route;
+  readonly write: Route;
+  readonly sync: Route;
+}
+
+/** What an {@link AioFile} has beyond a FileHandle. */
+export interface AioFileExtras {
+  /** Which kernel serves it. */
+  readonly backend: AioKernel['name'];
+  /** Why that one. */
+  readonly backendReason: string;
+  /** Whether it bypasses the page cache. */
+  readonly direct: boolean;
+  /** Why, or why not. */
+  readonly directReason: string;
+  /** What direct transfers need; all 1 for a buffered file. A page where direct I/O was preferred on a host without O_DIRECT. */
+  readonly alignment: Alignment;
+  /** Which way reads, writes and syncs go at the moment. */
+  readonly routes: Routes;
+  /**
+   * The context that serves it. Its `stats` count what went to the thread pool, and why. One that files share stays open for the others:
+   * its `close()` waits for what is under way, and no more.
+   */
+  readonly context: AioContext;
+
+  /**
+   * Reads some bytes.
+   *
+   * @returns How many, which may be less than asked for; 0 at the end of the file.
+   * @throws What FileHandle throws; a RangeError `ERR_OUT_OF_RANGE` for a direct transfer out of {@link alignment}.
+   */
+  read<T extends NodeJS.ArrayBufferView>(buffer: T, options?: AioTransferOptions): Promise<FileReadResult<T>>;
+  read<T extends NodeJS.ArrayBufferView = Buffer>(
+    options?: FileReadOptions<T> & { signal?: AbortSignal },
+  ): Promise<FileReadResult<T>>;
+
+  /**
+   * Writes some bytes.
+   *
+   * @returns How many, which may be less than asked for. {@link writeFully} goes on.
+   */
+  write<T extends NodeJS.ArrayBufferView>(
+    buffer: T,
+    options?: AioTransferOptions,
+  ): Promise<AioWriteResult<T>>;
+
+  /**
+   * Reads until the buffer is full or the file ends: a short transfer is not the end.
+   *
+   * @returns Less than the length at the end of the file only.
+   * @throws The error of the transfer that failed, with `bytesDone`.
+   */
+  readFully<T extends NodeJS.ArrayBufferView>(
+    buffer: T,
+    options?: { readonly signal?: AbortSignal | undefined; readonly position?: number | null },
+  ): Promise<FileReadResult<T>>;
+
+  /**
+   * Writes all of the buffer: a short transfer is not the end.
+   *
+   * @throws The error of the transfer that failed, with `bytesDone`: how many bytes are in the file all the same.
+   */
+  writeFully<T extends NodeJS.ArrayBufferView>(
+    buffer: T,
+    options?: { readonly signal?: AbortSignal | undefined; readonly position?: number | null },
+  ): Promise<AioWriteResult<T>>;
+}
+
+/**
+ * An open file: a FileHandle whose transfers go through kernel AIO where that pays.
+ *
+ * @remarks
+ * What `open()` answers is the FileHandle that `fs.promises.open` has made: whatever takes a FileHandle takes it, and the methods that are
+ * not here are Node's own. Those here take the same arguments, answer the same and throw the same codes. Files of a kernel
+ * that brings its own (a simulated disk), and files over a descriptor ({@link fromDescriptor}), have the same methods and are no FileHandle
+ * of Node's. The table in docs/filehandle.md has every difference.
+ *
+ * *Blocking*: never the event loop. Direct transfers go to the kernel; buffered reads at a position go there with RWF_NOWAIT and, when
+ * the page cache has not got them or they are more than a mebibyte at once, to the thread pool; buffered writes, and whatever goes on at
+ * the file's current position, go to the thread pool. {@link AioFileExtras.routes} tells.
+ *
+ * *Ownership*: a buffer belongs to the file until the promise settles, also after an abort. Giving its memory away meanwhile is refused, or
+ * fails the request with `ERR_INVALID_ARG_VALUE`. A read into a WebAssembly memory, which may grow meanwhile, is made at the call where
+ * nothing can hold it: without the addon (docs/memory.md).
+ *
+ * *Abort*: `signal` gives up an operation that has not begun at once, with an AbortError. One that has begun settles with its
+ * real outcome: Linux gives up neither reads nor writes, and what the thread pool has been given has begun.
+ */
+export type AioFile = AioFileExtras & FileHandle & EventEmitter;
+
+/** The class of files, for `instanceof`: `open()` and `fromDescriptor()` make them. */
+export interface AioFileClass {
+  readonly prototype: AioFile;
+  [Symbol.hasInstance](value: unknown): value is AioFile;
+}

@@ -1,0 +1,334 @@
+/** The methods of a file that move bytes: what they are called with, which way each call goes, and what comes back. */
+import type { FileReadResult } from 'node:fs/promises';
+import type { AioContext } from '../context/aio-context.ts';
+import { AioError } from '../errors.ts';
+import { type Alignment, alignedBuffer, UNALIGNED } from '../memory/aligned.ts';
+import { type Extent, extentOf, extentOfOwn } from '../memory/extent.ts';
+import type { Pins } from '../memory/pins.ts';
+import { outOfRange } from '../validate.ts';
+import { Activity } from './activity.ts';
+import type { AioTransferOptions } from './aio-file-type.ts';
+import { type Cursor, cursorOf } from './cursor.ts';
+import {
+  fileArguments,
+  type RefusedArguments,
+  readArguments,
+  refuseLengthThatKills,
+  vectorArguments,
+  writeArguments,
+} from './file-arguments.ts';
+import { FileIo } from './file-io.ts';
+import type { FileParts } from './file-parts.ts';
+import { throwIfAborted } from './file-requests.ts';
+import { type AioWriteResult, readResult, readvResult, writeResult, writevResult } from './file-results.ts';
+import { type HostMethod, hostArguments } from './host-memory.ts';
+import { CHUNK_BYTES, chunksOf, fully, inLanes, MOST_BYTES } from './whole-transfers.ts';
+
+const MAX_READ_FILE_BYTES = 2 ** 31 - 1;
+
+type View = NodeJS.ArrayBufferView;
+type WholeOptions = Pick<AioTransferOptions, 'signal'> & { readonly position?: number | null };
+
+/** What keeps that file open, and what its host does in our stead. */
+export interface FileHost {
+  /** Nobody has it open any more. */
+  readonly isClosed: boolean;
+  /** Keeps it open until {@link letGo}. */
+  hold(): void;
+  letGo(): void;
+  /** Whether the descriptor still is this file's, where somebody else may close it. Absent: it is while the file is held. */
+  readonly isOpen: (() => boolean) | undefined;
+  /** Calls a method of the host's own file. */
+  call(method: HostMethod, args: readonly unknown[]): Promise<unknown>;
+  /** Bytes of the file, 0 for what has no size. */
+  size(): Promise<number>;
+}
+
+export class FileOperations {
+  readonly #host: FileHost;
+  readonly #context: AioContext;
+  readonly #alignment: Alignment;
+  readonly #io: FileIo;
+  /** Where transfers without a position go on. `undefined`: at the descriptor's own, which the host looks after. */
+  readonly #cursor: Cursor | undefined;
+  readonly #activity: Activity;
+
+  /** @param owner - The file: it lives as long as something of it is under way. */
+  constructor(owner: object, host: FileHost, parts: FileParts) {
+    const { context, direct, alignment, unaligned, routing } = parts;
+    const { fd } = parts.handle;
+    this.#host = host;
+    this.#context = context;
+    this.#alignment = alignment;
+    this.#activity = new Activity(
+      () => host.hold(),
+      () => host.letGo(),
+    );
+    this.#cursor = parts.hostCursor ? undefined : cursorOf(context.kernel, fd);
+    this.#io = new FileIo({
+      context,
+      fd,
+      isOpen: host.isOpen,
+      activity: this.#activity,
+      owner,
+      // Aligned like direct ones, where a host without O_DIRECT shall show mistakes.
+      direct: direct || alignment !== UNALIGNED,
+      alignment,
+      unaligned,
+      routing,
+    });
+  }
+
+  /** Whether transfers without a position are the host's, and whole files with them. */
+  get isAtHostCursor(): boolean {
+    return this.#cursor === undefined;
+  }
+
+  get isUnderWay(): boolean {
+    return this.#activity.isUnderWay;
+  }
+
+  read(args: readonly unknown[]): Promise<FileReadResult<View>> {
+    try {
+      this.#refuseClosed('read');
+      const wanted = readArguments(args, this.#pins);
+      if ('refused' in wanted) return this.#readRefused(wanted);
+      // Reading them may have closed it.
+      this.#refuseClosed('read');
+      const { buffer, extent, position, signal } = wanted;
+      if (extent.length === 0) return Promise.resolve(readResult(0, buffer));
+      if (position !== null) return this.#io.readFor(readResult, buffer, extent, position, signal);
+      return this.during('read', async () =>
+        readResult(await this.#at(null, (place) => this.#io.read(extent, place, signal)), buffer),
+      );
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #readRefused({ refused, buffer }: RefusedArguments): Promise<FileReadResult<View>> {
+    refuseLengthThatKills(refused);
+    return this.during('read', async () => {
+      const answer = await this.#hosts<FileReadResult<View>>('read', refused);
+      return buffer === undefined ? answer : readResult(answer.bytesRead, buffer as View);
+    });
+  }
+
+  write(args: readonly unknown[]): Promise<AioWriteResult<never>> {
+    try {
+      this.#refuseClosed('write');
+      const buffer = args[0] as never;
+      const wanted = writeArguments(args, this.#pins);
+      if ('refused' in wanted) {
+        const { refused } = wanted;
+        if (typeof buffer !== 'string') refuseLengthThatKills(refused);
+        return this.during('write', async () => {
+          const { bytesWritten } = await this.#hosts<{ bytesWritten: number }>('write', refused);
+          return writeResult(bytesWritten, buffer);
+        });
+      }
+      // Reading them may have closed it.
+      this.#refuseClosed('write');
+      const { extent, position, signal } = wanted;
+      if (extent.length === 0) return Promise.resolve(writeResult(0, buffer));
+      if (position !== null) return this.#io.writeFor(writeResult, buffer, extent, position, signal);
+      return this.during('write', async () =>
+        writeResult(await this.#at(null, (place) => this.#io.write(extent, place, signal)), buffer),
+      );
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  readv<T extends readonly View[]>(
+    buffers: T,
+    position: unknown,
+  ): Promise<{ bytesRead: number; buffers: T }> {
+    return this.during('readv', async () => {
+      const wanted = vectorArguments([buffers, position], this.#pins);
+      // For no buffers at all the host has an answer of its own.
+      const refused =
+        'refused' in wanted ? wanted.refused : wanted.extents.length === 0 ? [[], position] : undefined;
+      if (refused !== undefined) {
+        const { bytesRead } = await this.#hosts<{ bytesRead: number }>('readv', refused);
+        return readvResult(bytesRead, buffers);
+      }
+      const { extents, position: place } = wanted as Exclude<typeof wanted, RefusedArguments>;
+      const bytesRead = await this.#at(place, (at) => this.#io.readv(extents, at));
+      return readvResult(bytesRead, buffers);
+    });
+  }
+
+  writev<T extends readonly View[]>(
+    buffers: T,
+    position: unknown,
+  ): Promise<{ bytesWritten: number; buffers: T }> {
+    return this.during('writev', async () => {
+      const wanted = vectorArguments([buffers, position], this.#pins);
+      if ('refused' in wanted) {
+        const { bytesWritten } = await this.#hosts<{ bytesWritten: number }>('writev', wanted.refused);
+        return writevResult(bytesWritten, buffers);
+      }
+      const { extents } = wanted;
+      if (extents.length === 0) return writevResult(0, buffers);
+      const bytesWritten = await this.#at(wanted.position, (place) => this.#io.writev(extents, place));
+      return writevResult(bytesWritten, buffers);
+    });
+  }
+
+  readFully<T extends View>(
+    buffer: T,
+    { position = null, signal }: WholeOptions = {},
+  ): Promise<FileReadResult<T>> {
+    return this.during('read', async () => {
+      const extent = extentOf('buffer', buffer, this.#pins);
+      const bytesRead = await this.#at(position, (place) => this.#readAll(extent, place, signal));
+      return readResult(bytesRead, buffer);
+    });
+  }
+
+  writeFully<T extends View>(
+    buffer: T,
+    { position = null, signal }: WholeOptions = {},
+  ): Promise<AioWriteResult<T>> {
+    return this.during('write', async () => {
+      const extent = extentOf('buffer', buffer, this.#pins);
+      const bytesWritten = await this.#at(position, (place) => this.#writeAll(extent, place, signal));
+      return writeResult(bytesWritten, buffer);
+    });
+  }
+
+  readFile(options: unknown): Promise<Buffer | string> {
+    return this.during('readFile', async () => {
+      const wanted = fileArguments(options);
+      if ('refused' in wanted) return this.#hosts<Buffer | string>('readFile', [wanted.refused]);
+      const { encoding, signal } = wanted;
+      throwIfAborted(signal);
+      const size = await this.#host.size();
+      if (size > MAX_READ_FILE_BYTES) return this.#hosts<Buffer | string>('readFile', [wanted]);
+      const chunks: Buffer[] = [];
+      await this.#at(null, (place) => this.#readToEnd(place, size, chunks, signal));
+      const content = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+      return encoding === undefined ? content : content.toString(encoding);
+    });
+  }
+
+  writeFile(data: unknown, options: unknown): Promise<void> {
+    return this.during('writeFile', async () => {
+      const wanted = fileArguments(options);
+      const chunks = 'refused' in wanted ? undefined : chunksOf(data, wanted.encoding, this.#pins);
+      if (chunks === undefined) {
+        await this.#hosts('writeFile', [data, 'refused' in wanted ? wanted.refused : wanted]);
+        return;
+      }
+      const { signal } = wanted as Exclude<typeof wanted, { refused: unknown }>;
+      throwIfAborted(signal);
+      for await (const extent of chunks) {
+        throwIfAborted(signal);
+        // What can be given up is written in pieces, as FileHandle does, and the signal is looked at before each.
+        const most = signal === undefined ? undefined : CHUNK_BYTES;
+        if (extent.length > 0) await this.#at(null, (place) => this.#writeAll(extent, place, signal, most));
+      }
+    });
+  }
+
+  sync(operation: 'fsync' | 'fdatasync'): Promise<void> {
+    return this.during(operation, () => this.#io.sync(operation));
+  }
+
+  /** Runs an operation that keeps the file open. @throws Error `EBADF` when it is closed. */
+  async during<T>(syscall: string, body: () => Promise<T>): Promise<T> {
+    this.#refuseClosed(syscall);
+    this.#activity.begin();
+    try {
+      return await body();
+    } finally {
+      this.#activity.end();
+    }
+  }
+
+  /** @throws Error `EBADF` when the file is closed. */
+  #refuseClosed(syscall: string): void {
+    if (this.#host.isClosed) throw Object.assign(new Error('file closed'), { code: 'EBADF', syscall });
+  }
+
+  get #pins(): Pins | undefined {
+    return this.#context.kernel.memory.pins;
+  }
+
+  /** Lets the host say what is wrong with arguments; what it accepts, it does, with memory of ours. */
+  async #hosts<T>(method: HostMethod, args: readonly unknown[]): Promise<T> {
+    const { memory } = this.#context.kernel;
+    const given = hostArguments(method, args, (one) => memory.addressOf(one));
+    try {
+      const answer = await this.#host.call(method, given.args);
+      given.deliver((answer as { bytesRead?: number } | undefined)?.bytesRead ?? 0);
+      return answer as T;
+    } finally {
+      given.release();
+    }
+  }
+
+  /** At a place, or at the cursor: ours, or else the descriptor's own. */
+  #at(place: number | null, transfer: (position: number | null) => Promise<number>): Promise<number> {
+    if (place !== null || this.#cursor === undefined) return transfer(place);
+    return this.#cursor.advance(transfer);
+  }
+
+  #readAll(extent: Extent, place: number | null, signal: AbortSignal | undefined): Promise<number> {
+    const read = (rest: Extent, at: number | null): Promise<number> => this.#io.read(rest, at, signal);
+    return fully(extent, place, read, MOST_BYTES, this.#alignment.offset);
+  }
+
+  #writeAll(
+    extent: Extent,
+    place: number | null,
+    signal: AbortSignal | undefined,
+    most?: number,
+  ): Promise<number> {
+    const write = async (rest: Extent, at: number | null): Promise<number> => {
+      const count = await this.#io.write(rest, at, signal);
+      if (count === 0)
+        throw new AioError('EIO', 5, 'write', { help: 'the kernel wrote nothing and gave no reason' });
+      return count;
+    };
+    return fully(extent, place, write, most);
+  }
+
+  /** Several chunks at once as far as the size is known, then one after the other until nothing comes. */
+  async #readToEnd(
+    place: number | null,
+    size: number,
+    chunks: Buffer[],
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
+    const read = (extent: Extent, at: number | null): Promise<number> => {
+      throwIfAborted(signal);
+      return this.#readAll(extent, at, undefined);
+    };
+    let done = 0;
+    if (place !== null && size > place) {
+      const known = this.#allocate(size - place);
+      done = await inLanes(known, (chunk, from) => read(chunk, place + from));
+      chunks.push(known.subarray(0, done));
+      // Short of what was asked for: the end of the file.
+      if (done < known.byteLength) return done;
+    }
+    for (;;) {
+      const chunk = this.#allocate(CHUNK_BYTES);
+      const count = await read(extentOfOwn(chunk), place === null ? null : place + done);
+      if (count === 0) return done;
+      chunks.push(chunk.subarray(0, count));
+      done += count;
+      if (((place ?? 0) + done) % this.#alignment.offset !== 0) return done;
+      if (done > MAX_READ_FILE_BYTES) throw outOfRange('size', `<= ${MAX_READ_FILE_BYTES}`, done);
+    }
+  }
+
+  /** Memory for whole blocks, so that direct reads need no detour. */
+  #allocate(bytes: number): Buffer {
+    if (this.#alignment === UNALIGNED) return Buffer.allocUnsafeSlow(bytes);
+    const { length } = this.#alignment;
+    return alignedBuffer(Math.ceil(bytes / length) * length);
+  }
+}

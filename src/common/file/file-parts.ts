@@ -1,0 +1,25 @@
+/** What a file is made of. */
+import type { AioContext } from '../context/aio-context.ts';
+import type { AioKernel } from '../kernel/aio-kernel.ts';
+import type { Alignment } from '../memory/aligned.ts';
+import type { HostHandle } from './descriptor-handle.ts';
+import type { Unaligned } from './direct-transfers.ts';
+import type { Routing } from './routing.ts';
+
+export interface FileParts {
+  readonly handle: HostHandle;
+  readonly context: AioContext;
+  readonly backend: AioKernel['name'];
+  readonly backendReason: string;
+  readonly direct: boolean;
+  readonly directReason: string;
+  readonly alignment: Alignment;
+  readonly unaligned: Unaligned;
+  readonly routing: Routing;
+  /** Whether transfers without a position go on from the descriptor's own by the host's calls: all but those of direct files. */
+  readonly hostCursor: boolean;
+  /** Whether the descriptor is somebody else's, who may close it. */
+  readonly borrowed: boolean;
+  /** Gives back what was taken for the file, whether it could be closed or not. */
+  readonly release: () => void;
+}
