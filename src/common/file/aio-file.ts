@@ -260,6 +260,8 @@ function inherit({ prototype, refs, unref, transfer, closeSync }: HostInternals)
   override(transfer, function (host) {
     const answer = host();
     AioFile.letGoOf(this);
+    // The file is another thread's, as a FileHandle. What is left here is one that says so.
+    Object.setPrototypeOf(this, prototype);
     return answer;
   });
   if (closeSync !== undefined) {

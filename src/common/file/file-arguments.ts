@@ -8,7 +8,6 @@
 import { isAbortSignal, isArrayBufferView } from '../intrinsics.ts';
 import { type Extent, extentOf, extentOfOwn, partOf } from '../memory/extent.ts';
 import type { Pins } from '../memory/pins.ts';
-import { invalidArgType, outOfRange } from '../validate.ts';
 
 /** Node's limit for one transfer. */
 const MAX_BYTES = 2 ** 31 - 1;
@@ -54,6 +53,15 @@ function placeOf(position: unknown): Place | undefined {
   return typeof place === 'number' && Number.isSafeInteger(place) && place >= 0 ? place : undefined;
 }
 
+/**
+ * A length that is no integer, as Node.js 26 takes it. Versions before end the process for one in a read (20 to 24: an assertion in
+ * `node::fs::Read`), so that they never see it.
+ */
+function lengthOf(length: unknown): unknown {
+  const isJudged = length === undefined || length === null || Number.isInteger(length);
+  return isJudged ? length : (length as number) | 0;
+}
+
 /** The four arguments of a transfer, and its signal: what they mean, if they are plainly right. */
 function transfer(
   buffer: NodeJS.ArrayBufferView,
@@ -87,6 +95,19 @@ function withOptions(
   );
 }
 
+function readOptions({ offset, length, position, signal }: Loose): Loose {
+  return { offset, length: lengthOf(length), position, signal };
+}
+
+/** Node takes anything but a number as absent here. */
+function writeOptions({ offset, length, position, signal }: Loose): Loose {
+  return { offset, length: numberOf(length), position: numberOf(position) ?? null, signal };
+}
+
+function numberOf(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined;
+}
+
 /** `read()`, `read(options)`, `read(buffer, options)`, `read(buffer, offset, length, position)`. */
 export function readArguments(
   args: readonly unknown[],
@@ -94,10 +115,11 @@ export function readArguments(
 ): TransferArguments | RefusedArguments {
   const [first, second, third, fourth] = args;
   if (isView(first)) {
-    if (isObject(second)) return withOptions(first, second, pins);
+    if (isObject(second)) return withOptions(first, readOptions(second), pins);
+    const length = lengthOf(third);
     return (
-      transfer(first, second, third, fourth, undefined, pins) ?? {
-        refused: [first, ...args.slice(1)],
+      transfer(first, second, length, fourth, undefined, pins) ?? {
+        refused: [first, second, length, fourth],
         buffer: first,
       }
     );
@@ -105,9 +127,9 @@ export function readArguments(
   if (first !== undefined && !isObject(first) && first !== null) return { refused: args };
   const options: Loose = first ?? {};
   const { buffer = Buffer.alloc(DEFAULT_READ_BYTES) } = options;
-  if (isView(buffer)) return withOptions(buffer, options, pins);
+  if (isView(buffer)) return withOptions(buffer, readOptions(options), pins);
   const { offset, length, position } = options;
-  return { refused: [{ buffer, offset, length, position }] };
+  return { refused: [{ buffer, offset, length: lengthOf(length), position }] };
 }
 
 /** `write(buffer, options)`, `write(buffer, offset, length, position)`, `write(string, position, encoding)`. */
@@ -119,21 +141,13 @@ export function writeArguments(
   if (typeof first === 'string') {
     if (third !== undefined && third !== null && !isEncoding(third)) return { refused: args };
     const place = typeof second === 'number' ? placeOf(second) : null;
-    if (place === undefined) return { refused: args };
+    if (place === undefined || (isHex(third) && first.length % 2 !== 0)) return { refused: args };
     const bytes = Buffer.from(first, (third as BufferEncoding | null | undefined) ?? 'utf8');
     return { buffer: bytes, extent: extentOfOwn(bytes), position: place, signal: undefined };
   }
   if (!isView(first)) return { refused: args };
-  if (isObject(second)) return withOptions(first, second, pins);
-  // Node takes anything but a number as absent here.
-  const length = typeof third === 'number' ? third : undefined;
-  const position = typeof fourth === 'number' ? fourth : null;
-  return (
-    transfer(first, second, length, position, undefined, pins) ?? {
-      refused: [first, ...args.slice(1)],
-      buffer: first,
-    }
-  );
+  if (isObject(second)) return withOptions(first, writeOptions(second), pins);
+  return withOptions(first, writeOptions({ offset: second, length: third, position: fourth }), pins);
 }
 
 /** `readv(buffers, position)` and `writev(buffers, position)`. */
@@ -151,6 +165,10 @@ export function vectorArguments(
 
 export function isEncoding(value: unknown): value is BufferEncoding {
   return typeof value === 'string' && Buffer.isEncoding(value);
+}
+
+function isHex(encoding: unknown): boolean {
+  return typeof encoding === 'string' && encoding.toLowerCase() === 'hex';
 }
 
 export interface FileArguments {
@@ -181,17 +199,4 @@ export function fileArguments(options: unknown): FileArguments | { readonly refu
   return isRight
     ? { encoding: (encoding ?? undefined) as BufferEncoding | undefined, signal }
     : { refused: given };
-}
-
-/**
- * Some versions of Node.js end the process for a length that is no integer (20.20: an assertion in `node::fs::Read`).
- *
- * @throws TypeError or RangeError for such a length, so that those versions never see it.
- */
-export function refuseLengthThatKills([first, second, third]: readonly unknown[]): void {
-  const options = isView(first) ? second : first;
-  const length = isObject(options) && !isView(options) ? options.length : third;
-  if (length === undefined || length === null) return;
-  if (typeof length !== 'number') throw invalidArgType('length', 'of type number', length);
-  if (!Number.isInteger(length)) throw outOfRange('length', 'an integer', length);
 }

@@ -13,7 +13,6 @@ import {
   fileArguments,
   type RefusedArguments,
   readArguments,
-  refuseLengthThatKills,
   vectorArguments,
   writeArguments,
 } from './file-arguments.ts';
@@ -107,7 +106,6 @@ export class FileOperations {
   }
 
   #readRefused({ refused, buffer }: RefusedArguments): Promise<FileReadResult<View>> {
-    refuseLengthThatKills(refused);
     return this.during('read', async () => {
       const answer = await this.#hosts<FileReadResult<View>>('read', refused);
       return buffer === undefined ? answer : readResult(answer.bytesRead, buffer as View);
@@ -121,7 +119,6 @@ export class FileOperations {
       const wanted = writeArguments(args, this.#pins);
       if ('refused' in wanted) {
         const { refused } = wanted;
-        if (typeof buffer !== 'string') refuseLengthThatKills(refused);
         return this.during('write', async () => {
           const { bytesWritten } = await this.#hosts<{ bytesWritten: number }>('write', refused);
           return writeResult(bytesWritten, buffer);
