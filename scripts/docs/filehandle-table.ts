@@ -18,13 +18,13 @@ const BY_DESIGN = [
   '`open(path, flags, mode, options)` takes options that FileHandle has not: `direct`, `unaligned`, `backend`, `context`.',
   "`read` and `write` take a `signal`; FileHandle's ignore it.",
   '`readFully` and `writeFully` go on after short transfers.',
-  'Transfers without a position go on from a cursor of the AioFile, not from the position of the descriptor, which AIO neither uses nor moves: other users of the descriptor do not see it move. Append files, pipes and borrowed descriptors use their own.',
-  'A length that is no integer throws `ERR_INVALID_ARG_TYPE` or `ERR_OUT_OF_RANGE`; it ends the process in Node.js 20.',
+  'Direct files keep their place by `lseek(2)`, transfers at it one after the other; on the emulation, which has no such call, in the AioFile: others who use the descriptor do not see that move.',
+  'A length of a read that is no integer is taken as in Node.js 26, made one; it ends the process in Node.js 20 to 24.',
   'Resizable buffers are refused with `ERR_INVALID_ARG_VALUE`: the kernel could be left writing to memory that is gone.',
   '`readableWebStream()` is always a byte stream, as from Node.js 24 on.',
-  'Errors of the kernel are `AioError`s with the `code`, `errno` and `syscall` that FileHandle has; `cause` has what the kernel said.',
+  'Errors of the kernel are `AioError`s with the `name`, `code`, `errno` and `syscall` that FileHandle has; `cause` has what the kernel said.',
   '`close()` ends write streams that have ended or failed with `autoClose: false`, and lines that somebody waits for: those of FileHandle wait for ever.',
-  'An AioFile that is dropped without `close()` is closed with a warning, on every version of Node.js.',
+  'Files over a descriptor (`fromDescriptor()`) and those of a simulated disk have these methods, and are no FileHandle: what asks for one refuses them. One that is dropped without `close()` is closed with a warning, on every version of Node.js.',
 ];
 
 function table(): string {

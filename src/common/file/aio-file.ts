@@ -9,7 +9,7 @@ import type { AioFileExtras, AioTransferOptions, Routes } from './aio-file-type.
 import { DescriptorFile } from './descriptor-file.ts';
 import { type FileHost, FileOperations } from './file-operations.ts';
 import type { FileParts } from './file-parts.ts';
-import { type HostDescriptor, type HostInternals, hostInternals } from './host-internals.ts';
+import { type HostInternals, hostInternals } from './host-internals.ts';
 import { endsWithItsFile, endWithTheirInput } from './host-streams.ts';
 import { webStream } from './web-stream.ts';
 
@@ -30,21 +30,17 @@ type WriteStreamOptions = Parameters<FileHandle['createWriteStream']>[0];
 type Keyed = Record<PropertyKey, unknown>;
 type Method = (...args: unknown[]) => unknown;
 
-/** What a file that was dropped leaves behind: C++ would close the descriptor as soon as nobody holds this. */
+/**
+ * What a file that was dropped leaves behind. As long as this is here, Node.js has the descriptor open; when it has gone, it closes it with
+ * a word of its own: a warning, from Node.js 25 on an error that nobody catches.
+ */
 interface Remains {
-  readonly fd: number;
-  readonly descriptor: HostDescriptor;
+  readonly descriptor: object;
   readonly release: () => void;
 }
 
 // Nothing of the file is under way any more: whatever is holds the file.
-const dropped = new FinalizationRegistry<Remains>(({ fd, descriptor, release }) => {
-  process.emitWarning(`An AioFile (descriptor ${fd}) was dropped without close(); it is closed now`);
-  release();
-  descriptor
-    .close()
-    .catch((error: unknown) => process.emitWarning(error instanceof Error ? error : String(error)));
-});
+const dropped = new FinalizationRegistry<Remains>(({ release }) => release());
 
 /** As a constructor, it gives back what it is given: so an object that somebody else has made gets private fields. */
 function given(handle: object): object {
@@ -90,8 +86,8 @@ export class AioFile extends Given {
       this.#beforeClose();
       return close();
     };
-    const descriptor = this.#keyed[internals.descriptor] as HostDescriptor;
-    dropped.register(this, { fd: handle.fd, descriptor, release: parts.release }, this);
+    const descriptor = this.#keyed[internals.descriptor] as object;
+    dropped.register(this, { descriptor, release: parts.release }, this);
   }
 
   get backend(): AioFileExtras['backend'] {

@@ -1,4 +1,4 @@
-/** The place that transfers without a position go on from, one after the other, where the host's own cannot be used: on direct files. */
+/** The place that transfers without a position go on from, one after the other. */
 import { ERRNO } from '../abi/errno.ts';
 import { errnoException } from '../errors.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
@@ -7,11 +7,19 @@ const SEEK_SET = 0;
 const SEEK_CUR = 1;
 
 export class Cursor {
-  readonly #place: Place;
+  readonly #place: Place | undefined;
+  readonly #takesTurns: boolean;
+  /** Those whose turn it is or will be. */
+  #inTurn = 0;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(place: Place) {
+  /**
+   * @param place - `undefined`: transfers say nothing of a position, and the host goes on at the descriptor's.
+   * @param takesTurns - Not where a transfer may wait for somebody who waits for another one, as on a terminal.
+   */
+  constructor(place: Place | undefined, takesTurns: boolean) {
     this.#place = place;
+    this.#takesTurns = takesTurns;
   }
 
   /**
@@ -19,16 +27,35 @@ export class Cursor {
    *
    * Transfers wait for each other, as `read(2)` calls on one descriptor do: two reads never get the same bytes.
    */
-  advance(transfer: (position: number) => Promise<number>): Promise<number> {
-    const moved = this.#last.then(async () => {
-      const position = this.#place.get();
+  advance(transfer: (position: number | null) => Promise<number>): Promise<number> {
+    const place = this.#place;
+    if (place === undefined) return this.inTurn(() => transfer(null));
+    return this.inTurn(async () => {
+      const position = place.get();
       const count = await transfer(position);
-      if (count > 0) this.#place.set(position + count);
+      if (count > 0) place.set(position + count);
       return count;
     });
-    // The next one goes on whatever became of this one.
-    this.#last = moved.catch(() => undefined);
-    return moved;
+  }
+
+  /**
+   * Runs what moves the cursor by itself, when all that was asked for before has ended, however it did; at once where there is nothing, as
+   * with FileHandle. Nobody but the caller waits for the promise: V8 would not know who, for the stack of an error.
+   */
+  async inTurn<T>(body: () => Promise<T>): Promise<T> {
+    if (!this.#takesTurns) return body();
+    const before = this.#last;
+    let end!: () => void;
+    this.#last = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    if (this.#inTurn++ > 0) await before;
+    try {
+      return await body();
+    } finally {
+      this.#inTurn--;
+      end();
+    }
   }
 }
 
@@ -38,11 +65,14 @@ interface Place {
   set(position: number): void;
 }
 
-/** The descriptor's own place where the kernel can say and set it, so that others who use the descriptor see it move; else one of ours. */
-export function cursorOf(kernel: AioKernel, fd: number): Cursor {
+/**
+ * A cursor that AIO can use: the descriptor's own place where the kernel can say and set it, so that others who use the descriptor see it
+ * move; else one of ours.
+ */
+export function placedCursor(kernel: AioKernel, fd: number): Cursor {
   const calls = kernel.files?.calls ?? kernel;
   const { lseek } = calls;
-  return new Cursor(lseek === undefined ? ownPlace() : placeOf(lseek.bind(calls), fd));
+  return new Cursor(lseek === undefined ? ownPlace() : placeOf(lseek.bind(calls), fd), true);
 }
 
 function ownPlace(): Place {

@@ -1,10 +1,11 @@
 /** Transfers past the page cache, also those that the device would refuse as they are. */
+import { withStackOfCallers } from '../callers-stack.ts';
 import { AlignedBufferPool, type Alignment, alignedBuffer, misaligned } from '../memory/aligned.ts';
 import { bytesOf, type Extent, extentOfOwn, isGone } from '../memory/extent.ts';
 import { detachedView } from '../validate.ts';
 import { Exclusion } from './exclusion.ts';
 import { type FileRequests, throwIfAborted } from './file-requests.ts';
-import type { Answer } from './file-transfer.ts';
+import { type Answer, refuseStale } from './file-transfer.ts';
 
 /**
  * What becomes of a direct transfer that the device would refuse.
@@ -39,7 +40,7 @@ export class DirectTransfers {
     this.#unaligned = unaligned;
   }
 
-  /** @throws RangeError for what the device would refuse, unless it may be widened. */
+  /** @throws RangeError for what the device would refuse, unless it may be widened, or is at the end of the file. */
   read<T>(
     extent: Extent,
     position: number,
@@ -49,8 +50,9 @@ export class DirectTransfers {
   ): Promise<T> {
     const wrong = this.#misalignment(extent, position);
     if (wrong === undefined) return this.#requests.transfer('read', extent, position, signal, answer, buffer);
-    if (this.#unaligned === 'error') throw wrong;
-    return this.#requests.answered(this.#readWidened(extent, position, signal), answer, buffer);
+    if (this.#unaligned !== 'error')
+      return this.#requests.answered(this.#readWidened(extent, position, signal), answer, buffer);
+    return this.#requests.answered(this.#readBehindEnd(position, wrong), answer, buffer);
   }
 
   /** As {@link read}. */
@@ -84,6 +86,14 @@ export class DirectTransfers {
     } finally {
       giveBounce(bounce);
     }
+  }
+
+  /** As with O_DIRECT itself, nothing is judged at the end of the file or behind it: whoever reads on until 0 is told 0. */
+  async #readBehindEnd(position: number, wrong: Error): Promise<number> {
+    refuseStale(this.#requests.file, 'read');
+    const { size } = await this.#requests.calls.fstat(this.#requests.file.fd);
+    if (position < size) throw withStackOfCallers(wrong);
+    return 0;
   }
 
   async #readWidened(extent: Extent, position: number, signal?: AbortSignal): Promise<number> {

@@ -1,14 +1,13 @@
 /** The methods of a file that move bytes: what they are called with, which way each call goes, and what comes back. */
 import type { FileReadResult } from 'node:fs/promises';
 import type { AioContext } from '../context/aio-context.ts';
-import { AioError } from '../errors.ts';
 import { type Alignment, alignedBuffer, UNALIGNED } from '../memory/aligned.ts';
 import { type Extent, extentOf, extentOfOwn } from '../memory/extent.ts';
 import type { Pins } from '../memory/pins.ts';
 import { outOfRange } from '../validate.ts';
 import { Activity } from './activity.ts';
 import type { AioTransferOptions } from './aio-file-type.ts';
-import { type Cursor, cursorOf } from './cursor.ts';
+import { Cursor, placedCursor } from './cursor.ts';
 import {
   fileArguments,
   type RefusedArguments,
@@ -16,6 +15,7 @@ import {
   vectorArguments,
   writeArguments,
 } from './file-arguments.ts';
+import { FileError } from './file-error.ts';
 import { FileIo } from './file-io.ts';
 import type { FileParts } from './file-parts.ts';
 import { throwIfAborted } from './file-requests.ts';
@@ -48,8 +48,9 @@ export class FileOperations {
   readonly #context: AioContext;
   readonly #alignment: Alignment;
   readonly #io: FileIo;
-  /** Where transfers without a position go on. `undefined`: at the descriptor's own, which the host looks after. */
-  readonly #cursor: Cursor | undefined;
+  readonly #cursor: Cursor;
+  /** Whether transfers without a position are the host's, and whole files with them. */
+  readonly isAtHostCursor: boolean;
   readonly #activity: Activity;
 
   /** @param owner - The file: it lives as long as something of it is under way. */
@@ -63,7 +64,10 @@ export class FileOperations {
       () => host.hold(),
       () => host.letGo(),
     );
-    this.#cursor = parts.hostCursor ? undefined : cursorOf(context.kernel, fd);
+    this.isAtHostCursor = parts.hostCursor;
+    this.#cursor = parts.hostCursor
+      ? new Cursor(undefined, routing.seekable)
+      : placedCursor(context.kernel, fd);
     this.#io = new FileIo({
       context,
       fd,
@@ -76,11 +80,6 @@ export class FileOperations {
       unaligned,
       routing,
     });
-  }
-
-  /** Whether transfers without a position are the host's, and whole files with them. */
-  get isAtHostCursor(): boolean {
-    return this.#cursor === undefined;
   }
 
   get isUnderWay(): boolean {
@@ -107,7 +106,7 @@ export class FileOperations {
 
   #readRefused({ refused, buffer }: RefusedArguments): Promise<FileReadResult<View>> {
     return this.during('read', async () => {
-      const answer = await this.#hosts<FileReadResult<View>>('read', refused);
+      const answer = await this.#hostsInTurn<FileReadResult<View>>('read', refused);
       return buffer === undefined ? answer : readResult(answer.bytesRead, buffer as View);
     });
   }
@@ -120,7 +119,7 @@ export class FileOperations {
       if ('refused' in wanted) {
         const { refused } = wanted;
         return this.during('write', async () => {
-          const { bytesWritten } = await this.#hosts<{ bytesWritten: number }>('write', refused);
+          const { bytesWritten } = await this.#hostsInTurn<{ bytesWritten: number }>('write', refused);
           return writeResult(bytesWritten, buffer);
         });
       }
@@ -147,7 +146,7 @@ export class FileOperations {
       const refused =
         'refused' in wanted ? wanted.refused : wanted.extents.length === 0 ? [[], position] : undefined;
       if (refused !== undefined) {
-        const { bytesRead } = await this.#hosts<{ bytesRead: number }>('readv', refused);
+        const { bytesRead } = await this.#hostsInTurn<{ bytesRead: number }>('readv', refused);
         return readvResult(bytesRead, buffers);
       }
       const { extents, position: place } = wanted as Exclude<typeof wanted, RefusedArguments>;
@@ -163,7 +162,7 @@ export class FileOperations {
     return this.during('writev', async () => {
       const wanted = vectorArguments([buffers, position], this.#pins);
       if ('refused' in wanted) {
-        const { bytesWritten } = await this.#hosts<{ bytesWritten: number }>('writev', wanted.refused);
+        const { bytesWritten } = await this.#hostsInTurn<{ bytesWritten: number }>('writev', wanted.refused);
         return writevResult(bytesWritten, buffers);
       }
       const { extents } = wanted;
@@ -253,6 +252,15 @@ export class FileOperations {
     return this.#context.kernel.memory.pins;
   }
 
+  /** Runs what moves the cursor by itself, after what was asked for before. */
+  inTurn<T>(body: () => Promise<T>): Promise<T> {
+    return this.#cursor.inTurn(body);
+  }
+
+  #hostsInTurn<T>(method: HostMethod, args: readonly unknown[]): Promise<T> {
+    return this.#cursor.inTurn(() => this.#hosts<T>(method, args));
+  }
+
   /** Lets the host say what is wrong with arguments; what it accepts, it does, with memory of ours. */
   async #hosts<T>(method: HostMethod, args: readonly unknown[]): Promise<T> {
     const { memory } = this.#context.kernel;
@@ -268,8 +276,7 @@ export class FileOperations {
 
   /** At a place, or at the cursor: ours, or else the descriptor's own. */
   #at(place: number | null, transfer: (position: number | null) => Promise<number>): Promise<number> {
-    if (place !== null || this.#cursor === undefined) return transfer(place);
-    return this.#cursor.advance(transfer);
+    return place === null ? this.#cursor.advance(transfer) : transfer(place);
   }
 
   #readAll(extent: Extent, place: number | null, signal: AbortSignal | undefined): Promise<number> {
@@ -286,7 +293,7 @@ export class FileOperations {
     const write = async (rest: Extent, at: number | null): Promise<number> => {
       const count = await this.#io.write(rest, at, signal);
       if (count === 0)
-        throw new AioError('EIO', 5, 'write', { help: 'the kernel wrote nothing and gave no reason' });
+        throw new FileError('EIO', 5, 'write', { help: 'the kernel wrote nothing and gave no reason' });
       return count;
     };
     return fully(extent, place, write, most);

@@ -2,9 +2,10 @@
 import { IOCB_CMD_PREAD, IOCB_CMD_PREADV, IOCB_CMD_PWRITE, IOCB_CMD_PWRITEV } from '../abi/constants.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { Operation } from '../context/operation.ts';
-import { AioError, codeOf, errnoException } from '../errors.ts';
+import { AioError, codeOf } from '../errors.ts';
 import type { Extent } from '../memory/extent.ts';
 import type { Activity } from './activity.ts';
+import { FileError } from './file-error.ts';
 
 /** What the caller gets for a count and the buffer that came with the call. */
 export type Answer<T> = (count: number, buffer: never) => T;
@@ -21,7 +22,7 @@ export interface TransferFile {
 
 /** @throws AioError `EBADF` where somebody else has closed the file. */
 export function refuseStale({ isOpen }: Pick<TransferFile, 'isOpen'>, syscall: string): void {
-  if (isOpen?.() === false) throw errnoException(-ERRNO.EBADF, syscall);
+  if (isOpen?.() === false) throw new FileError('EBADF', ERRNO.EBADF, syscall);
 }
 
 /** What a read with RWF_NOWAIT says of the file, and who goes on where the page cache ends. */
@@ -205,6 +206,6 @@ export class FileVector extends Operation {
 /** The error under the name that FileHandle gives the operation. */
 export function renamed<E>(syscall: string, error: E): E | AioError {
   return error instanceof AioError && error.syscall !== 'io_setup'
-    ? new AioError(error.code, error.errno, syscall, { cause: error })
+    ? new FileError(error.code, error.errno, syscall, { cause: error })
     : error;
 }

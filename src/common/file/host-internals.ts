@@ -6,11 +6,6 @@
  */
 import type { FileHandle } from 'node:fs/promises';
 
-/** What Node.js has of a descriptor in C++. */
-export interface HostDescriptor {
-  close(): Promise<void>;
-}
-
 export interface HostInternals {
   /** `FileHandle.prototype`. */
   readonly prototype: FileHandle;
@@ -18,9 +13,9 @@ export interface HostInternals {
   readonly ref: symbol;
   /** Method: one has let go; the last one closes it. */
   readonly unref: symbol;
-  /** How many have it open. */
+  /** Property: how many have it open. */
   readonly refs: symbol;
-  /** Its {@link HostDescriptor}. */
+  /** Property: what has the descriptor in C++, and closes it when it is collected. */
   readonly descriptor: symbol;
   /** Method: it goes to another thread. */
   readonly transfer: symbol;
@@ -55,8 +50,7 @@ function internalsOf(handle: Keyed, prototype: Keyed): HostInternals | undefined
   const descriptor = symbolOf(handle, 'kHandle');
   if (ref === undefined || unref === undefined || transfer === undefined) return undefined;
   if (refs === undefined || descriptor === undefined) return undefined;
-  if (handle[refs] !== 1 || typeof (handle[descriptor] as Partial<HostDescriptor>).close !== 'function')
-    return undefined;
+  if (handle[refs] !== 1 || typeof handle[descriptor] !== 'object') return undefined;
   return {
     prototype: prototype as unknown as FileHandle,
     ref,
