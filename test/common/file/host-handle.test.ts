@@ -71,8 +71,8 @@ for (const { name, missing } of KERNELS) {
     it('is the object that fs.promises.open has made', async () => {
       const handle = await promises.open(path('x'));
       const file = await opened(path('x'));
-      const { constructor } = handle as object;
-      assert.ok(file instanceof (constructor as never));
+      const FileHandle = (handle as object).constructor;
+      assert.ok(file instanceof (FileHandle as never));
       assert.ok(file instanceof AioFile);
       assert.ok(!(handle instanceof AioFile));
       assert.deepEqual(Object.keys(file), Object.keys(handle));
