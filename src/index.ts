@@ -16,7 +16,14 @@ export {
   AioStateError,
   errnoException,
 } from './common/errors.ts';
-export type { AioFileExtras, AioTransferOptions, Routes } from './common/file/aio-file-type.ts';
+export type {
+  AioFileExtras,
+  AioReadOptions,
+  AioTransferOptions,
+  FileData,
+  Routes,
+  WriteFileOptions,
+} from './common/file/aio-file-type.ts';
 export type { Unaligned } from './common/file/direct-transfers.ts';
 export type { AioWriteResult } from './common/file/file-results.ts';
 export type { Route } from './common/file/routing.ts';

@@ -1,6 +1,7 @@
 /** What a file of this package has beyond a FileHandle. */
 import type { EventEmitter } from 'node:events';
-import type { FileHandle, FileReadOptions, FileReadResult } from 'node:fs/promises';
+import type { FileHandle, FileReadResult } from 'node:fs/promises';
+import type { ReadableStream } from 'node:stream/web';
 import type { AioContext } from '../context/aio-context.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
 import type { Alignment } from '../memory/aligned.ts';
@@ -10,13 +11,18 @@ import type { Route } from './routing.ts';
 /** Options of a single transfer. */
 export interface AioTransferOptions {
   /** Where in the buffer. Default 0. */
-  readonly offset?: number | null;
+  readonly offset?: number | null | undefined;
   /** Bytes. Default: to the end of the buffer. */
-  readonly length?: number | null;
+  readonly length?: number | null | undefined;
   /** Where in the file. Default, and with `null`: the cursor. */
-  readonly position?: number | bigint | null;
+  readonly position?: number | bigint | null | undefined;
   /** See {@link AioFile}. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of a read that has its buffer among them; without one it gets one of 16 KiB. */
+export interface AioReadOptions<T extends NodeJS.ArrayBufferView> extends AioTransferOptions {
+  readonly buffer?: T | undefined;
 }
 
 /** Which way the requests of a file go at the moment. */
@@ -26,7 +32,19 @@ export interface Routes {
   readonly sync: Route;
 }
 
-/** What an {@link AioFile} has beyond a FileHandle. */
+type Chunk = string | NodeJS.ArrayBufferView;
+/** What `writeFile()` writes: a string or a view, or an iterable, asynchronous iterable or stream of either. */
+export type FileData = Chunk | Iterable<Chunk> | AsyncIterable<Chunk>;
+
+/** Options of `writeFile()` and `appendFile()`. */
+export interface WriteFileOptions {
+  readonly encoding?: BufferEncoding | null | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Makes the content durable at the end, where this version of Node.js does. */
+  readonly flush?: boolean | undefined;
+}
+
+/** What an {@link AioFile} has beyond a FileHandle, and takes beyond what each version of its declarations says. */
 export interface AioFileExtras {
   /** Which kernel serves it. */
   readonly backend: AioKernel['name'];
@@ -52,9 +70,15 @@ export interface AioFileExtras {
    * @returns How many, which may be less than asked for; 0 at the end of the file.
    * @throws What FileHandle throws; a RangeError `ERR_OUT_OF_RANGE` for a direct transfer out of {@link alignment}.
    */
+  read<T extends NodeJS.ArrayBufferView>(
+    buffer: T,
+    offset?: number | null,
+    length?: number | null,
+    position?: number | bigint | null,
+  ): Promise<FileReadResult<T>>;
   read<T extends NodeJS.ArrayBufferView>(buffer: T, options?: AioTransferOptions): Promise<FileReadResult<T>>;
-  read<T extends NodeJS.ArrayBufferView = Buffer>(
-    options?: FileReadOptions<T> & { signal?: AbortSignal },
+  read<T extends NodeJS.ArrayBufferView = Buffer<ArrayBuffer>>(
+    options?: AioReadOptions<T>,
   ): Promise<FileReadResult<T>>;
 
   /**
@@ -65,7 +89,28 @@ export interface AioFileExtras {
   write<T extends NodeJS.ArrayBufferView>(
     buffer: T,
     options?: AioTransferOptions,
-  ): Promise<AioWriteResult<T>>;
+  ): Promise<{ bytesWritten: number; buffer: T }>;
+
+  /** Reads into several buffers, one after the other. */
+  readv<T extends readonly NodeJS.ArrayBufferView[]>(
+    buffers: T,
+    position?: number | null,
+  ): Promise<{ bytesRead: number; buffers: T }>;
+
+  /** Writes several buffers, one after the other. */
+  writev<T extends readonly NodeJS.ArrayBufferView[]>(
+    buffers: T,
+    position?: number | null,
+  ): Promise<{ bytesWritten: number; buffers: T }>;
+
+  /** Writes all of `data` from the current position on; what is there before and behind stays. */
+  writeFile(data: FileData, options?: WriteFileOptions | BufferEncoding | null): Promise<void>;
+
+  /** As {@link writeFile}. Where it goes is decided by how the file was opened. */
+  appendFile(data: FileData, options?: WriteFileOptions | BufferEncoding | null): Promise<void>;
+
+  /** A byte stream from the current position to the end, on every version of Node.js. */
+  readableWebStream(options?: { readonly autoClose?: boolean | undefined }): ReadableStream;
 
   /**
    * Reads until the buffer is full or the file ends: a short transfer is not the end.
@@ -75,7 +120,7 @@ export interface AioFileExtras {
    */
   readFully<T extends NodeJS.ArrayBufferView>(
     buffer: T,
-    options?: { readonly signal?: AbortSignal | undefined; readonly position?: number | null },
+    options?: { readonly signal?: AbortSignal | undefined; readonly position?: number | null | undefined },
   ): Promise<FileReadResult<T>>;
 
   /**
@@ -85,7 +130,7 @@ export interface AioFileExtras {
    */
   writeFully<T extends NodeJS.ArrayBufferView>(
     buffer: T,
-    options?: { readonly signal?: AbortSignal | undefined; readonly position?: number | null },
+    options?: { readonly signal?: AbortSignal | undefined; readonly position?: number | null | undefined },
   ): Promise<AioWriteResult<T>>;
 }
 
@@ -109,7 +154,7 @@ export interface AioFileExtras {
  * *Abort*: `signal` gives up an operation that has not begun at once, with an AbortError. One that has begun settles with its
  * real outcome: Linux gives up neither reads nor writes, and what the thread pool has been given has begun.
  */
-export type AioFile = AioFileExtras & FileHandle & EventEmitter;
+export type AioFile = FileHandle & AioFileExtras & EventEmitter;
 
 /** The class of files, for `instanceof`: `open()` and `fromDescriptor()` make them. */
 export interface AioFileClass {
