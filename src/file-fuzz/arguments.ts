@@ -34,7 +34,7 @@ const KINDS: readonly BytesKind[] = [
   'ArrayBuffer',
   'SharedArrayBuffer',
 ];
-const POSITIONS = [0, 1, 5, 30, 58, 60, 4096, 60_000, 69_990] as const;
+const POSITIONS = [0, 1, 5, 30, 58, 60, 4096, 15_000, 19_990] as const;
 const ODD_POSITIONS: readonly Value[] = [
   -1,
   Number.NaN,
@@ -285,35 +285,42 @@ export function argumentsOf(random: Random, method: Method, scope: FileScope): r
 
 const ODD_STARTS: readonly Value[] = [-1, 1.5, '1', null, Number.NaN, Infinity, 3n, 2 ** 53, {}];
 
+/** In very small pieces, and so not to the end of a long file. */
+function bitByBit(random: Random, options: Record<string, Value>): void {
+  options.highWaterMark = random.pick([1, 7, 16]);
+  options.end = random.pick([5, 40]);
+}
+
 /** Options of `createReadStream`. */
 export function readStreamOptions(random: Random): Value {
-  if (random.once(4)) return random.once(3) ? random.pick([null, 7, 'utf8', {}, true]) : undefined;
+  if (random.once(4)) return random.once(8) ? random.pick([null, 7, 'utf8', {}, true]) : undefined;
   const options: Record<string, Value> = {};
-  if (random.once(3)) options.start = random.mostly([0, 3, 20, 65_000], 6, ODD_STARTS);
-  if (random.once(3)) options.end = random.mostly([0, 5, 40, 69_000], 6, [...ODD_STARTS, Infinity]);
+  if (random.once(3)) options.start = random.mostly([0, 3, 20, 15_000], 30, ODD_STARTS);
+  if (random.once(3)) options.end = random.mostly([0, 5, 40, 19_000], 30, [...ODD_STARTS, Infinity]);
   if (random.once(2))
-    options.highWaterMark = random.mostly([1, 7, 16, 64, 1000], 10, [0, -1, 1.5, 'x', null]);
-  if (random.once(5)) options.encoding = encoding(random);
+    options.highWaterMark = random.mostly([1, 7, 16, 64, 1000], 40, [0, -1, 1.5, 'x', null]);
+  if (random.once(5)) options.encoding = random.mostly(ENCODINGS, 30, ODD_ENCODINGS);
   if (random.once(4)) options.autoClose = random.mostly([false, true], 6, [null, 0, 'x']);
   if (random.once(6)) options.emitClose = random.mostly([false, true], 6, [null, 0]);
-  if (random.once(20)) options.signal = signal(random);
-  if (random.once(30)) options.fs = random.pick([{}, null, 7]);
+  if (random.once(40)) options.signal = signal(random);
+  if (random.once(60)) options.fs = random.pick([{}, null, 7]);
   if (random.once(30)) options.fd = random.pick([99, null, -1]);
   return options;
 }
 
 /** Options of `createWriteStream`. */
 export function writeStreamOptions(random: Random): Value {
-  if (random.once(4)) return random.once(3) ? random.pick([null, 7, 'utf8', {}, true]) : undefined;
+  if (random.once(4)) return random.once(8) ? random.pick([null, 7, 'utf8', {}, true]) : undefined;
   const options: Record<string, Value> = {};
-  if (random.once(3)) options.start = random.mostly([0, 3, 20, 65_000], 6, ODD_STARTS);
-  if (random.once(4)) options.highWaterMark = random.mostly([1, 7, 64], 10, [0, -1, 'x', null]);
-  if (random.once(5)) options.encoding = encoding(random);
-  if (random.once(4)) options.autoClose = random.mostly([false, true], 6, [null, 0, 'x']);
+  if (random.once(3)) options.start = random.mostly([0, 3, 20, 15_000], 30, ODD_STARTS);
+  if (random.once(4)) options.highWaterMark = random.mostly([1, 7, 64], 40, [0, -1, 'x', null]);
+  if (random.once(5)) options.encoding = random.mostly(ENCODINGS, 30, ODD_ENCODINGS);
+  // FileHandle waits for ever for one that does not close itself.
+  if (random.once(12)) options.autoClose = random.mostly([false, true, true], 6, [null, 0, 'x']);
   if (random.once(6)) options.emitClose = random.mostly([false, true], 6, [null, 0]);
-  if (random.once(6)) options.flush = random.mostly([true, false], 3, ['y', 1, null]);
-  if (random.once(20)) options.signal = signal(random);
-  if (random.once(30)) options.fs = random.pick([{}, null, 7]);
+  if (random.once(6)) options.flush = random.mostly([true, false], 20, ['y', 1, null]);
+  if (random.once(40)) options.signal = signal(random);
+  if (random.once(60)) options.fs = random.pick([{}, null, 7]);
   if (random.once(30)) options.flags = random.pick(['a', 'r', 'nonsense']);
   return options;
 }
@@ -322,10 +329,11 @@ export function writeStreamOptions(random: Random): Value {
 export function linesOptions(random: Random): Value {
   if (random.once(2)) return undefined;
   const options: Record<string, Value> = {};
-  if (random.once(3)) options.encoding = random.pick(['utf8', 'latin1', 'hex', 'nonsense']);
-  if (random.once(3)) options.start = random.mostly([0, 3, 20], 6, ODD_STARTS);
-  if (random.once(3)) options.end = random.mostly([5, 40], 6, ODD_STARTS);
-  if (random.once(3)) options.highWaterMark = random.pick([1, 7, 64]);
+  if (random.once(3)) options.encoding = random.mostly(['utf8', 'latin1', 'hex'], 20, ['nonsense']);
+  if (random.once(3)) options.start = random.mostly([0, 3, 20], 40, ODD_STARTS);
+  if (random.once(3)) options.end = random.mostly([5, 40], 40, ODD_STARTS);
+  if (random.once(3)) options.highWaterMark = random.pick([100, 1000]);
+  if (random.once(8)) bitByBit(random, options);
   if (random.once(5)) options.autoClose = random.pick([false, true]);
   return options;
 }

@@ -111,6 +111,9 @@ const KINDS: readonly (readonly [Kind, number, Feature?])[] = [
   ['aborted', 3, 'unawaited'],
 ];
 
+/** They leave the file closed behind them, most of the time. */
+const CLOSING: readonly Kind[] = ['close', 'dispose', 'read-stream', 'write-stream', 'lines'];
+
 export function surroundingsOf(index: number, { limited }: FileScope): Surroundings {
   return limited && Math.floor(index / BATCH) % LIMITED_EVERY === LIMITED_EVERY - 1 ? 'limited' : 'plain';
 }
@@ -126,6 +129,10 @@ class Generation {
   readonly #kinds: readonly Kind[];
   readonly #steps: Step[] = [];
   #streams = 0;
+  /** Slots whose file has probably been closed. */
+  readonly #closed = new Set<number>();
+  /** By slot, whether it can probably be read: a web stream that fails keeps a FileHandle open for ever. */
+  readonly #readable = new Map<number, boolean>();
 
   constructor(random: Random, scope: FileScope) {
     this.#random = random;
@@ -157,6 +164,16 @@ class Generation {
         : random.once(10)
           ? random.pick(ODD_FLAGS)
           : random.pick(FLAGS);
+    this.#readable.set(
+      slot,
+      place !== 'fifo' &&
+        place !== 'directory' &&
+        (flags === undefined ||
+          (typeof flags === 'string' && /r|\+/.test(flags)) ||
+          flags === O_RDONLY ||
+          flags === O_RDWR),
+    );
+    this.#closed.delete(slot);
     const isOrdinary = ['directory', 'version', 'zero', 'full'].includes(place) && random.once(2);
     this.#steps.push({
       op: 'open',
@@ -176,6 +193,9 @@ class Generation {
     const steps = this.#steps;
     const slot = this.#slot();
     const kind = random.pick(this.#kinds);
+    // Lines of a file that is closed keep FileHandle waiting for ever.
+    if (this.#closed.has(slot) && !random.once(kind === 'lines' ? 30 : 4)) this.#open(slot);
+    if (CLOSING.includes(kind)) this.#closed.add(slot);
     switch (kind) {
       case 'reads':
         steps.push(this.#call(slot, random.pick(READS)));
@@ -218,7 +238,7 @@ class Generation {
         break;
       }
       case 'web-stream':
-        steps.push(this.#webStream(slot));
+        if (this.#readable.get(slot) === true || random.once(30)) steps.push(this.#webStream(slot));
         break;
       case 'group':
         this.#group(slot);

@@ -68,7 +68,8 @@ export interface FileFuzzReport {
 /** A step of a program that differed gets as long as this, before it counts as one that hangs. */
 const PATIENT_MS = 1500;
 /** While it is made small, time matters more. */
-const SHRINK_MS = 300;
+const SHRINK_MS = 200;
+const SHRINK_SECONDS = 20;
 /** A difference counts if it shows again, as often as this. */
 const AGAIN = 2;
 
@@ -125,7 +126,9 @@ export async function fuzzFiles({
         report.unstable++;
         continue;
       }
+      const deadline = Date.now() + SHRINK_SECONDS * 1000;
       const smallest = await shrinkFileProgram(program, async (candidate) => {
+        if (Date.now() > deadline) return false;
         const shows = await runner.confirmed(candidate, SHRINK_MS);
         return shows !== undefined && shows !== 'unstable';
       });

@@ -116,10 +116,11 @@ class Course {
     this.#note('end', 'caught by nobody', uncaught.join(', ') || 'nothing');
     for (const place of used) this.#note('end', `the file '${place}'`, places.look(place));
     for (const place of used) places.clear(place);
-    // Where a close hangs its descriptor stays.
-    if (this.#hangs) kept.push(...this.#opened);
-    else this.#note('end', 'descriptors left open', String(await this.#left(before)));
-    return { items: sorted(this.#items), stained: this.#hangs };
+    // Where a close hangs, or fails, the descriptor stays.
+    const isStained = this.#hangs || this.#opened.some(({ file }) => file.fd >= 0);
+    if (isStained) kept.push(...this.#opened);
+    if (!this.#hangs) this.#note('end', 'descriptors left open', String(await this.#left(before)));
+    return { items: sorted(this.#items), stained: isStained };
   }
 
   #note(step: number | 'end', what: string, value: string): void {
@@ -322,10 +323,12 @@ async function hostCall(file: FileHandle, call: HostCall, length: number): Promi
       return Buffer.concat(chunks);
     }
     case 'createWriteStream(fd: file)': {
-      const stream = createWriteStream('', { fd: file, autoClose: false });
+      // One that does not close itself would keep the file open for ever.
+      const stream = createWriteStream('', { fd: file });
       await new Promise<void>((resolve, reject) => {
         stream.on('error', reject);
-        stream.end(bytes, resolve);
+        stream.on('close', resolve);
+        stream.end(bytes);
       });
       return undefined;
     }

@@ -22,7 +22,7 @@ import { pattern } from './values.ts';
 const { O_RDONLY, O_WRONLY, O_NONBLOCK } = constants;
 
 const TEXT = Buffer.from('first line\nsecond\r\n\nfourth line, ünïcödé\nlast without end');
-const DATA = pattern(70_000, 5);
+const DATA = pattern(20_000, 5);
 const FIFO_BYTES = Buffer.from('bytes that wait\nin a FIFO\n');
 const DEVICES: Partial<Record<PlaceName, string>> = {
   null: '/dev/null',
