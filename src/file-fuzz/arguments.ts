@@ -119,7 +119,8 @@ function transferOptions(random: Random, scope: FileScope, withBuffer?: Value): 
   if (random.once(3)) options.offset = offset(random);
   if (random.once(3)) options.length = amount(random, scope);
   if (random.once(2)) options.position = position(random);
-  if (random.once(8)) options.signal = random.pick([null, undefined]);
+  if (random.once(8))
+    options.signal = random.mostly([null, undefined], 8, [{ $: 'signal', state: 'aborted' }]);
   if (random.once(12)) options.other = 7;
   return options;
 }
@@ -289,6 +290,14 @@ const ODD_STARTS: readonly Value[] = [-1, 1.5, '1', null, Number.NaN, Infinity, 
 function bitByBit(random: Random, options: Record<string, Value>): void {
   options.highWaterMark = random.pick([1, 7, 16]);
   options.end = random.pick([5, 40]);
+  if (options.start !== undefined) options.start = 3;
+}
+
+/** A stream that would end before it starts is refused, and FileHandle never recovers: few of those. */
+function inOrder(random: Random, options: Record<string, Value>): void {
+  const { start, end } = options;
+  if (typeof start === 'number' && typeof end === 'number' && start > end && !random.once(30))
+    options.end = start + end;
 }
 
 /** Options of `createReadStream`. */
@@ -297,8 +306,9 @@ export function readStreamOptions(random: Random): Value {
   const options: Record<string, Value> = {};
   if (random.once(3)) options.start = random.mostly([0, 3, 20, 15_000], 30, ODD_STARTS);
   if (random.once(3)) options.end = random.mostly([0, 5, 40, 19_000], 30, [...ODD_STARTS, Infinity]);
-  if (random.once(2))
-    options.highWaterMark = random.mostly([1, 7, 16, 64, 1000], 40, [0, -1, 1.5, 'x', null]);
+  if (random.once(2)) options.highWaterMark = random.mostly([100, 1000, 4096], 40, [0, -1, 1.5, 'x', null]);
+  if (random.once(8)) bitByBit(random, options);
+  inOrder(random, options);
   if (random.once(5)) options.encoding = random.mostly(ENCODINGS, 30, ODD_ENCODINGS);
   if (random.once(4)) options.autoClose = random.mostly([false, true], 6, [null, 0, 'x']);
   if (random.once(6)) options.emitClose = random.mostly([false, true], 6, [null, 0]);
@@ -334,6 +344,7 @@ export function linesOptions(random: Random): Value {
   if (random.once(3)) options.end = random.mostly([5, 40], 40, ODD_STARTS);
   if (random.once(3)) options.highWaterMark = random.pick([100, 1000]);
   if (random.once(8)) bitByBit(random, options);
+  inOrder(random, options);
   if (random.once(5)) options.autoClose = random.pick([false, true]);
   return options;
 }

@@ -62,6 +62,7 @@ export class Worker {
   readonly #directory: string;
   readonly #command: readonly string[];
   readonly #hasSmall: boolean;
+  readonly #script: URL;
   #child: ChildProcess | undefined;
   #folder = '';
   #output = '';
@@ -69,8 +70,10 @@ export class Worker {
   #heard: ((report: Report | Death) => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(directory: string, surroundings: Surroundings, { small, limit }: Wrappers) {
+  /** @param script - The worker's. */
+  constructor(directory: string, surroundings: Surroundings, { small, limit }: Wrappers, script: URL) {
     this.#directory = directory;
+    this.#script = script;
     this.#hasSmall = surroundings === 'plain' && small !== undefined;
     this.#command = (surroundings === 'plain' ? small : limit) ?? [];
   }
@@ -114,7 +117,7 @@ export class Worker {
       ...(this.#hasSmall ? [small] : []),
       process.execPath,
       '--no-warnings',
-      fileURLToPath(new URL('./worker.js', import.meta.url)),
+      fileURLToPath(this.#script),
       this.#folder,
       ...(this.#hasSmall ? [small] : []),
     ] as [string, ...string[]];

@@ -52,7 +52,7 @@ export function compare(
   for (const difference of differencesOf(fileHandle, other, side)) {
     if (ignoresPosition && difference.what.startsWith('the position')) continue;
     const found = decisions.find(
-      ({ on, matches }) => (on === undefined || on(NODE_MAJOR)) && matches(difference, program),
+      ({ on, matches }) => (on === undefined || on(NODE_MAJOR)) && matches(difference, program, fileHandle),
     );
     if (found === undefined) return { difference, decided };
     decided.push(found);

@@ -166,8 +166,15 @@ export interface FileRunner {
   close(): void;
 }
 
-/** @throws EnvironmentBroken where no files can be made below `parent`. */
-export function openRunner(parent: string, without: readonly Feature[] = []): FileRunner {
+/**
+ * @param script - The worker's, where it is not beside this file.
+ * @throws EnvironmentBroken where no files can be made below `parent`.
+ */
+export function openRunner(
+  parent: string,
+  without: readonly Feature[] = [],
+  script = new URL('./worker.js', import.meta.url),
+): FileRunner {
   let directory: string;
   try {
     directory = mkdtempSync(join(parent, 'kaio-fuzz-files-'));
@@ -182,8 +189,8 @@ export function openRunner(parent: string, without: readonly Feature[] = []): Fi
     limited: wrappers.limit !== undefined,
   };
   const workers = {
-    plain: new Worker(directory, 'plain', wrappers),
-    limited: new Worker(directory, 'limited', wrappers),
+    plain: new Worker(directory, 'plain', wrappers, script),
+    limited: new Worker(directory, 'limited', wrappers, script),
   };
   const worker = (surroundings: Surroundings): Worker => workers[surroundings];
   const runs = async (program: FileProgram, sides: readonly SideName[], hangMs: number): Promise<Run[]> => {
