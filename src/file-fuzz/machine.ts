@@ -129,10 +129,10 @@ class Course {
 
   async #within(at: number | 'end', done: Promise<void>, what = 'hangs'): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
-    const hung = new Promise<'hung'>((resolve) => {
-      timer = setTimeout(() => resolve('hung'), this.#hangMs);
+    const late = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(true), this.#hangMs);
     });
-    if ((await Promise.race([done, hung])) === 'hung') {
+    if ((await Promise.race([done, late])) === true) {
       this.#hangs = true;
       this.#note(at, what, 'hangs');
     }
