@@ -69,6 +69,7 @@ export class Worker {
   #at = -1;
   #heard: ((report: Report | Death) => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #isSilent = false;
 
   /** @param script - The worker's. */
   constructor(directory: string, surroundings: Surroundings, { small, limit }: Wrappers, script: URL) {
@@ -103,6 +104,12 @@ export class Worker {
   }
 
   #next(): Promise<Report | Death> {
+    this.#isSilent = false;
+    // Only while something is expected: a process of one kind rests while the other works.
+    this.#timer = setTimeout(() => {
+      this.#isSilent = true;
+      this.#child?.kill('SIGKILL');
+    }, SILENT_MS);
     return new Promise((resolve) => {
       this.#heard = resolve;
     });
@@ -135,11 +142,6 @@ export class Worker {
     };
     child.stdout!.on('data', keep);
     child.stderr!.on('data', keep);
-    let isSilent = false;
-    this.#timer = setTimeout(() => {
-      isSilent = true;
-      child.kill('SIGKILL');
-    }, SILENT_MS);
     child.on('message', (report: Report) => {
       this.#timer?.refresh();
       if ('at' in report) this.#at = report.at;
@@ -147,9 +149,8 @@ export class Worker {
     });
     child.on('error', (error) => this.#hear({ died: error.message, at: -1 }));
     child.on('close', (code, signal) => {
-      clearTimeout(this.#timer);
       const words = this.#output.split('\n').find((line) => LAST_WORDS.test(line)) ?? this.#output;
-      const died = isSilent
+      const died = this.#isSilent
         ? 'the event loop is held: no sign of life'
         : `the process died: ${signal ?? `exit code ${code}`} ${words.trim()}`;
       this.stop();
@@ -159,6 +160,7 @@ export class Worker {
   }
 
   #hear(report: Report | Death): void {
+    clearTimeout(this.#timer);
     const heard = this.#heard;
     this.#heard = undefined;
     heard?.(report);

@@ -39,7 +39,20 @@ const RARE_PLACES: readonly PlaceName[] = [
   'small',
   'small',
 ];
-const FLAGS: readonly Value[] = ['r', 'r+', 'r+', 'r+', 'w', 'w+', 'a', 'a+', 'a+', O_RDWR, O_RDWR | O_CREAT];
+const FLAGS: readonly Value[] = [
+  'r',
+  'r+',
+  'r+',
+  'r+',
+  'r+',
+  'w',
+  'w+',
+  'a',
+  'a+',
+  'a+',
+  O_RDWR,
+  O_RDWR | O_CREAT,
+];
 const ODD_FLAGS: readonly Value[] = [
   'wx',
   'ax+',
@@ -149,9 +162,9 @@ class Generation {
     return { ...(surroundings === 'plain' ? {} : { surroundings }), steps: this.#steps };
   }
 
-  /** One that is probably open. */
+  /** One that has been opened, most of the time. */
   #slot(): number {
-    return this.#random.mostly([0], 3, [0, 1, 2]);
+    return this.#random.mostly([...this.#readable.keys()], 20, [0, 1, 2]);
   }
 
   #open(slot: number): void {

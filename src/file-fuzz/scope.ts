@@ -23,8 +23,8 @@ export interface FileScope {
 /** Programs of this many numbers run in one process. */
 export const BATCH = 256;
 /** One batch of these runs with a limit on file sizes. */
-export const LIMITED_EVERY = 8;
+export const LIMITED_EVERY = 6;
 /** The limit: less than programs write at most. */
-export const LIMIT_BYTES = 100 * 1024;
+export const LIMIT_BYTES = 24 * 1024;
 /** The file system with little room. */
 export const SMALL_BYTES = 64 * 1024;
