@@ -31,6 +31,7 @@ export const ROOMS: readonly Room[] = [
       'index',
       'select',
       'fuzz',
+      'file-fuzz',
       'conformance',
       'bench',
       'native',
@@ -60,6 +61,17 @@ export const ROOMS: readonly Room[] = [
     face: 'src/fuzz/index.ts',
     imports: ['native', 'emulated', 'src/emulated/memory/mm.ts', ...BELOW_KERNELS],
     packages: ['pure-rand'],
+  },
+  {
+    // It sees the package as its users do.
+    name: 'file-fuzz',
+    holds: ['src/file-fuzz/'],
+    face: 'src/file-fuzz/index.ts',
+    imports: [
+      'index',
+      ...['environment', 'print', 'random'].map((file) => `src/fuzz/${file}.ts`),
+      'common/ground',
+    ],
   },
   { name: 'index', holds: ['src/index.ts'], imports: ['open', 'select', ...COMMON] },
   { name: 'open', holds: ['src/open.ts'], imports: ['shared-context', 'select', ...COMMON] },

@@ -1,8 +1,9 @@
-/** `kaio fuzz`: programs made up by a seed, run on Linux and on the emulation, and whatever differs made small. */
+/** `kaio fuzz`: programs made up by a seed, run on Linux and on the emulation, or on FileHandle and AioFile, and whatever differs made small. */
 import { randomInt } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { SingleBar } from 'cli-progress';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { FEATURES, type Feature, type FileFuzzReport, fuzzFiles } from '../file-fuzz/index.ts';
 import { EnvironmentBroken, type FuzzReport, fuzz } from '../fuzz/index.ts';
 
 const DEFAULT_OPERATIONS = 100_000;
@@ -20,6 +21,8 @@ interface FuzzCommand {
   readonly divergences: number;
   readonly json?: boolean;
   readonly directory: string;
+  readonly files?: boolean;
+  readonly without?: readonly Feature[];
 }
 
 type Progress = (operations: number, programs: number) => void;
@@ -47,27 +50,34 @@ function progressOf(total: number): { tell: Progress; stop: () => void } {
 }
 
 async function run(options: FuzzCommand): Promise<void> {
-  const { seconds, divergences: most, json = false, directory } = options;
+  const { seconds, divergences: most, json = false, directory, files = false, without = [] } = options;
   const seed = options.seed ?? randomInt(MAX_SEED);
+  const command = `kaio fuzz${files ? ' --files' : ''}`;
   const operations = options.operations ?? (seconds === undefined ? DEFAULT_OPERATIONS : undefined);
   // Said at once: whatever happens later can be had again.
-  console.error(`kaio fuzz: seed ${seed}; again: kaio fuzz --seed ${seed}${limitsOf(operations, seconds)}`);
+  const which = without.length === 0 ? '' : ` --without ${without.join(' ')}`;
+  console.error(
+    `kaio fuzz: seed ${seed}; again: ${command} --seed ${seed}${limitsOf(operations, seconds)}${which}`,
+  );
   const progress = progressOf(operations ?? Number.NaN);
   const interrupted = new AbortController();
   const onSignal = (): void => interrupted.abort();
   for (const signal of ENDING_SIGNALS) process.on(signal, onSignal);
   try {
-    const report = await fuzz({
+    const limits = {
       seed,
       most,
       directory,
       signal: interrupted.signal,
       onProgress: progress.tell,
-      ...(operations === undefined ? {} : { operations }),
       ...(seconds === undefined ? {} : { seconds }),
-    });
+    };
+    const report = files
+      ? await fuzzFiles({ ...limits, without, ...(operations === undefined ? {} : { calls: operations }) })
+      : await fuzz({ ...limits, ...(operations === undefined ? {} : { operations }) });
     progress.stop();
-    if (json) console.log(JSON.stringify(report, bigintsAsText, 2));
+    if (json) console.log(JSON.stringify(report, oddAsText, 2));
+    else if ('calls' in report) printFiles(report);
     else print(report);
     if (report.divergences.length > 0) process.exitCode = DIVERGES;
   } catch (error) {
@@ -103,9 +113,34 @@ function print({ seed, operations, programs, divergences, leftOut, unconfirmed }
   );
 }
 
-/** JSON has no bigint: as in source, `1n`. */
-function bigintsAsText(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? `${value}n` : value;
+function printFiles({
+  seed,
+  calls,
+  programs,
+  divergences,
+  leftOut,
+  unconfirmed,
+  unstable,
+  decided,
+}: FileFuzzReport): void {
+  for (const what of leftOut) console.log(`left out: ${what}`);
+  for (const { testCase } of divergences) console.log(testCase);
+  for (const { index, difference } of unconfirmed) {
+    const { step, what, side, fileHandle, other } = difference;
+    console.log(
+      `program ${index} differed once and not again: step ${step}, ${what}: ${fileHandle} and (${side}) ${other}`,
+    );
+  }
+  for (const [name, count] of Object.entries(decided)) console.log(`decided: ${name}, ${count} times`);
+  if (unstable > 0)
+    console.log(`${unstable} programs left out, which FileHandle itself runs differently from time to time`);
+  console.log(`seed ${seed}: ${calls} calls in ${programs} programs, ${divergences.length} divergences`);
+}
+
+/** JSON has no bigint, NaN and infinity: as in source. */
+function oddAsText(_key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return `${value}n`;
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }
 
 function integer(least: number, most: number): (text: string) => number {
@@ -135,6 +170,12 @@ export function addFuzz(program: Command): void {
       new Option('--profile <name>', 'which kernel the emulation is: one that can be compared with this one')
         .choices(['linux-6.x'])
         .default('linux-6.x'),
+    )
+    .option('--files', 'programs over files instead, on FileHandle and on AioFile; operations are calls')
+    .addOption(
+      new Option('--without <features...>', 'with --files: what programs shall not contain').choices(
+        FEATURES,
+      ),
     )
     .option('--json', 'print one JSON object')
     .option('--directory <dir>', 'where to make files', tmpdir())

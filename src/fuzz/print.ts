@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import type { Difference, Program } from './program.ts';
 
 /** The program as a literal. */
-export function literalOf(program: Program): string {
+export function literalOf(program: object): string {
   return inspect(program, {
     depth: Infinity,
     maxArrayLength: null,

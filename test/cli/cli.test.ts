@@ -304,11 +304,37 @@ describe('kaio fuzz', () => {
     },
   );
 
+  it.runIf(missing === undefined)('runs programs over files with --files', () => {
+    const { status, stdout, stderr } = kaio([
+      ...['fuzz', '--files', '--seed', '3', '--operations', '300', '--json', '--directory', directory],
+      ...['--without', 'streams', 'host-calls'],
+    ]);
+    assert.match(
+      stderr,
+      /^kaio fuzz: seed 3; again: kaio fuzz --files --seed 3 --operations 300 --without streams host-calls$/m,
+    );
+    const { seed, calls, programs, divergences, leftOut } = JSON.parse(stdout);
+    assert.equal(seed, 3);
+    assert.equal(status, divergences.length === 0 ? 0 : 1);
+    assert.ok(programs > 0 && programs < calls);
+    assert.ok(leftOut.includes('streams: by --without'));
+    assert.deepEqual(readdirSync(directory), ['source']);
+  });
+
+  it('refuses to leave out what it does not know', () => {
+    const { status, stderr } = kaio(['fuzz', '--files', '--without', 'nonsense']);
+    assert.equal(status, 1);
+    assert.match(stderr, /Allowed choices are/);
+  });
+
   it('tells a broken environment from a divergence by exit code 2', () => {
-    const { status, stdout, stderr } = kaio(['fuzz', '--json', '--directory', join(directory, 'nowhere')]);
-    assert.equal(status, 2);
-    assert.match(stderr, /the environment stands in the way: /);
-    assert.equal(typeof JSON.parse(stdout).broken, 'string');
+    for (const which of [[], ['--files']]) {
+      const where = ['--json', '--directory', join(directory, 'nowhere')];
+      const { status, stdout, stderr } = kaio(['fuzz', ...which, ...where]);
+      assert.equal(status, 2);
+      assert.match(stderr, /the environment stands in the way: /);
+      assert.equal(typeof JSON.parse(stdout).broken, 'string');
+    }
   });
 
   it('refuses a seed that is none', () => {

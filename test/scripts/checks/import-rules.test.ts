@@ -45,6 +45,7 @@ describe('violationsIn', () => {
     ['src/native/libc.ts', 'koffi'],
     ['src/native/supports.ts', '../common/kernel/aio-kernel.ts'],
     ['src/fuzz/side.ts', '../emulated/memory/mm.ts'],
+    ['src/file-fuzz/print.ts', '../fuzz/print.ts'],
     ['test/conformance/signals.ts', '../../src/native/sysno.ts'],
     ['src/emulated/index.ts', './simulation/simulate.ts'],
     ['src/emulated/simulation/simulated-kernel.ts', '../emulated-kernel.ts'],
@@ -112,6 +113,7 @@ describe('violationsIn', () => {
     ['src/native/memory.ts', '../common/context/turn.ts', 'native must not import common/context'],
     ['src/emulated/files/pipe.ts', '../../common/file/cursor.ts', 'must not import common/file'],
     ['src/fuzz/side.ts', '../common/context/turn.ts', 'fuzz must not import common/context'],
+    ['src/file-fuzz/sides.ts', '../common/file/aio-file.ts', 'file-fuzz must not import common/file'],
     // A sibling's inside.
     ['src/select.ts', './native/native-kernel.ts', 'may import src/native/index.ts alone'],
     ['src/select.ts', './emulated/aio/kioctx.ts', 'select must not import emulated/aio'],
