@@ -1,6 +1,7 @@
 /** Runs programs on one side and tells all that it shows. */
 import type { EventEmitter } from 'node:events';
 import {
+  constants,
   createReadStream,
   createWriteStream,
   type ReadStream,
@@ -234,6 +235,8 @@ class Course {
 
   async #open({ slot, place, flags, mode }: Step & { op: 'open' }, at: number): Promise<string> {
     const { places } = this.#side;
+    if (place === 'fifo' && (typeof flags !== 'number' || (flags & constants.O_NONBLOCK) === 0))
+      return 'not done: it would wait for whoever opens the other end';
     const odd = [flags, mode].map((value) => made(value, this.#makers)) as [string, number];
     try {
       const file = await this.#side.open(places.path(place), ...odd);
