@@ -14,7 +14,7 @@ export interface AioTransferOptions {
   readonly offset?: number | null | undefined;
   /** Bytes. Default: to the end of the buffer. */
   readonly length?: number | null | undefined;
-  /** Where in the file. Default, and with `null`: the cursor. */
+  /** Where in the file. Default, and with `null`: the cursor; on Node.js 20, which does so, with a bigint too. */
   readonly position?: number | bigint | null | undefined;
   /** See {@link AioFile}. */
   readonly signal?: AbortSignal | undefined;

@@ -1,11 +1,11 @@
 /** Reads through the page cache that never hold the event loop: by RWF_NOWAIT where the cache has the bytes, else by the thread pool. */
 import { RWF_NOWAIT } from '../abi/constants.ts';
-import { AioError, codeOf } from '../errors.ts';
+import { codeOf } from '../errors.ts';
 import { bytesOf, type Extent, isGone, partOf } from '../memory/extent.ts';
 import { detachedView } from '../validate.ts';
 import { BULK_BYTES, BulkReads } from './bulk-reads.ts';
 import { countAlone, type FileRequests } from './file-requests.ts';
-import { type Answer, type NowaitReads, refuseStale, renamed } from './file-transfer.ts';
+import { type Answer, isDoubtful, type NowaitReads, refuseStale, renamed } from './file-transfer.ts';
 import type { Routing, ThreadPoolReason } from './routing.ts';
 
 const AT_ONCE: ThreadPoolReason = 'many bytes at once';
@@ -183,9 +183,9 @@ export class BufferedReads {
   /** Takes note of why a NOWAIT read brought nothing. @throws What is no such reason. */
   #expectMiss(error: unknown): void {
     const code = codeOf(error);
-    if (code === 'EAGAIN' && error instanceof AioError) return;
-    if (code !== 'EOPNOTSUPP') throw renamed('read', error);
-    this.#routing.refuseNowait();
+    if (code === 'EAGAIN') return;
+    if (code === 'EOPNOTSUPP') this.#routing.refuseNowait();
+    else if (!isDoubtful(error)) throw renamed('read', error);
   }
 }
 

@@ -46,9 +46,13 @@ function isLength(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_BYTES;
 }
 
+/** Node.js 20 takes a bigint for the current position. */
+const TAKES_BIGINTS = Number.parseInt(process.versions.node, 10) > 20;
+
 /** @returns `undefined` for what is no place. */
 function placeOf(position: unknown): Place | undefined {
   if (position === null || position === undefined || position === -1 || position === -1n) return null;
+  if (typeof position === 'bigint' && !TAKES_BIGINTS) return null;
   const place = typeof position === 'bigint' ? Number(position) : position;
   return typeof place === 'number' && Number.isSafeInteger(place) && place >= 0 ? place : undefined;
 }
@@ -143,10 +147,13 @@ export function writeArguments(
     const place = typeof second === 'number' ? placeOf(second) : null;
     if (place === undefined || (isHex(third) && first.length % 2 !== 0)) return { refused: args };
     const bytes = Buffer.from(first, (third as BufferEncoding | null | undefined) ?? 'utf8');
+    // Of no bytes, the host asks the kernel all the same, which may refuse.
+    if (bytes.length === 0) return { refused: args };
     return { buffer: bytes, extent: extentOfOwn(bytes), position: place, signal: undefined };
   }
   if (!isView(first)) return { refused: args };
-  if (isObject(second)) return withOptions(first, writeOptions(second), pins);
+  // For options, `null` stands too.
+  if (typeof second === 'object') return withOptions(first, writeOptions((second ?? {}) as Loose), pins);
   return withOptions(first, writeOptions({ offset: second, length: third, position: fourth }), pins);
 }
 

@@ -21,7 +21,7 @@ import type { FileParts } from './file-parts.ts';
 import { throwIfAborted } from './file-requests.ts';
 import { type AioWriteResult, readResult, readvResult, writeResult, writevResult } from './file-results.ts';
 import { type HostMethod, hostArguments } from './host-memory.ts';
-import { CHUNK_BYTES, chunksOf, fully, inLanes, MOST_BYTES } from './whole-transfers.ts';
+import { CHUNK_BYTES, chunksOf, fully, inLanes, MOST_BYTES, wholeOf } from './whole-transfers.ts';
 
 const MAX_READ_FILE_BYTES = 2 ** 31 - 1;
 
@@ -212,20 +212,29 @@ export class FileOperations {
   writeFile(data: unknown, options: unknown): Promise<void> {
     return this.during('writeFile', async () => {
       const wanted = fileArguments(options);
-      const chunks = 'refused' in wanted ? undefined : chunksOf(data, wanted.encoding, this.#pins);
-      if (chunks === undefined) {
-        await this.#hosts('writeFile', [data, 'refused' in wanted ? wanted.refused : wanted]);
+      if ('refused' in wanted) {
+        await this.#hosts('writeFile', [data, wanted.refused]);
         return;
       }
-      const { signal } = wanted as Exclude<typeof wanted, { refused: unknown }>;
+      const { encoding, signal } = wanted;
       throwIfAborted(signal);
-      for await (const extent of chunks) {
-        throwIfAborted(signal);
-        // What can be given up is written in pieces, as FileHandle does, and the signal is looked at before each.
-        const most = signal === undefined ? undefined : CHUNK_BYTES;
-        if (extent.length > 0) await this.#at(null, (place) => this.#writeAll(extent, place, signal, most));
+      const whole = wholeOf(data, encoding, this.#pins);
+      const chunks = whole === undefined ? chunksOf(data, encoding, this.#pins) : undefined;
+      if (whole !== undefined) await this.#writeChunk(whole, signal);
+      else if (chunks === undefined) await this.#hosts('writeFile', [data, wanted]);
+      else {
+        for await (const chunk of chunks) {
+          throwIfAborted(signal);
+          await this.#writeChunk(chunk, signal);
+        }
       }
     });
+  }
+
+  async #writeChunk(chunk: Extent, signal: AbortSignal | undefined): Promise<void> {
+    // What can be given up is written in pieces, as FileHandle does, and the signal is looked at before each.
+    const most = signal === undefined ? undefined : CHUNK_BYTES;
+    if (chunk.length > 0) await this.#at(null, (place) => this.#writeAll(chunk, place, signal, most));
   }
 
   sync(operation: 'fsync' | 'fdatasync'): Promise<void> {

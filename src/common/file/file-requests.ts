@@ -13,6 +13,7 @@ import {
   FileTransfer,
   FileVector,
   hadNoRoom,
+  isDoubtful,
   type NowaitReads,
   type OtherMeans,
   refuseStale,
@@ -21,7 +22,9 @@ import {
 import { PoolTransfers } from './pool-transfers.ts';
 import type { Routing, ThreadPoolReason } from './routing.ts';
 
-const NO_ROOM: ThreadPoolReason = 'no room in the kernel';
+function reasonOf(error: unknown): ThreadPoolReason {
+  return hadNoRoom(error) ? 'no room in the kernel' : 'refused by the kernel';
+}
 
 export class FileRequests {
   readonly context: AioContext;
@@ -30,10 +33,10 @@ export class FileRequests {
   readonly calls: DescriptorCalls;
   readonly #pool: PoolTransfers;
   readonly #routing: Routing;
-  readonly #otherMeans: OtherMeans = (name, extent, position) =>
+  readonly #otherMeans: OtherMeans = (name, extent, position, error) =>
     name === 'read'
-      ? this.readFromPool(extent, position, NO_ROOM)
-      : this.writeToPool(extent, position, NO_ROOM);
+      ? this.readFromPool(extent, position, reasonOf(error))
+      : this.writeToPool(extent, position, reasonOf(error));
 
   constructor(context: AioContext, file: TransferFile, routing: Routing) {
     this.context = context;
@@ -87,11 +90,11 @@ export class FileRequests {
     try {
       return await this.#vector(name, extents, position, rw_flags);
     } catch (error) {
-      if (!hadNoRoom(error)) throw error;
+      if (!isDoubtful(error) || (rw_flags & RWF_NOWAIT) !== 0) throw error;
       refuseStale(this.file, name);
       return name === 'read'
-        ? this.readvFromPool(extents, position, NO_ROOM)
-        : this.writevToPool(extents, position, NO_ROOM);
+        ? this.readvFromPool(extents, position, reasonOf(error))
+        : this.writevToPool(extents, position, reasonOf(error));
     }
   }
 

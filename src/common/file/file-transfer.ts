@@ -35,12 +35,25 @@ export interface NowaitReads {
   readOn(extent: Extent, position: number, done: number, signal: AbortSignal | undefined): Promise<number>;
 }
 
-/** Carries out what the kernel's AIO has no room for at the moment: no file says EAGAIN for that. */
-export type OtherMeans = (name: 'read' | 'write', extent: Extent, position: number) => Promise<number>;
+/** Carries out what the kernel's AIO does not. */
+export type OtherMeans = (
+  name: 'read' | 'write',
+  extent: Extent,
+  position: number,
+  error: Error,
+) => Promise<number>;
 
 /** Whether `io_submit` itself has refused a request, for lack of memory or of room in the ring. */
 export function hadNoRoom(error: unknown): boolean {
   return error instanceof AioError && error.code === 'EAGAIN' && error.syscall === 'io_submit';
+}
+
+/** Answers of AIO to what it does not do at all, or looks at in another order: files of /proc that have no `read_iter`, say. */
+const DOUBTFUL: readonly unknown[] = ['EINVAL', 'EBADF', 'ESPIPE', 'EOPNOTSUPP'];
+
+/** Whether the host has to be asked before a request is said to have failed. Nothing has been moved. */
+export function isDoubtful(error: unknown): boolean {
+  return error instanceof AioError && (hadNoRoom(error) || DOUBTFUL.includes(error.code));
 }
 
 export class FileTransfer<T> extends Operation {
@@ -125,18 +138,12 @@ export class FileTransfer<T> extends Operation {
 
   override fail(error: Error): void {
     const nowait = this.#nowait;
-    if (hadNoRoom(error) && this.extent !== undefined) {
-      nowait?.missed();
-      this.#goOn(this.#otherMeans(this.#name, this.extent, this.position));
-      return;
-    }
-    // From io_submit itself.
-    if (nowait !== undefined && codeOf(error) === 'EOPNOTSUPP') {
-      nowait.refuseNowait();
-      this.#missed(nowait);
-      return;
-    }
+    if (nowait !== undefined && codeOf(error) === 'EOPNOTSUPP') nowait.refuseNowait();
     nowait?.missed();
+    if (isDoubtful(error) && this.extent !== undefined) {
+      this.#goOn(this.#otherMeans(this.#name, this.extent, this.position, error));
+      return;
+    }
     try {
       super.fail(renamed(this.#name, error));
     } finally {

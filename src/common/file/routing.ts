@@ -22,7 +22,8 @@ export type ThreadPoolReason =
   | 'not a regular file'
   | 'position of the descriptor'
   | 'no fsync by the kernel'
-  | 'no room in the kernel';
+  | 'no room in the kernel'
+  | 'refused by the kernel';
 
 /**
  * How many reads may ask for NOWAIT at once.

@@ -2,7 +2,6 @@
 import { isArrayBufferView } from '../intrinsics.ts';
 import { type Extent, extentOf, extentOfOwn, partOf } from '../memory/extent.ts';
 import type { Pins } from '../memory/pins.ts';
-import { isEncoding } from './file-arguments.ts';
 
 /** Bytes of one request of `readFile` and `writeFile`. */
 export const CHUNK_BYTES = 1 << 19;
@@ -61,30 +60,28 @@ export async function fully(
   return done;
 }
 
-/** @returns `undefined` for what FileHandle refuses too. */
+/** A string or a view. @returns `undefined` for what is neither. */
+export function wholeOf(
+  data: unknown,
+  encoding: BufferEncoding | undefined,
+  pins: Pins | undefined,
+): Extent | undefined {
+  if (typeof data === 'string') return extentOfOwn(Buffer.from(data, encoding ?? 'utf8'));
+  return isArrayBufferView(data) ? extentOf('data', data, pins) : undefined;
+}
+
+/** What an iterable brings, piece by piece. @returns `undefined` for what is none: FileHandle refuses it too. */
 export function chunksOf(
   data: unknown,
   encoding: BufferEncoding | undefined,
   pins: Pins | undefined,
-): Iterable<Extent> | AsyncIterable<Extent> | undefined {
-  const bytes = (chunk: unknown): Extent | undefined => {
-    if (typeof chunk === 'string')
-      return extentOfOwn(Buffer.from(chunk, isEncoding(encoding) ? encoding : 'utf8'));
-    return isArrayBufferView(chunk) ? extentOf('data', chunk, pins) : undefined;
-  };
-  const whole = bytes(data);
-  if (whole !== undefined) return [whole];
+): AsyncIterable<Extent> | undefined {
   if (typeof data !== 'object' || data === null) return undefined;
   if (!(Symbol.asyncIterator in data) && !(Symbol.iterator in data)) return undefined;
   return (async function* () {
     for await (const chunk of data as AsyncIterable<unknown>) {
-      const piece = bytes(chunk);
-      if (piece === undefined) {
-        throw Object.assign(new TypeError('The chunks of "data" must be strings or views'), {
-          code: 'ERR_INVALID_ARG_TYPE',
-        });
-      }
-      yield piece;
+      // As FileHandle does: of an array of numbers, say, Buffer makes something, and has an error for what it does not.
+      yield wholeOf(chunk, encoding, pins) ?? extentOfOwn(Buffer.from(chunk as string, encoding ?? 'utf8'));
     }
   })();
 }

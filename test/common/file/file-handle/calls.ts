@@ -84,9 +84,6 @@ export const CALLS: readonly Call[] = [
   {
     title: 'read(buffer, 0, 5, 6n)',
     run: async (f) => shown(await f.read(buffer(), 0, 5, wrong(6n))),
-    differs:
-      'Node.js 20 takes a bigint here for the cursor; AioFile takes it for the position, as its documentation says',
-    differsOn: 'v20.',
   },
   {
     title: 'read(buffer, 0, 5, null) twice',
