@@ -23,7 +23,8 @@ const ODD_THINGS: readonly Value[] = [
   { $: 'date', ms: 5 },
 ];
 const LENGTHS = [0, 1, 2, 5, 10, 61, 100] as const;
-const LONG = [4096, 5000, 16_384, 20_000, 65_536, 70_001] as const;
+/** More than most programs move. */
+export const LONG = [4096, 5000, 16_384, 20_000, 65_536, 70_001] as const;
 /** Longer than what `writeFile` and `readFile` of Node.js move at once. */
 const LONGEST = 540_000;
 const KINDS: readonly BytesKind[] = [

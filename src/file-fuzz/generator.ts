@@ -5,6 +5,7 @@ import {
   argumentsOf,
   bytes,
   data,
+  LONG,
   length,
   linesOptions,
   position,
@@ -133,7 +134,8 @@ export function surroundingsOf(index: number, { limited }: FileScope): Surroundi
 
 /** The program of this number: the same each time. */
 export function generateFileProgram(seed: number, index: number, scope: FileScope): FileProgram {
-  return new Generation(new Random(seed, index), scope).program(surroundingsOf(index, scope));
+  const surroundings = surroundingsOf(index, scope);
+  return new Generation(new Random(seed, index), scope, surroundings).program(surroundings);
 }
 
 class Generation {
@@ -141,15 +143,17 @@ class Generation {
   readonly #scope: FileScope;
   readonly #kinds: readonly Kind[];
   readonly #steps: Step[] = [];
+  readonly #limited: boolean;
   #streams = 0;
   /** Slots whose file has probably been closed. */
   readonly #closed = new Set<number>();
   /** By slot, whether it can probably be read: a web stream that fails keeps a FileHandle open for ever. */
   readonly #readable = new Map<number, boolean>();
 
-  constructor(random: Random, scope: FileScope) {
+  constructor(random: Random, scope: FileScope, surroundings: Surroundings) {
     this.#random = random;
     this.#scope = scope;
+    this.#limited = surroundings === 'limited';
     this.#kinds = KINDS.flatMap(([kind, weight, feature]) =>
       feature !== undefined && scope.without.includes(feature) ? [] : new Array<Kind>(weight).fill(kind),
     );
@@ -195,6 +199,17 @@ class Generation {
       ...(isOrdinary ? { flags: 'r' } : flags === undefined ? {} : { flags }),
       ...(random.once(15) ? { mode: random.pick([0o600, '640', 'x', -1, null]) } : {}),
     });
+    if (place === 'small' ? random.once(2) : this.#limited && random.once(4)) this.#fill(slot);
+  }
+
+  /** More than there is room for, where there is little. */
+  #fill(slot: number): void {
+    const random = this.#random;
+    const size: Value = { $: 'bytes', length: random.pick(LONG), fill: random.below(90) };
+    const method = random.pick(['writeFile', 'appendFile', 'writeFile', 'write'] as const);
+    const content: Value =
+      method !== 'write' && random.once(3) ? { $: 'iterable', items: [data(random), size] } : size;
+    this.#steps.push({ op: 'call', slot, method, args: [content] });
   }
 
   #call(slot: number, method: Method): Step {

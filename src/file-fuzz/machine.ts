@@ -15,7 +15,17 @@ import {
 import { appendFile, type FileHandle, readFile, writeFile } from 'node:fs/promises';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { Places } from './places.ts';
-import type { FileProgram, HostCall, Item, PlaceName, Run, SideName, Step, Value } from './program.ts';
+import type {
+  FileProgram,
+  HostCall,
+  Item,
+  Method,
+  PlaceName,
+  Run,
+  SideName,
+  Step,
+  Value,
+} from './program.ts';
 import { shown, shownError } from './shown.ts';
 import { act, beginReading, beginWriting, rest, type StreamRecord } from './stream-steps.ts';
 import { type Makers, made, pattern } from './values.ts';
@@ -28,6 +38,9 @@ export interface Side {
   readonly places: Places;
 }
 
+/** Everybody's: a program must not change what they are. */
+const SHARED: readonly PlaceName[] = ['null', 'zero', 'full', 'version'];
+const CHANGES: readonly Method[] = ['chmod', 'chown', 'utimes'];
 /** Without an end: a program must not read them as a whole. */
 const ENDLESS: readonly PlaceName[] = ['zero', 'full'];
 const MOST_BYTES = 1 << 20;
@@ -55,6 +68,8 @@ export function catchAll(): void {
   process.on('unhandledRejection', (error) => uncaught.push(`unhandled ${shownError(error)}`));
 }
 
+function noAnswer(): void {}
+
 function descriptors(): number {
   return readdirSync('/proc/self/fd').length;
 }
@@ -80,6 +95,7 @@ class Course {
   readonly #items: Item[] = [];
   readonly #pending = new Map<number, Promise<void>>();
   readonly #makers: Makers = { later: new AbortController(), known: new Map() };
+  readonly #beside: Promise<void>[] = [];
   #isOver = false;
   #hangs = false;
 
@@ -108,6 +124,7 @@ class Course {
       this.#note('end', `the position of ${opened.name}`, this.#position(opened));
       await this.#within('end', this.#close(opened, 'end'), `closing ${opened.name}`);
     }
+    await this.#within('end', Promise.all(this.#beside).then(noAnswer), 'closing beside a stream');
     // Who was closed with its file has said so by now.
     for (let turn = 0; turn < 3; turn++) await setImmediate();
     this.#isOver = true;
@@ -167,6 +184,11 @@ class Course {
     this.#note(step, `${how} of ${name}`, `${outcome}, fd ${Math.sign(file.fd)}, streams: ${states}`);
   }
 
+  /** A close inside an event, which nobody waits for. The end of the program does. */
+  #closeBeside(opened: OpenedFile, at: number): void {
+    this.#beside.push(this.#close(opened, at));
+  }
+
   /** What a call came to, as text. It is made at once. */
   async #outcome(call: () => unknown): Promise<string> {
     let pending: unknown;
@@ -204,6 +226,7 @@ class Course {
         return 'done';
       case 'call': {
         if (isEndless && step.method === 'readFile') return 'not done: it has no end';
+        if (SHARED.includes(place) && CHANGES.includes(step.method)) return "not done: it is everybody's";
         const args = step.args.map((value) => made(value, this.#makers));
         const method = file[step.method] as (...given: unknown[]) => unknown;
         return this.#outcome(() => method.apply(file, args));
@@ -215,14 +238,14 @@ class Course {
         if (isEndless && !boundedEnd(step.options)) return 'not done: it has no end';
         return this.#begin(step.stream, opened, () => {
           const stream = file.createReadStream(made(step.options, this.#makers) as object) as ReadStream;
-          return beginReading(stream, at, step.plan, () => void this.#close(opened, at));
+          return beginReading(stream, at, step.plan, () => this.#closeBeside(opened, at));
         });
       }
       case 'write-stream':
         return this.#begin(step.stream, opened, () => {
           const stream = file.createWriteStream(made(step.options, this.#makers) as object) as WriteStream;
           const chunks = step.plan.chunks.map((chunk) => made(chunk, this.#makers));
-          return beginWriting(stream, at, step.plan, chunks, () => void this.#close(opened, at));
+          return beginWriting(stream, at, step.plan, chunks, () => this.#closeBeside(opened, at));
         });
       case 'lines':
         if (isEndless) return 'not done: it has no end';

@@ -4,12 +4,14 @@ import {
   chmodSync,
   closeSync,
   constants,
+  existsSync,
   lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
   readSync,
   rmSync,
+  truncateSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -102,7 +104,11 @@ export class Places {
 
   /** Gives room back where there is little. */
   clear(place: PlaceName): void {
-    if (place === 'small') rmSync(this.path(place), { force: true });
+    if (place !== 'small') return;
+    const path = this.path(place);
+    // First its bytes: a handle that stays open keeps them.
+    if (existsSync(path)) truncateSync(path);
+    rmSync(path, { force: true });
   }
 
   close(): void {

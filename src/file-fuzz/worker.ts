@@ -43,6 +43,9 @@ const HANG_MS = 150;
 /** Descriptors and threads held by what hangs. */
 const MOST_STAINS = 16;
 
+/** Exit code. */
+const FAILED = 3;
+
 const [directory, small] = process.argv.slice(2) as [string, string | undefined];
 const sides = openSides(directory, small);
 /** Files that keep the contexts that all share. */
@@ -103,6 +106,12 @@ async function answer(request: Request): Promise<void> {
   report({ runs, stained: stains >= MOST_STAINS });
 }
 
+/** What goes wrong with the fuzzer itself ends the process: the parent waits for an answer. */
+function fail(error: unknown): void {
+  console.error(error);
+  process.exit(FAILED);
+}
+
 async function begin(): Promise<void> {
   catchAll();
   // Contexts and what modules open on first use, before descriptors are counted.
@@ -115,7 +124,7 @@ async function begin(): Promise<void> {
     await file.write('warm', 0);
   }
   for (const side of sides) await runOn(side, WARM_UP, 1000);
-  process.on('message', (request: Request) => void answer(request));
+  process.on('message', (request: Request) => void answer(request).catch(fail));
   process.on('disconnect', () => process.exit());
   report({ ready: true });
 }
@@ -131,4 +140,4 @@ const WARM_UP: FileProgram = {
   ],
 };
 
-void begin();
+void begin().catch(fail);

@@ -1,6 +1,6 @@
 /** Whether the fuzzer for files finds what it is for: FileHandle beside a FileHandle that is wrong in one place. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -168,6 +168,22 @@ describe.skipIf(process.platform !== 'linux')('the fuzzer for files', () => {
       right.places.close();
       wrong.places.close();
     });
+
+  it("leaves what is everybody's as it is", async () => {
+    const only = side();
+    const before = statSync('/dev/null');
+    const program: FileProgram = {
+      steps: [
+        { op: 'open', slot: 0, place: 'null', flags: 'r+' },
+        { op: 'call', slot: 0, method: 'chmod', args: [before.mode & 0o777] },
+        { op: 'call', slot: 0, method: 'utimes', args: [1, 1] },
+      ],
+    };
+    const { items } = await runOn(only, program, HANG_MS);
+    only.places.close();
+    assert.equal(items.filter(({ value }) => value.startsWith('not done')).length, 2);
+    assert.deepEqual(statSync('/dev/null').mtimeMs, before.mtimeMs);
+  });
 
   it('finds the places that it looks at by itself as they were', () => {
     const { places } = side();
