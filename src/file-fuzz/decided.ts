@@ -29,6 +29,12 @@ function hangs({ fileHandle }: FileDifference): boolean {
   return fileHandle === 'hangs';
 }
 
+/** A file, or a stream over one, that is closed where FileHandle's is not. */
+function endsSooner({ what, fileHandle, other }: FileDifference): boolean {
+  if (what.startsWith('the position of')) return other === 'closed';
+  return /^(close|dispose) of/.test(what) && other === fileHandle.replaceAll('open', 'closed');
+}
+
 /** Whether FileHandle refused the options of a stream: it has lent itself to the stream all the same, and never gets itself back. */
 function refusedStream({ items }: Run): boolean {
   return items.some(
@@ -104,7 +110,7 @@ export const DECIDED: readonly Decided[] = [
     reason:
       'close() ends write streams that have ended or failed with autoClose: false; FileHandle waits for them for ever',
     matches: (difference, { steps }) =>
-      hangs(difference) &&
+      (hangs(difference) || endsSooner(difference)) &&
       steps.some(
         (step) =>
           step.op === 'write-stream' &&

@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EnvironmentBroken, messageOf } from '../fuzz/environment.ts';
 import { Worker, type Wrappers, wrappersHere } from './children.ts';
-import { compare, NODE_MAJOR } from './compare.ts';
+import { compare, differencesOf, NODE_MAJOR } from './compare.ts';
 import { generateFileProgram, surroundingsOf } from './generator.ts';
 import { fileTestCaseOf } from './print.ts';
 import {
   type FileDifference,
   type FileProgram,
+  PACES,
   PLACES,
   type Run,
   SIDES,
@@ -205,6 +206,17 @@ export function openRunner(
     for (const side of sides) alone.push(...(await runs(program, [side], hangMs)));
     return alone;
   };
+  /** Whether FileHandle shows something else in that place when its transfers are slower, or quicker. */
+  const takesLuck = async (
+    program: FileProgram,
+    { step, what }: FileDifference,
+    hangMs: number,
+  ): Promise<boolean> => {
+    const [host, ...paced] = await runs(program, ['FileHandle', ...PACES], hangMs);
+    return paced.some((run, at) =>
+      [...differencesOf(host!, run, PACES[at]!)].some((one) => one.step === step && one.what === what),
+    );
+  };
   const confirmed: FileRunner['confirmed'] = async (program, hangMs) => {
     let difference: FileDifference | undefined;
     for (let again = 0; again < AGAIN; again++) {
@@ -217,7 +229,7 @@ export function openRunner(
         difference ??= compare(program, host!, other, SIDES[at + 1]!, { without }).difference;
       if (difference === undefined) return undefined;
     }
-    return difference;
+    return (await takesLuck(program, difference!, hangMs)) ? 'unstable' : difference;
   };
   return {
     scope,

@@ -12,7 +12,7 @@ import {
   type WriteStream,
   writeSync,
 } from 'node:fs';
-import { appendFile, type FileHandle, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, type FileHandle, readFile, stat, writeFile } from 'node:fs/promises';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { Places } from './places.ts';
 import type {
@@ -47,6 +47,9 @@ const MOST_BYTES = 1 << 20;
 const WEB_BYTES = 100;
 /** Turns that descriptors may take to close after `close()` has answered. */
 const CLOSING_TURNS = 30;
+/** Rounds without a change after which nothing is taken to be under way, and after which nobody waits any longer. */
+const QUIET_ROUNDS = 6;
+const MOST_ROUNDS = 200;
 
 interface OpenedFile {
   readonly file: FileHandle;
@@ -120,6 +123,7 @@ class Course {
       if (this.#hangs) break;
     }
     await this.#settle();
+    await this.#quiet();
     for (const opened of this.#opened) {
       this.#note('end', `the position of ${opened.name}`, this.#position(opened));
       await this.#within('end', this.#close(opened, 'end'), `closing ${opened.name}`);
@@ -160,6 +164,18 @@ class Course {
   async #settle(): Promise<void> {
     for (const [at, done] of this.#pending) await this.#within(at, done);
     this.#pending.clear();
+  }
+
+  /** Waits until what was left under way has ended: how long that takes differs by the side. */
+  async #quiet(): Promise<void> {
+    let seen = '';
+    for (let still = 0, round = 0; still < QUIET_ROUNDS && round < MOST_ROUNDS; round++) {
+      await stat('/');
+      await setImmediate();
+      const now = [...this.#opened.map((one) => this.#position(one)), ...this.#records.map(progress)].join();
+      still = now === seen ? still + 1 : 0;
+      seen = now;
+    }
   }
 
   #position({ file, place }: OpenedFile): string {
@@ -290,8 +306,9 @@ class Course {
   async #web(step: Step & { op: 'web-stream' }, opened: OpenedFile, at: number): Promise<string> {
     const told: string[] = [];
     const outcome = await this.#outcome(async () => {
-      const options = made(step.options, this.#makers);
-      const web = opened.file.readableWebStream(options as object);
+      const options = made(step.options, this.#makers) as object | undefined;
+      // Streams without a type are no byte streams before Node.js 24, and end the process when their file is closed.
+      const web = opened.file.readableWebStream(TYPED ? options : ({ type: 'bytes', ...options } as object));
       if (step.reader === 'iterate') {
         let chunks = 0;
         for await (const chunk of web) {
@@ -316,6 +333,13 @@ class Course {
     return `${told.join(', ')}: ${outcome}`;
   }
 }
+
+function progress({ stream, events }: StreamRecord): string {
+  const { bytesRead = 0, bytesWritten = 0 } = stream as { bytesRead?: number; bytesWritten?: number };
+  return `${events.length} ${bytesRead} ${bytesWritten} ${stream.closed}`;
+}
+
+const TYPED = Number.parseInt(process.versions.node, 10) >= 24;
 
 /** What both kinds of reader have in common; one of them ignores the memory. */
 interface ByobReader {

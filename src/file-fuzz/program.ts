@@ -177,7 +177,10 @@ export interface FileProgram {
 }
 
 export const SIDES = ['FileHandle', 'native', 'emulated'] as const;
-export type SideName = (typeof SIDES)[number];
+/** FileHandles of another speed. */
+export const PACES = ['slow FileHandle', 'quick FileHandle'] as const;
+export type Pace = (typeof PACES)[number];
+export type SideName = (typeof SIDES)[number] | Pace;
 
 /** Something that a side showed. */
 export interface Item {

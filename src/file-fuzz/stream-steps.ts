@@ -23,14 +23,9 @@ export interface StreamRecord {
 
 const isReadable = (stream: FileStream): stream is ReadStream => 'readable' in stream;
 
-function emitsClose(stream: FileStream): boolean {
-  const state = stream as unknown as Record<string, { emitClose?: boolean } | undefined>;
-  return (state._readableState ?? state._writableState)?.emitClose !== false;
-}
-
 function hasSettled({ stream, rests }: StreamRecord): boolean {
   if (rests || stream.closed) return true;
-  if ((stream as { autoClose?: boolean }).autoClose !== false && emitsClose(stream)) return false;
+  if ((stream as { autoClose?: boolean }).autoClose !== false) return false;
   const ended = isReadable(stream) ? stream.readableEnded : stream.writableFinished;
   return ended || stream.errored !== null || stream.destroyed;
 }

@@ -7,7 +7,7 @@ import { generateFileProgram } from './generator.ts';
 import { catchAll, runOn, type Side } from './machine.ts';
 import type { FileDifference, FileProgram, Run, SideName, Step } from './program.ts';
 import type { FileScope } from './scope.ts';
-import { openSides } from './sides.ts';
+import { openPaces, openSides } from './sides.ts';
 
 /** What the parent asks for. */
 export type Request =
@@ -48,6 +48,7 @@ const FAILED = 3;
 
 const [directory, small] = process.argv.slice(2) as [string, string | undefined];
 const sides = openSides(directory, small);
+const paces = openPaces(directory, small);
 /** Files that keep the contexts that all share. */
 const kept: unknown[] = [];
 let stains = 0;
@@ -100,7 +101,7 @@ async function answer(request: Request): Promise<void> {
   }
   const runs: Run[] = [];
   for (const name of request.sides) {
-    const side = sides.find((each) => each.name === name)!;
+    const side = [...sides, ...paces].find((each) => each.name === name)!;
     runs.push(await runOnSide(side, request.program, request.hangMs));
   }
   report({ runs, stained: stains >= MOST_STAINS });

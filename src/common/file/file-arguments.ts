@@ -5,7 +5,7 @@
  * Node.js throws for it. Either way each property is read once, and a view says what the engine knows of it.
  */
 
-import { isAbortSignal, isArrayBufferView } from '../intrinsics.ts';
+import { byteLengthOf, isAbortSignal, isArrayBufferView } from '../intrinsics.ts';
 import { type Extent, extentOf, extentOfOwn, partOf } from '../memory/extent.ts';
 import type { Pins } from '../memory/pins.ts';
 
@@ -128,10 +128,15 @@ export function readArguments(
       }
     );
   }
-  if (first !== undefined && !isObject(first) && first !== null) return { refused: args };
+  if (first !== undefined && first !== null && (!isObject(first) || Array.isArray(first)))
+    return { refused: args };
   const options: Loose = first ?? {};
   const { buffer = Buffer.alloc(DEFAULT_READ_BYTES) } = options;
-  if (isView(buffer)) return withOptions(buffer, readOptions(options), pins);
+  if (isView(buffer)) {
+    const given = readOptions(options);
+    // Node.js looks for options there once more.
+    return withOptions(buffer, isObject(given.offset) ? readOptions(given.offset) : given, pins);
+  }
   const { offset, length, position } = options;
   return { refused: [{ buffer, offset, length: lengthOf(length), position }] };
 }
@@ -153,8 +158,17 @@ export function writeArguments(
   }
   if (!isView(first)) return { refused: args };
   // For options, `null` stands too.
-  if (typeof second === 'object') return withOptions(first, writeOptions((second ?? {}) as Loose), pins);
-  return withOptions(first, writeOptions({ offset: second, length: third, position: fourth }), pins);
+  const isOptions = typeof second === 'object';
+  const options = isOptions ? (second ?? {}) : { offset: second, length: third, position: fourth };
+  const { offset, length, position, signal } = writeOptions(options as Loose);
+  const wanted = transfer(first, offset, length, position, signal, pins);
+  if (wanted === undefined) {
+    const refused = isOptions ? [first, { offset, length, position }] : [first, offset, length, position];
+    return { refused, buffer: first };
+  }
+  // Of no bytes of some, the host asks the kernel all the same, which may refuse.
+  if (wanted.extent.length > 0 || byteLengthOf(first) === 0) return wanted;
+  return { refused: [first, byteLengthOf(first), 0, wanted.position], buffer: first };
 }
 
 /** `readv(buffers, position)` and `writev(buffers, position)`. */

@@ -21,7 +21,8 @@ import type { FileParts } from './file-parts.ts';
 import { throwIfAborted } from './file-requests.ts';
 import { type AioWriteResult, readResult, readvResult, writeResult, writevResult } from './file-results.ts';
 import { type HostMethod, hostArguments } from './host-memory.ts';
-import { CHUNK_BYTES, chunksOf, fully, inLanes, MOST_BYTES, wholeOf } from './whole-transfers.ts';
+import type { Routing } from './routing.ts';
+import { CHUNK_BYTES, fully, inLanes, MOST_BYTES, pieceOf, piecesOf, wholeOf } from './whole-transfers.ts';
 
 const MAX_READ_FILE_BYTES = 2 ** 31 - 1;
 
@@ -47,6 +48,7 @@ export class FileOperations {
   readonly #host: FileHost;
   readonly #context: AioContext;
   readonly #alignment: Alignment;
+  readonly #routing: Routing;
   readonly #io: FileIo;
   readonly #cursor: Cursor;
   /** Whether transfers without a position are the host's, and whole files with them. */
@@ -60,6 +62,7 @@ export class FileOperations {
     this.#host = host;
     this.#context = context;
     this.#alignment = alignment;
+    this.#routing = routing;
     this.#activity = new Activity(
       () => host.hold(),
       () => host.letGo(),
@@ -217,23 +220,26 @@ export class FileOperations {
         return;
       }
       const { encoding, signal } = wanted;
-      throwIfAborted(signal);
       const whole = wholeOf(data, encoding, this.#pins);
-      const chunks = whole === undefined ? chunksOf(data, encoding, this.#pins) : undefined;
+      const pieces = whole === undefined ? piecesOf(data) : undefined;
+      if (whole === undefined && pieces === undefined) {
+        await this.#hosts('writeFile', [data, wanted]);
+        return;
+      }
+      throwIfAborted(signal);
       if (whole !== undefined) await this.#writeChunk(whole, signal);
-      else if (chunks === undefined) await this.#hosts('writeFile', [data, wanted]);
       else {
-        for await (const chunk of chunks) {
+        for await (const piece of pieces!) {
           throwIfAborted(signal);
-          await this.#writeChunk(chunk, signal);
+          await this.#writeChunk(pieceOf(piece, encoding, this.#pins), signal);
         }
       }
     });
   }
 
   async #writeChunk(chunk: Extent, signal: AbortSignal | undefined): Promise<void> {
-    // What can be given up is written in pieces, as FileHandle does, and the signal is looked at before each.
-    const most = signal === undefined ? undefined : CHUNK_BYTES;
+    // In pieces, as FileHandle does, what can be given up, whose signal is looked at before each, and where pieces can be told apart.
+    const most = signal === undefined && this.#routing.seekable ? undefined : CHUNK_BYTES;
     if (chunk.length > 0) await this.#at(null, (place) => this.#writeAll(chunk, place, signal, most));
   }
 

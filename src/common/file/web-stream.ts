@@ -2,7 +2,8 @@
 import type { ReadableStream } from 'node:stream/web';
 import { streamWeb } from '../lazy-builtins.ts';
 
-const CHUNK_BYTES = 1 << 16;
+/** As of FileHandle's. */
+const CHUNK_BYTES = 1 << 14;
 
 /** What a stream needs of the file beneath it. A position of `null`, and none, is the cursor. */
 export interface WebStreamedFile {

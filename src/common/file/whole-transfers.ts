@@ -70,18 +70,21 @@ export function wholeOf(
   return isArrayBufferView(data) ? extentOf('data', data, pins) : undefined;
 }
 
-/** What an iterable brings, piece by piece. @returns `undefined` for what is none: FileHandle refuses it too. */
-export function chunksOf(
-  data: unknown,
+/** @returns `undefined` for what is no iterable: FileHandle refuses it too. */
+export function piecesOf(data: unknown): AsyncIterable<unknown> | Iterable<unknown> | undefined {
+  if (typeof data !== 'object' || data === null) return undefined;
+  return Symbol.asyncIterator in data || Symbol.iterator in data ? (data as Iterable<unknown>) : undefined;
+}
+
+/**
+ * A piece that an iterable has brought. Of an array of numbers, say, Buffer makes something, as for FileHandle.
+ *
+ * @throws TypeError `ERR_INVALID_ARG_TYPE` for what it makes nothing of.
+ */
+export function pieceOf(
+  piece: unknown,
   encoding: BufferEncoding | undefined,
   pins: Pins | undefined,
-): AsyncIterable<Extent> | undefined {
-  if (typeof data !== 'object' || data === null) return undefined;
-  if (!(Symbol.asyncIterator in data) && !(Symbol.iterator in data)) return undefined;
-  return (async function* () {
-    for await (const chunk of data as AsyncIterable<unknown>) {
-      // As FileHandle does: of an array of numbers, say, Buffer makes something, and has an error for what it does not.
-      yield wholeOf(chunk, encoding, pins) ?? extentOfOwn(Buffer.from(chunk as string, encoding ?? 'utf8'));
-    }
-  })();
+): Extent {
+  return wholeOf(piece, encoding, pins) ?? extentOfOwn(Buffer.from(piece as string, encoding ?? 'utf8'));
 }
