@@ -44,28 +44,9 @@ function refusedStream({ items }: Run): boolean {
   );
 }
 
-const isBigintTransfer = (step: Step | undefined): boolean =>
-  step?.op === 'call' &&
-  (step.method === 'read' || step.method === 'write') &&
-  (typeof step.args[3] === 'bigint' ||
-    step.args.some((value) => typeof optionOf(value, 'position') === 'bigint'));
-
 const TEXT: Step = { op: 'open', slot: 0, place: 'text', flags: 'r+' };
 
 export const DECIDED: readonly Decided[] = [
-  {
-    name: 'error-name',
-    reason:
-      'errors of the kernel are AioErrors, with the code, errno and syscall of those that FileHandle gives',
-    matches: ({ fileHandle, other }) =>
-      other.includes('AioError') && other.replaceAll('AioError', 'Error') === fileHandle,
-    program: {
-      steps: [
-        { op: 'open', slot: 0, place: 'text', flags: 'r' },
-        { op: 'call', slot: 0, method: 'writev', args: [[{ $: 'bytes', length: 1 }], 0] },
-      ],
-    },
-  },
   {
     name: 'transfer-signal',
     reason: 'read and write take a signal; those of FileHandle ignore it',
@@ -91,18 +72,6 @@ export const DECIDED: readonly Decided[] = [
           ],
         },
       ],
-    },
-  },
-  {
-    name: 'bigint-position',
-    reason:
-      'Node.js 20 takes a bigint among the arguments of read for the current position; AioFile for the position',
-    on: (major) => major <= 20,
-    matches: (difference, program) =>
-      isBigintTransfer(stepOf(difference, program)) && difference.what === 'call',
-    carries: true,
-    program: {
-      steps: [TEXT, { op: 'call', slot: 0, method: 'read', args: [{ $: 'bytes', length: 5 }, 0, 5, 6n] }],
     },
   },
   {

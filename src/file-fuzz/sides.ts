@@ -76,12 +76,12 @@ function quick(name: string, handle: FileHandle, host: Method): Method {
       offset + length <= buffer.byteLength &&
       (position === null || (Number.isSafeInteger(position) && position >= 0));
     if (!isPlain) return host(...args);
-    const move = name === 'read' ? readSync : writeSync;
-    const count = move(handle.fd, buffer, offset, length, position);
     const result = Object.create(null) as object;
-    return Object.assign(
-      result,
-      name === 'read' ? { bytesRead: count, buffer } : { bytesWritten: count, buffer },
-    );
+    return name === 'read'
+      ? Object.assign(result, { bytesRead: readSync(handle.fd, buffer, offset, length, position), buffer })
+      : Object.assign(result, {
+          bytesWritten: writeSync(handle.fd, buffer, offset, length, position),
+          buffer,
+        });
   };
 }

@@ -1,5 +1,5 @@
 /** AioFile: the host's own FileHandle, its transfers through kernel AIO where that pays. */
-import type { Stats, WriteStream } from 'node:fs';
+import type { ReadStream, Stats, WriteStream } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import type { Interface } from 'node:readline';
 import type { ReadableStream } from 'node:stream/web';
@@ -19,9 +19,12 @@ interface Hosts {
   readonly fd: number;
   stat(): Promise<Stats>;
   readFile(options?: unknown): Promise<Buffer | string>;
+  createReadStream(options?: ReadStreamOptions): ReadStream;
   createWriteStream(options?: WriteStreamOptions): WriteStream;
   readLines(options?: ReadStreamOptions): Interface;
   close(): Promise<void>;
+  listeners(event: string): (() => void)[];
+  off(event: string, listener: () => void): unknown;
   once(event: string, listener: () => void): unknown;
 }
 
@@ -163,8 +166,31 @@ export class AioFile extends Given {
     return this.#operations.sync('fdatasync');
   }
 
+  override createReadStream(options?: ReadStreamOptions): ReadStream {
+    return this.#lent(() => super.createReadStream(options));
+  }
+
   override createWriteStream(options?: WriteStreamOptions): WriteStream {
-    return endsWithItsFile(this, super.createWriteStream(options));
+    return endsWithItsFile(
+      this,
+      this.#lent(() => super.createWriteStream(options)),
+    );
+  }
+
+  /** A stream whose options Node.js refuses has the file already, and would keep it open for ever (Node.js 20 to 26): it gives it back. */
+  #lent<S>(make: () => S): S {
+    if (this.fd === -1) return make();
+    const { refs, unref } = this.#internals;
+    const before = this.#keyed[refs] as number;
+    const listeners = this.listeners('close');
+    try {
+      return make();
+    } catch (error) {
+      while ((this.#keyed[refs] as number) > before) (this.#keyed[unref] as Method).call(this);
+      for (const listener of this.listeners('close'))
+        if (!listeners.includes(listener)) this.off('close', listener);
+      throw error;
+    }
   }
 
   override readLines(options?: ReadStreamOptions): Interface {

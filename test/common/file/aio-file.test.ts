@@ -41,7 +41,10 @@ for (const { name: backend, missing } of KERNELS) {
       assert.equal(bytesRead, 5);
       assert.equal(buffer.toString(), '\0hello\0\0');
       assert.equal((await file.read({ buffer: Buffer.alloc(3) })).buffer.toString(), ' wo');
-      assert.equal((await file.read(Buffer.alloc(2), { position: 0n })).buffer.toString(), 'he');
+      // To Node.js 20 a bigint is the current position.
+      const isPlace = !process.version.startsWith('v20.');
+      const { buffer: two } = await file.read(Buffer.alloc(2), { position: isPlace ? 0n : 0 });
+      assert.equal(two.toString(), 'he');
       assert.equal((await file.write('XY')).bytesWritten, 2);
       assert.equal((await file.write(Buffer.from('.ab.'), 1, 2, 0)).bytesWritten, 2);
       assert.equal(readFileSync(name, 'utf8'), 'abllo woXYd');
