@@ -35,6 +35,11 @@ function endsSooner({ what, fileHandle, other }: FileDifference): boolean {
   return /^(close|dispose) of/.test(what) && other === fileHandle.replaceAll('open', 'closed');
 }
 
+/** A close inside an event that FileHandle never answers. */
+function neverCloses({ what, fileHandle }: FileDifference): boolean {
+  return what.startsWith('close of') && fileHandle === 'nothing';
+}
+
 /** Whether FileHandle refused the options of a stream: it has lent itself to the stream all the same, and never gets itself back. */
 function refusedStream({ items }: Run): boolean {
   return items.some(
@@ -103,8 +108,11 @@ export const DECIDED: readonly Decided[] = [
   },
   {
     name: 'lines-of-a-closed-file',
-    reason: 'lines of a file that is closed end, or are refused; those of FileHandle never come',
-    matches: (difference, program) => hangs(difference) && stepOf(difference, program)?.op === 'lines',
+    reason:
+      'lines of a file that is closed end, or are refused, and hold no file that nobody reads on; those of FileHandle never come, or keep it open',
+    matches: (difference, program) =>
+      (hangs(difference) && stepOf(difference, program)?.op === 'lines') ||
+      (neverCloses(difference) && program.steps.some(({ op }) => op === 'lines')),
     carries: true,
     program: { steps: [TEXT, { op: 'lines', slot: 0, most: 1 }, { op: 'lines', slot: 0 }] },
   },
@@ -117,7 +125,9 @@ export const DECIDED: readonly Decided[] = [
       if (!refusedStream(run)) return false;
       return (
         hangs(difference) ||
-        (/^(close|dispose) of/.test(what) && /^(throws|rejects) TypeError,/.test(fileHandle))
+        endsSooner(difference) ||
+        neverCloses(difference) ||
+        (/^((close|dispose) of|host)/.test(what) && /^(throws|rejects) TypeError\b/.test(fileHandle))
       );
     },
     carries: true,
@@ -139,10 +149,15 @@ export const DECIDED: readonly Decided[] = [
     name: 'web-stream-that-failed',
     reason:
       'a file closes although its web stream failed; FileHandle waits for the stream for ever, and leaves a rejection that nobody can handle',
-    matches: (difference, { steps }, run) =>
-      steps.some(({ op }) => op === 'web-stream') &&
-      (hangs(difference) || difference.fileHandle.startsWith('unhandled')) &&
-      run.items.some(({ what, value }) => what === 'caught by nobody' && value.startsWith('unhandled')),
+    matches: (difference, _program, { items }) => {
+      const failed = items.some(({ what, value }) => what === 'web-stream' && value.includes(' rejects '));
+      const isUnhandled = items.some(
+        ({ what, value }) => what === 'caught by nobody' && value.startsWith('unhandled'),
+      );
+      if (isUnhandled && (hangs(difference) || difference.fileHandle.startsWith('unhandled')))
+        return items.some(({ what }) => what === 'web-stream');
+      return failed && endsSooner(difference);
+    },
     carries: true,
     program: {
       steps: [

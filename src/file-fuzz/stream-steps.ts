@@ -24,7 +24,10 @@ export interface StreamRecord {
 const isReadable = (stream: FileStream): stream is ReadStream => 'readable' in stream;
 
 function hasSettled({ stream, rests }: StreamRecord): boolean {
-  if (rests || stream.closed) return true;
+  if (stream.closed) return true;
+  // One that is left alone writes what it has all the same.
+  if (rests)
+    return isReadable(stream) || stream.writableLength === 0 || stream.errored !== null || stream.destroyed;
   if ((stream as { autoClose?: boolean }).autoClose !== false) return false;
   const ended = isReadable(stream) ? stream.readableEnded : stream.writableFinished;
   return ended || stream.errored !== null || stream.destroyed;

@@ -216,7 +216,9 @@ export function fileArguments(options: unknown): FileArguments | { readonly refu
     (encoding === undefined || encoding === null || isEncoding(encoding)) &&
     (signal === undefined || isAbortSignal(signal)) &&
     flush === false &&
-    !('flush' in given && given.flush === undefined);
+    !('flush' in given && given.flush === undefined) &&
+    // From Node.js 26 on it has to be one, although it means nothing here.
+    !('mode' in given);
   return isRight
     ? { encoding: (encoding ?? undefined) as BufferEncoding | undefined, signal }
     : { refused: given };

@@ -97,7 +97,8 @@ export class FileOperations {
       // Reading them may have closed it.
       this.#refuseClosed('read');
       const { buffer, extent, position, signal } = wanted;
-      if (extent.length === 0) return Promise.resolve(readResult(0, buffer));
+      // Under way for a moment, as with FileHandle: a close() beside it waits.
+      if (extent.length === 0) return this.during('read', async () => readResult(0, buffer));
       if (position !== null) return this.#io.readFor(readResult, buffer, extent, position, signal);
       return this.during('read', async () =>
         readResult(await this.#at(null, (place) => this.#io.read(extent, place, signal)), buffer),
@@ -129,7 +130,7 @@ export class FileOperations {
       // Reading them may have closed it.
       this.#refuseClosed('write');
       const { extent, position, signal } = wanted;
-      if (extent.length === 0) return Promise.resolve(writeResult(0, buffer));
+      if (extent.length === 0) return this.during('write', async () => writeResult(0, buffer));
       if (position !== null) return this.#io.writeFor(writeResult, buffer, extent, position, signal);
       return this.during('write', async () =>
         writeResult(await this.#at(null, (place) => this.#io.write(extent, place, signal)), buffer),
