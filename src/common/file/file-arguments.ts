@@ -46,8 +46,11 @@ function isLength(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_BYTES;
 }
 
+const NODE_MAJOR = Number.parseInt(process.versions.node, 10);
 /** Node.js 20 takes a bigint for the current position. */
-const TAKES_BIGINTS = Number.parseInt(process.versions.node, 10) > 20;
+const TAKES_BIGINTS = NODE_MAJOR > 20;
+/** Versions before end the process for a length of a read that is no integer: an assertion in `node::fs::Read`. */
+const JUDGES_LENGTHS = NODE_MAJOR >= 26;
 
 /** @returns `undefined` for what is no place. */
 function placeOf(position: unknown): Place | undefined {
@@ -57,12 +60,9 @@ function placeOf(position: unknown): Place | undefined {
   return typeof place === 'number' && Number.isSafeInteger(place) && place >= 0 ? place : undefined;
 }
 
-/**
- * A length that is no integer, as Node.js 26 takes it. Versions before end the process for one in a read (20 to 24: an assertion in
- * `node::fs::Read`), so that they never see it.
- */
+/** A length that is no integer: what Node.js 26 makes of it, where the host must not see it. */
 function lengthOf(length: unknown): unknown {
-  const isJudged = length === undefined || length === null || Number.isInteger(length);
+  const isJudged = JUDGES_LENGTHS || length === undefined || length === null || Number.isInteger(length);
   return isJudged ? length : (length as number) | 0;
 }
 
@@ -105,7 +105,9 @@ function readOptions({ offset, length, position, signal }: Loose): Loose {
 
 /** Node takes anything but a number as absent here. */
 function writeOptions({ offset, length, position, signal }: Loose): Loose {
-  return { offset, length: numberOf(length), position: numberOf(position) ?? null, signal };
+  // What is absent is computed from the offset, whatever that is.
+  const absent = length === undefined ? undefined : null;
+  return { offset, length: numberOf(length) ?? absent, position: numberOf(position) ?? null, signal };
 }
 
 function numberOf(value: unknown): number | undefined {
