@@ -239,19 +239,14 @@ export class AioFile extends Given {
 
   #host(): FileHost {
     const { prototype, ref, unref } = this.#internals;
-    const isClosed = (): boolean => this.fd === -1;
     const methods = prototype as unknown as Record<PropertyKey, Method>;
+    const hold = methods[ref]!;
+    const letGo = (AioFile.prototype as unknown as Record<PropertyKey, Method>)[unref]!;
     return {
-      hold: () => {
-        (this.#keyed[ref] as Method).call(this);
-      },
-      letGo: () => {
-        (this.#keyed[unref] as Method).call(this);
-      },
+      hold: () => hold.call(this),
+      letGo: () => letGo.call(this),
+      isClosed: () => this.fd === -1,
       isOpen: undefined,
-      get isClosed() {
-        return isClosed();
-      },
       call: async (method, args) => methods[method]!.apply(this, args as unknown[]),
       size: async () => {
         const stat = await this.stat();
@@ -264,34 +259,29 @@ export class AioFile extends Given {
 /** Puts the class above the host's, and hears where the host gives up a descriptor. */
 function inherit({ prototype, refs, unref, transfer, closeSync }: HostInternals): void {
   Object.setPrototypeOf(AioFile.prototype, prototype);
-  const hosts = prototype as unknown as Keyed;
-  const override = (key: symbol, method: (this: AioFile, host: Method) => unknown): void => {
-    const host = hosts[key] as Method;
-    Object.defineProperty(AioFile.prototype, key, {
-      configurable: true,
-      writable: true,
-      value(this: AioFile) {
-        return method.call(this, host.bind(this));
-      },
-    });
+  const hosts = prototype as unknown as Record<PropertyKey, Method>;
+  const override = (key: symbol, method: (this: AioFile) => unknown): void => {
+    Object.defineProperty(AioFile.prototype, key, { configurable: true, writable: true, value: method });
   };
-  override(unref, function (host) {
+  const hostUnref = hosts[unref]!;
+  override(unref, function () {
     if ((this as unknown as Keyed)[refs] === 1) AioFile.letGoOf(this);
-    return host();
+    return hostUnref.call(this);
   });
-  override(transfer, function (host) {
-    const answer = host();
+  const hostTransfer = hosts[transfer]!;
+  override(transfer, function () {
+    const answer = hostTransfer.call(this);
     AioFile.letGoOf(this);
     // The file is another thread's, as a FileHandle. What is left here is one that says so.
     Object.setPrototypeOf(this, prototype);
     return answer;
   });
-  if (closeSync !== undefined) {
-    override(closeSync, function (host) {
-      AioFile.beforeCloseSync(this);
-      return host();
-    });
-  }
+  if (closeSync === undefined) return;
+  const hostCloseSync = hosts[closeSync]!;
+  override(closeSync, function () {
+    AioFile.beforeCloseSync(this);
+    return hostCloseSync.call(this);
+  });
 }
 
 function invalidState(message: string): Error {

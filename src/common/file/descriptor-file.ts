@@ -240,11 +240,8 @@ export class DescriptorFile extends EventEmitter {
     const { handle, borrowed } = this.#parts;
     const { fd } = handle;
     const owner = holderOf(handle, fd);
-    const isClosed = (): boolean => this.#isShut;
     return {
-      get isClosed() {
-        return isClosed();
-      },
+      isClosed: () => this.#isShut,
       hold: () => {
         this.#references.hold();
         owner.hold();

@@ -32,7 +32,7 @@ type WholeOptions = Pick<AioTransferOptions, 'signal'> & { readonly position?: n
 /** What keeps that file open, and what its host does in our stead. */
 export interface FileHost {
   /** Nobody has it open any more. */
-  readonly isClosed: boolean;
+  isClosed(): boolean;
   /** Keeps it open until {@link letGo}. */
   hold(): void;
   letGo(): void;
@@ -261,7 +261,7 @@ export class FileOperations {
 
   /** @throws Error `EBADF` when the file is closed. */
   #refuseClosed(syscall: string): void {
-    if (this.#host.isClosed) throw Object.assign(new Error('file closed'), { code: 'EBADF', syscall });
+    if (this.#host.isClosed()) throw Object.assign(new Error('file closed'), { code: 'EBADF', syscall });
   }
 
   get #pins(): Pins | undefined {
