@@ -8,6 +8,7 @@
 import { byteLengthOf, isAbortSignal, isArrayBufferView } from '../intrinsics.ts';
 import { type Extent, extentOf, extentOfOwn, partOf } from '../memory/extent.ts';
 import type { Pins } from '../memory/pins.ts';
+import { outOfRange } from '../validate.ts';
 
 /** Node's limit for one transfer. */
 const MAX_BYTES = 2 ** 31 - 1;
@@ -81,6 +82,9 @@ function transfer(
   if (signal !== undefined && !isAbortSignal(signal)) return undefined;
   const whole = extentOf('buffer', buffer, pins);
   const bytes = length ?? whole.length - from;
+  // As the host says it, who would be given a copy first.
+  if (Number.isInteger(bytes) && (bytes as number) > MAX_BYTES && from + (bytes as number) <= whole.length)
+    throw outOfRange('length', `>= 0 && <= ${MAX_BYTES}`, bytes);
   if (!isLength(bytes) || from + bytes > whole.length) return undefined;
   const extent = from === 0 && bytes === whole.length ? whole : partOf(whole, from, bytes);
   return { buffer, extent, position: place, signal };

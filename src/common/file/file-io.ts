@@ -12,6 +12,7 @@ import { DirectTransfers, type Unaligned } from './direct-transfers.ts';
 import { countAlone, FileRequests, throwIfAborted } from './file-requests.ts';
 import { type Answer, hadNoRoom, refuseStale, renamed } from './file-transfer.ts';
 import type { Routing, ThreadPoolReason } from './routing.ts';
+import { fully, MOST_BYTES } from './whole-transfers.ts';
 
 export interface FileIoOptions {
   readonly context: AioContext;
@@ -141,6 +142,8 @@ export class FileIo {
 
   async writev(extents: readonly Extent[], position: number | null): Promise<number> {
     if (extents.some(isGone)) throw detachedView('buffers');
+    if (extents.reduce((sum, { length }) => sum + length, 0) > MOST_BYTES)
+      return this.#writeOneByOne(extents, position);
     const requests = this.#requests;
     if (position === null || this.#routing.write === 'threadpool' || extents.length > UIO_MAXIOV) {
       const reason = position === null ? 'position of the descriptor' : undefined;
@@ -149,6 +152,18 @@ export class FileIo {
     if (this.#direct !== undefined)
       return requests.inTurn(extents, position, (extent, at) => this.write(extent, at));
     return this.#named('write', requests.vector('write', extents, position));
+  }
+
+  /** More than any host takes at once. */
+  async #writeOneByOne(extents: readonly Extent[], position: number | null): Promise<number> {
+    let done = 0;
+    for (const extent of extents) {
+      const place = position === null ? null : position + done;
+      const count = await fully(extent, place, (rest, at) => this.write(rest, at));
+      done += count;
+      if (count < extent.length) break;
+    }
+    return done;
   }
 
   #readNow(extent: Extent, position: number | null): number {
