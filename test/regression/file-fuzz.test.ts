@@ -13,4 +13,96 @@ describe.skipIf(noFileFuzz !== undefined)('programs over files that were found b
         { op: 'call', slot: 0, method: 'read', args: [{ $: 'bytes', length: 5 }, 0, 5, -1] },
       ],
     }));
+
+  it('options of write that are null', () =>
+    asFileHandle({
+      steps: [
+        { op: 'open', slot: 0, place: 'text', flags: 'r+' },
+        { op: 'call', slot: 0, method: 'write', args: [{ $: 'bytes', length: 3 }, null, 1] },
+        { op: 'call', slot: 0, method: 'write', args: [{ $: 'bytes', length: 1 }, 1] },
+        { op: 'call', slot: 0, method: 'write', args: [{ $: 'bytes', length: 1 }, 2n] },
+        {
+          op: 'call',
+          slot: 0,
+          method: 'write',
+          args: [
+            { $: 'bytes', length: 1 },
+            { offset: 2n, length: null },
+          ],
+        },
+      ],
+    }));
+
+  it('writes of no bytes, which the kernel may refuse', () =>
+    asFileHandle({
+      steps: [
+        { op: 'open', slot: 0, place: 'text', flags: 'r' },
+        { op: 'call', slot: 0, method: 'write', args: [''] },
+        { op: 'call', slot: 0, method: 'write', args: ['zz', undefined, 'hex'] },
+        { op: 'call', slot: 0, method: 'write', args: ['abc', undefined, 'hex'] },
+        { op: 'call', slot: 0, method: 'write', args: [{ $: 'bytes', length: 1 }, 1] },
+        { op: 'open', slot: 1, place: 'version', flags: 'r' },
+        { op: 'call', slot: 1, method: 'write', args: [{ $: 'bytes', length: 1 }, undefined, undefined, 0] },
+      ],
+    }));
+
+  it('reads whose options are no options', () =>
+    asFileHandle({
+      steps: [
+        { op: 'open', slot: 0, place: 'text', flags: 'r' },
+        { op: 'call', slot: 0, method: 'read', args: [[]] },
+        { op: 'call', slot: 0, method: 'read', args: [{ offset: {} }] },
+        { op: 'call', slot: 0, method: 'read', args: [{ $: 'bytes', length: 1 }, 0, 1, 0n] },
+      ],
+    }));
+
+  it('an abort in the turn of the call, and what is written of it', () =>
+    asFileHandle({
+      steps: [
+        { op: 'open', slot: 0, place: 'text', flags: 'r' },
+        {
+          op: 'call',
+          slot: 0,
+          method: 'appendFile',
+          args: [{ $: 'bytes', length: 1 }, { signal: { $: 'signal', state: 'later' } }],
+          wait: false,
+        },
+        { op: 'abort' },
+        { op: 'settle' },
+        {
+          op: 'call',
+          slot: 0,
+          method: 'writeFile',
+          args: [{ $: 'symbol' }, { signal: { $: 'signal', state: 'aborted' } }],
+        },
+      ],
+    }));
+
+  it('pieces of an iterable that are neither strings nor views', () =>
+    asFileHandle({
+      steps: [
+        { op: 'open', slot: 0, place: 'text', flags: 'r+' },
+        { op: 'call', slot: 0, method: 'appendFile', args: [{ $: 'async-iterable', items: [[]] }] },
+        { op: 'call', slot: 0, method: 'appendFile', args: [{ $: 'iterable', items: ['x', true] }] },
+        { op: 'call', slot: 0, method: 'writeFile', args: [{ $: 'bytes', length: 0 }, { mode: 'x' }] },
+      ],
+    }));
+
+  it('a read beside a close beside a write of nothing', () =>
+    asFileHandle({
+      steps: [
+        { op: 'open', slot: 0, place: 'text', flags: 'r' },
+        { op: 'call', slot: 0, method: 'write', args: [{ $: 'bytes', length: 0 }], wait: false },
+        { op: 'close', slot: 0, wait: false },
+        { op: 'call', slot: 0, method: 'read', args: [] },
+      ],
+    }));
+
+  it('more than a FIFO takes at once', () =>
+    asFileHandle({
+      steps: [
+        { op: 'open', slot: 0, place: 'fifo', flags: 2049 },
+        { op: 'call', slot: 0, method: 'appendFile', args: [{ $: 'bytes', length: 540_000 }] },
+      ],
+    }));
 });
