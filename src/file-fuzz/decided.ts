@@ -32,6 +32,7 @@ function hangs({ fileHandle }: FileDifference): boolean {
 /** A file, or a stream over one, that is closed where FileHandle's is not. */
 function endsSooner({ what, fileHandle, other }: FileDifference): boolean {
   if (what.startsWith('the position of')) return other === 'closed';
+  if (fileHandle === 'begun') return other === 'throws RangeError ERR_OUT_OF_RANGE';
   // The error of what is closed has no errno.
   if (/^rejects Error EBADF [a-zA-Z]+$/.test(other)) return true;
   return /^(close|dispose) of/.test(what) && other === fileHandle.replaceAll('open', 'closed');
@@ -129,7 +130,7 @@ export const DECIDED: readonly Decided[] = [
         hangs(difference) ||
         endsSooner(difference) ||
         neverCloses(difference) ||
-        (/^((close|dispose) of|host)/.test(what) && /^(throws|rejects) TypeError\b/.test(fileHandle))
+        (/^((close|dispose) of|host|lines)/.test(what) && /^(throws|rejects) TypeError\b/.test(fileHandle))
       );
     },
     carries: true,

@@ -36,6 +36,8 @@ export interface Side {
   /** As `fs.promises.open`. */
   readonly open: (path: string, flags?: string | number, mode?: string | number) => Promise<FileHandle>;
   readonly places: Places;
+  /** Whether each step waits until what those before have left under way has ended. */
+  readonly isPatient?: boolean;
 }
 
 /** Everybody's: a program must not change what they are. */
@@ -119,6 +121,7 @@ class Course {
         const done = this.#perform(step, at).then((value) => this.#note(at, step.op, value));
         if ('wait' in step) this.#pending.set(at, done);
         else await this.#within(at, done);
+        if (this.#side.isPatient === true) await this.#quiet();
       }
       if (this.#hangs) break;
     }

@@ -19,11 +19,14 @@ export function openSides(directory: string, small: string | undefined): Side[] 
 }
 
 /**
- * FileHandles whose transfers take much longer, or no time at all. Where FileHandle itself shows something else then, what is shown is how
+ * FileHandles whose transfers take much longer, or no time at all and whatever is left under way ends before the next step. Where FileHandle itself shows something else then, what is shown is how
  * long things take, and nothing that a file promises.
  */
 export function openPaces(directory: string, small: string | undefined): Side[] {
-  return PACES.map((name) => openSide(directory, small, name, paced(name)));
+  return PACES.map((name) => ({
+    ...openSide(directory, small, name, paced(name)),
+    isPatient: name === 'quick FileHandle',
+  }));
 }
 
 function openSide(directory: string, small: string | undefined, name: SideName, opened: Opener): Side {

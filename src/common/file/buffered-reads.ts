@@ -76,7 +76,11 @@ export class BufferedReads {
   ): Promise<T> {
     return this.#routing.tryNowait()
       ? this.#askNowait(extent, position, signal, answer, buffer, this.#nowaitReads)
-      : this.#requests.answered(this.#requests.readFromPool(extent, position, NOT_CACHED), answer, buffer);
+      : this.#requests.answered(
+          () => this.#requests.readFromPool(extent, position, NOT_CACHED),
+          answer,
+          buffer,
+        );
   }
 
   /** Preconditions: the routing has agreed. */
@@ -111,14 +115,14 @@ export class BufferedReads {
     try {
       if (this.#bulk.begin(counted))
         return await this.#requests.answered(
-          this.#requests.readFromPool(extent, position, AT_ONCE),
+          () => this.#requests.readFromPool(extent, position, AT_ONCE),
           answer,
           buffer,
         );
       if (!this.#routing.tryNowait()) {
         uncount();
         return await this.#requests.answered(
-          this.#requests.readFromPool(extent, position, NOT_CACHED),
+          () => this.#requests.readFromPool(extent, position, NOT_CACHED),
           answer,
           buffer,
         );

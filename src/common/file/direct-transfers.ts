@@ -51,8 +51,8 @@ export class DirectTransfers {
     const wrong = this.#misalignment(extent, position);
     if (wrong === undefined) return this.#requests.transfer('read', extent, position, signal, answer, buffer);
     if (this.#unaligned !== 'error')
-      return this.#requests.answered(this.#readWidened(extent, position, signal), answer, buffer);
-    return this.#requests.answered(this.#readBehindEnd(position, wrong), answer, buffer);
+      return this.#requests.answered(() => this.#readWidened(extent, position, signal), answer, buffer);
+    return this.#requests.answered(() => this.#readBehindEnd(position, wrong), answer, buffer);
   }
 
   /** As {@link read}. */
@@ -65,11 +65,11 @@ export class DirectTransfers {
   ): Promise<T> {
     const wrong = this.#misalignment(extent, position);
     if (this.#unaligned === 'read-modify-write') {
-      const written =
+      const write = (): Promise<number> =>
         wrong === undefined
           ? this.#writers.shared(() => this.#requests.whole('write', extent, position, signal))
           : this.#writers.alone(() => this.#readModifyWrite(extent, position, signal));
-      return this.#requests.answered(written, answer, buffer);
+      return this.#requests.answered(write, answer, buffer);
     }
     if (wrong !== undefined) throw wrong;
     return this.#requests.transfer('write', extent, position, signal, answer, buffer);

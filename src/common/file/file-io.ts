@@ -73,12 +73,11 @@ export class FileIo {
     if (isGone(extent)) throw detachedView('buffer');
     const requests = this.#requests;
     if (requests.mustReadNow([extent])) {
-      const count = this.#readNow(extent, position);
-      return requests.answered(Promise.resolve(count), answer, buffer);
+      return requests.answered(async () => this.#readNow(extent, position), answer, buffer);
     }
     if (position === null) {
-      const count = requests.readFromPool(extent, null, 'position of the descriptor');
-      return requests.answered(count, answer, buffer);
+      const read = (): Promise<number> => requests.readFromPool(extent, null, 'position of the descriptor');
+      return requests.answered(read, answer, buffer);
     }
     switch (this.#routing.read) {
       case 'kernel':
@@ -88,7 +87,7 @@ export class FileIo {
       case 'nowait':
         return this.#buffered.read(extent, position, signal, answer, buffer);
       case 'threadpool':
-        return requests.answered(requests.readFromPool(extent, position), answer, buffer);
+        return requests.answered(() => requests.readFromPool(extent, position), answer, buffer);
     }
   }
 
@@ -109,11 +108,11 @@ export class FileIo {
     if (isGone(extent)) throw detachedView('buffer');
     const requests = this.#requests;
     if (position === null) {
-      const count = requests.writeToPool(extent, null, 'position of the descriptor');
-      return requests.answered(count, answer, buffer);
+      const write = (): Promise<number> => requests.writeToPool(extent, null, 'position of the descriptor');
+      return requests.answered(write, answer, buffer);
     }
     if (this.#routing.write === 'threadpool')
-      return requests.answered(requests.writeToPool(extent, position), answer, buffer);
+      return requests.answered(() => requests.writeToPool(extent, position), answer, buffer);
     return this.#direct === undefined
       ? requests.transfer('write', extent, position, signal, answer, buffer)
       : this.#direct.write(extent, position, signal, answer, buffer);

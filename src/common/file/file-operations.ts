@@ -146,9 +146,7 @@ export class FileOperations {
   ): Promise<{ bytesRead: number; buffers: T }> {
     return this.during('readv', async () => {
       const wanted = vectorArguments([buffers, position], this.#pins);
-      // For no buffers at all the host has an answer of its own.
-      const refused =
-        'refused' in wanted ? wanted.refused : wanted.extents.length === 0 ? [[], position] : undefined;
+      const refused = refusedOf(wanted, position);
       if (refused !== undefined) {
         const { bytesRead } = await this.#hostsInTurn<{ bytesRead: number }>('readv', refused);
         return readvResult(bytesRead, buffers);
@@ -165,13 +163,13 @@ export class FileOperations {
   ): Promise<{ bytesWritten: number; buffers: T }> {
     return this.during('writev', async () => {
       const wanted = vectorArguments([buffers, position], this.#pins);
-      if ('refused' in wanted) {
-        const { bytesWritten } = await this.#hostsInTurn<{ bytesWritten: number }>('writev', wanted.refused);
+      const refused = refusedOf(wanted, position);
+      if (refused !== undefined) {
+        const { bytesWritten } = await this.#hostsInTurn<{ bytesWritten: number }>('writev', refused);
         return writevResult(bytesWritten, buffers);
       }
-      const { extents } = wanted;
-      if (extents.length === 0) return writevResult(0, buffers);
-      const bytesWritten = await this.#at(wanted.position, (place) => this.#io.writev(extents, place));
+      const { extents, position: place } = wanted as Exclude<typeof wanted, RefusedArguments>;
+      const bytesWritten = await this.#at(place, (at) => this.#io.writev(extents, at));
       return writevResult(bytesWritten, buffers);
     });
   }
@@ -351,4 +349,14 @@ export class FileOperations {
     const { length } = this.#alignment;
     return alignedBuffer(Math.ceil(bytes / length) * length);
   }
+}
+
+/** What the host is asked for in place of a vector: odd ones, and those of no bytes, for which it has answers of its own. */
+function refusedOf(
+  wanted: ReturnType<typeof vectorArguments>,
+  position: unknown,
+): readonly unknown[] | undefined {
+  if ('refused' in wanted) return wanted.refused;
+  if (wanted.extents.some(({ length }) => length > 0)) return undefined;
+  return [wanted.extents.map(() => new Uint8Array(0)), position];
 }

@@ -125,12 +125,15 @@ export class FileRequests {
     return this.transfer(name, extent, position, signal, countAlone, undefined);
   }
 
-  /** Waits for what takes more than one request of the kernel's, which is under way from the call on. */
-  async answered<T>(count: Promise<number>, answer: Answer<T>, buffer: unknown): Promise<T> {
+  /**
+   * Makes and awaits what takes more than one request of the kernel's. It is under way before anything of it is: who is told of it, a
+   * subscriber of `kaio:threadpool` say, may close the file.
+   */
+  async answered<T>(move: () => Promise<number>, answer: Answer<T>, buffer: unknown): Promise<T> {
     const { activity } = this.file;
     activity.begin();
     try {
-      return answer(await count, buffer as never);
+      return answer(await move(), buffer as never);
     } finally {
       activity.end();
     }

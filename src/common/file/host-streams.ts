@@ -15,9 +15,15 @@ interface Closing {
 export function endsWithItsFile(file: Closing, stream: WriteStream): WriteStream {
   file.once('close', () => {
     if (stream.writableFinished || stream.errored !== null) stream.destroy();
-    else stream.once(errorMonitor, () => stream.destroy());
+    else stream.once(errorMonitor, () => destroyWhenWritten(stream));
   });
   return stream;
+}
+
+/** What it has been given before it failed is written all the same. */
+function destroyWhenWritten(stream: WriteStream): void {
+  if (stream.writableLength > 0 && !stream.destroyed) setImmediate(() => destroyWhenWritten(stream));
+  else stream.destroy();
 }
 
 /** Lets lines end with their input: who waits for a line of a FileHandle that is closed waits for ever (Node.js 20 to 26). */
