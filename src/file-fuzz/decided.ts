@@ -32,7 +32,8 @@ function hangs({ fileHandle }: FileDifference): boolean {
 /** A file, or a stream over one, that is closed where FileHandle's is not. */
 function endsSooner({ what, fileHandle, other }: FileDifference): boolean {
   if (what.startsWith('the position of')) return other === 'closed';
-  if (fileHandle === 'begun') return other === 'throws RangeError ERR_OUT_OF_RANGE';
+  // Of a descriptor of -1.
+  if (/^(throws|rejects) RangeError ERR_OUT_OF_RANGE$/.test(other)) return true;
   // The error of what is closed has no errno.
   if (/^rejects Error EBADF [a-zA-Z]+$/.test(other)) return true;
   return /^(close|dispose) of/.test(what) && other === fileHandle.replaceAll('open', 'closed');
