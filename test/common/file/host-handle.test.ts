@@ -1,5 +1,6 @@
 /** What `open()` answers is the host's own FileHandle: whatever takes one takes it, and there is one cursor. */
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import {
   createReadStream,
   createWriteStream,
@@ -24,6 +25,7 @@ import { simulate } from '../../../src/emulated/index.ts';
 import { AioFile, fromDescriptor, type OpenOptions, open } from '../../../src/open.ts';
 import { KERNELS } from '../../support/kernels.ts';
 
+const CHANNELS = ['kaio:threadpool', 'kaio:submit'];
 const directory = mkdtempSync(join(tmpdir(), 'kaio-host-handle-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 let files = 0;
@@ -163,6 +165,29 @@ for (const { name, missing } of KERNELS) {
       for (const { bytesRead } of await Promise.all(reads)) assert.equal(bytesRead, 16_384);
       assert.equal((await whole).bytesRead, 1 << 20);
       await assert.rejects(file.write('x'), { code: 'EBADF', syscall: 'write', message: 'file closed' });
+    });
+
+    it('is under way before anybody is told of it, who may close it', async () => {
+      const at = path(Buffer.alloc(4096, 1));
+      for (const move of [
+        (file: File) => file.write(Buffer.alloc(4096, 2), 0, 4096, 0),
+        (file: File) => file.write(Buffer.alloc(4096, 2)),
+        (file: File) => file.readFully(Buffer.alloc(4096)),
+        (file: File) => file.datasync(),
+      ]) {
+        const file = await opened(at);
+        const closed: Promise<void>[] = [];
+        const close = (): number => closed.push(file.close());
+        for (const channel of CHANNELS) subscribe(channel, close);
+        const moved = move(file);
+        for (const channel of CHANNELS) unsubscribe(channel, close);
+        // Nothing may have been told yet.
+        closed.push(file.close());
+        await moved;
+        await Promise.all(closed);
+        assert.equal(file.fd, -1);
+      }
+      assert.ok(readFileSync(at).every((byte) => byte === 2));
     });
 
     it('names those who wait for what fails', async () => {
