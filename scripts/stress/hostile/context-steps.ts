@@ -40,6 +40,8 @@ export class ContextSteps {
 
   close(context: AioContext): void {
     const { closing } = this.#course.world;
+    // Before the call: promise hooks run in the middle of it.
+    if (context === this.#own) this.#ownIsClosed = true;
     const closed: Promise<void> = context.close().then(
       () => void closing.delete(closed),
       (error: unknown) => {
@@ -48,7 +50,6 @@ export class ContextSteps {
       },
     );
     closing.add(closed);
-    if (context === this.#own) this.#ownIsClosed = true;
     // What submit() has not come to yet is refused.
     if (this.isSubmitting) this.#course.requests.taint(context);
   }
