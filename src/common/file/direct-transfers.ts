@@ -78,8 +78,10 @@ export class DirectTransfers {
   /** As {@link read}, here and now. Preconditions: {@link FileRequests.mustReadNow}. */
   readNow(extent: Extent, position: number): number {
     const wrong = this.#misalignment(extent, position);
-    if (wrong === undefined) return this.#requests.readNow([extent], position);
-    if (this.#unaligned === 'error') throw wrong;
+    // Addresses of the emulation are its own: what is aligned there need not be so to the host, which is asked here.
+    const isReal = this.#requests.context.kernel.completesAside === true;
+    if (wrong === undefined && isReal) return this.#requests.readNow([extent], position);
+    if (wrong !== undefined && this.#unaligned === 'error') throw wrong;
     const { start, bounce, bytes } = this.#widened(extent, position);
     try {
       return handOut(extent, position, start, bytes, this.#requests.readNow([extentOfOwn(bytes)], start));
