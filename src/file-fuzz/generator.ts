@@ -256,14 +256,18 @@ class Generation {
         break;
       case 'lines': {
         const options = linesOptions(random);
-        // How far it reads on behind the last line that is wanted takes luck, of a place in the file more than of the file's own.
-        const isPlaced = typeof options === 'object' && options !== null && 'start' in options;
+        const most = random.once(2) ? 1 + random.below(3) : undefined;
         steps.push({
           op: 'lines',
           slot,
           ...(options === undefined ? {} : { options }),
-          ...(!isPlaced && random.once(2) ? { most: 1 + random.below(3) } : {}),
+          ...(most === undefined ? {} : { most }),
         });
+        // How far it reads on behind the last line that is wanted takes luck, and with that whether the file is still open.
+        if (most !== undefined) {
+          steps.push({ op: random.pick(['close', 'dispose'] as const), slot });
+          this.#closed.add(slot);
+        }
         break;
       }
       case 'web-stream':

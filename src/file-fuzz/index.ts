@@ -206,15 +206,17 @@ export function openRunner(
     for (const side of sides) alone.push(...(await runs(program, [side], hangMs)));
     return alone;
   };
-  /** Whether FileHandle shows something else in that place when its transfers are slower, or quicker. */
+  /** Whether FileHandle shows something else there, or before, when its transfers are slower, or quicker: the rest follows from that. */
   const takesLuck = async (
     program: FileProgram,
-    { step, what }: FileDifference,
+    { step }: FileDifference,
     hangMs: number,
   ): Promise<boolean> => {
     const [host, ...paced] = await runs(program, ['FileHandle', ...PACES], hangMs);
     return paced.some((run, at) =>
-      [...differencesOf(host!, run, PACES[at]!)].some((one) => one.step === step && one.what === what),
+      [...differencesOf(host!, run, PACES[at]!)].some(
+        (one) => step === 'end' || (one.step !== 'end' && one.step <= step),
+      ),
     );
   };
   const confirmed: FileRunner['confirmed'] = async (program, hangMs) => {
