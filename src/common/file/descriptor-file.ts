@@ -12,7 +12,7 @@ import type { HostHandle } from './descriptor-handle.ts';
 import { type FileHost, FileOperations } from './file-operations.ts';
 import type { FileParts } from './file-parts.ts';
 import { readStream, type StreamedFile, writeStream } from './file-streams.ts';
-import { hostInternals } from './host-internals.ts';
+import { inheritedInternals } from './host-internals.ts';
 import { endWithTheirInput } from './host-streams.ts';
 import { References } from './references.ts';
 import { webStream } from './web-stream.ts';
@@ -262,7 +262,7 @@ export class DescriptorFile extends EventEmitter {
 
 /** Keeps a FileHandle of Node's open while something is under way: its owner's `close()` waits for that. */
 function holderOf(handle: HostHandle, fd: number): { hold(): void; letGo(): void } {
-  const internals = hostInternals(handle);
+  const internals = inheritedInternals(handle);
   if (internals === undefined) return { hold: () => {}, letGo: () => {} };
   const keyed = handle as unknown as Record<symbol, () => void>;
   let isHeld = false;

@@ -38,6 +38,12 @@ export function hostInternals(handle: object): HostInternals | undefined {
   return known;
 }
 
+/** As {@link hostInternals}, also of what has been made of a FileHandle: an AioFile. */
+export function inheritedInternals(handle: object): HostInternals | undefined {
+  const isKnown = known !== undefined && Object.prototype.isPrototypeOf.call(known.prototype, handle);
+  return isKnown ? known : hostInternals(handle);
+}
+
 function internalsOf(handle: Keyed, prototype: Keyed): HostInternals | undefined {
   const method = (name: string): symbol | undefined => {
     const found = symbolOf(prototype, name);

@@ -167,6 +167,19 @@ for (const { name, missing } of KERNELS) {
       await assert.rejects(file.write('x'), { code: 'EBADF', syscall: 'write', message: 'file closed' });
     });
 
+    it('is kept open by a file over it, while that has something under way', async () => {
+      const file = await opened(path(Buffer.alloc(4096, 1)));
+      const over = await fromDescriptor(file as never, { backend: name });
+      const reading = over.read(Buffer.alloc(4096), 0, 4096, 0);
+      const closing = file.close();
+      assert.notEqual(file.fd, -1);
+      assert.equal((await reading).bytesRead, 4096);
+      await closing;
+      assert.equal(file.fd, -1);
+      await assert.rejects(over.read(Buffer.alloc(1), 0, 1, 0), { code: 'EBADF' });
+      await over.close();
+    });
+
     it('is under way before anybody is told of it, who may close it', async () => {
       const at = path(Buffer.alloc(4096, 1));
       for (const move of [
