@@ -186,7 +186,10 @@ export function openRunner(
   const scope: FileScope = {
     major: NODE_MAJOR,
     without,
-    places: PLACES.filter((place) => place !== 'small' || wrappers.small !== undefined),
+    places: PLACES.filter(
+      (place) =>
+        (place !== 'small' || wrappers.small !== undefined) && (place !== 'fifo' || !without.includes('fifos')),
+    ),
     limited: wrappers.limit !== undefined,
   };
   const workers = {

@@ -9,6 +9,7 @@ export const FEATURES = [
   'web-streams',
   'lines',
   'unawaited',
+  'fifos',
 ] as const;
 export type Feature = (typeof FEATURES)[number];
 
