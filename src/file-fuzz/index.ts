@@ -188,7 +188,8 @@ export function openRunner(
     without,
     places: PLACES.filter(
       (place) =>
-        (place !== 'small' || wrappers.small !== undefined) && (place !== 'fifo' || !without.includes('fifos')),
+        (place !== 'small' || wrappers.small !== undefined) &&
+        (place !== 'fifo' || !without.includes('fifos')),
     ),
     limited: wrappers.limit !== undefined,
   };
