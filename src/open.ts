@@ -5,14 +5,16 @@ import type { AioContext } from './common/context/aio-context.ts';
 import { codeOf } from './common/errors.ts';
 import { AioFile as HostFile } from './common/file/aio-file.ts';
 import type { AioFileClass, AioFile as AnyFile } from './common/file/aio-file-type.ts';
+import { CachedDescriptor } from './common/file/cached-descriptor.ts';
 import { DescriptorFile } from './common/file/descriptor-file.ts';
-import { descriptorHandle, type HostHandle } from './common/file/descriptor-handle.ts';
+import { descriptorHandle, type HostHandle, hostCalls } from './common/file/descriptor-handle.ts';
 import { directAlignment, SAFE_ALIGNMENT } from './common/file/direct-alignment.ts';
 import type { Unaligned } from './common/file/direct-transfers.ts';
 import type { FileParts } from './common/file/file-parts.ts';
 import { flagsNumber } from './common/file/open-flags.ts';
 import { Routing } from './common/file/routing.ts';
-import type { KernelFiles } from './common/kernel/kernel-files.ts';
+import { fileKey, Writers } from './common/file/writers.ts';
+import type { DescriptorCalls, KernelFiles } from './common/kernel/kernel-files.ts';
 import { UNALIGNED } from './common/memory/aligned.ts';
 import { invalidArgType, invalidArgValue, validateDescriptor } from './common/validate.ts';
 import type { BackendPreference } from './select.ts';
@@ -102,7 +104,9 @@ export async function open(
       direct: opened.direct,
       imitated: opened.imitated === true,
       directReason: opened.reason,
-      hostCursor: appends(flags),
+      hostCursor: false,
+      appends: appends(flags),
+      writes: writes(flags),
       autoClose: true,
       isOwn: files === undefined,
     },
@@ -136,7 +140,9 @@ export async function fromDescriptor(
         ? 'the caller says that it was opened so'
         : 'the caller does not say that it was opened so',
       imitated: false,
-      hostCursor: true,
+      hostCursor: !direct,
+      appends: false,
+      writes: undefined,
       autoClose,
       isOwn: false,
     },
@@ -155,6 +161,9 @@ interface Made {
   readonly imitated: boolean;
   readonly directReason: string;
   readonly hostCursor: boolean;
+  readonly appends: boolean;
+  /** Whether it is open for writing. `undefined` where nobody has said so. */
+  readonly writes: boolean | undefined;
   readonly autoClose: boolean;
   /** Whether the handle is the host's, and nobody else has it. */
   readonly isOwn: boolean;
@@ -163,7 +172,7 @@ interface Made {
 async function make(
   handle: HostHandle,
   { backend, context: own, unaligned }: Wanted,
-  { direct, imitated, directReason, hostCursor, autoClose, isOwn }: Made,
+  { direct, imitated, directReason, hostCursor, appends, writes, autoClose, isOwn }: Made,
 ): Promise<AioFile> {
   const { fd } = handle;
   const undo: (() => void)[] = [];
@@ -181,6 +190,16 @@ async function make(
       kernel.fget(fd, imitation === UNALIGNED ? undefined : imitation);
       undo.push(() => kernel.fput(fd));
     }
+    const isAligned = alignment !== UNALIGNED;
+    const calls = kernel.files?.calls ?? hostCalls;
+    const key = fileKey(stat);
+    const cached = isAligned && seekable ? cachedOf(calls, handle, key, !autoClose) : undefined;
+    if (cached !== undefined) undo.push(() => void cached.close().catch(warn));
+    if (isAligned && writes === true && unaligned === 'read-modify-write') await cached?.open();
+    // Nobody has a direct descriptor of what cannot be opened so.
+    const canBeDirect = O_DIRECT !== undefined || kernel.files !== undefined;
+    const writers = seekable && canBeDirect ? new Writers(calls, key) : undefined;
+    if (writers !== undefined) undo.push(() => writers.leave());
     const parts: FileParts = {
       handle,
       context,
@@ -190,9 +209,12 @@ async function make(
       directReason,
       alignment,
       unaligned,
+      appends,
+      writers,
+      cached,
       routing: new Routing(context, fd, direct, seekable),
       // A kernel's own files, and direct ones, cannot leave that to the host.
-      hostCursor: hostCursor || !seekable || (kernel.files === undefined && !direct && !imitated),
+      hostCursor: hostCursor || !seekable || (!isAligned && (appends || kernel.files === undefined)),
       borrowed: !autoClose,
       release: () => {
         for (const step of undo.reverse()) step();
@@ -278,6 +300,25 @@ function noDirect(reason: string, cause?: unknown): Error {
     code: 'EINVAL',
     syscall: 'open',
   });
+}
+
+/** Apart from what is undone at the end, which lives as long as a file that was dropped is to be told of: it must not hold the handle. */
+function cachedOf(
+  calls: DescriptorCalls,
+  handle: HostHandle,
+  key: string,
+  borrowed: boolean,
+): CachedDescriptor {
+  const { fd } = handle;
+  return new CachedDescriptor(calls, { fd, isOpen: borrowed ? () => handle.fd === fd : undefined }, key);
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error));
+}
+
+function writes(flags: string | number): boolean {
+  return ((flagsNumber(flags) ?? 0) & (constants.O_WRONLY | constants.O_RDWR)) !== 0;
 }
 
 function appends(flags: string | number): boolean {

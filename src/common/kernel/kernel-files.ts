@@ -42,6 +42,12 @@ export interface DescriptorCalls {
   readFile(fd: number, options?: unknown): Promise<Buffer | string>;
   writeFile(fd: number, data: unknown, options?: unknown): Promise<void>;
   close(fd: number): Promise<void>;
+  /**
+   * Opens the file of a descriptor once more for writing, without O_DIRECT. Absent where the descriptor itself takes any write.
+   *
+   * @throws Error `EBADF` where the descriptor is not open for writing; what open(2) throws.
+   */
+  openCached?(fd: number): Promise<number>;
   /** lseek(2): the descriptor's own position, which transfers without one go on from. @returns It, or a negative errno. */
   lseek?(fd: number, offset: number, whence: number): number;
   /** Whether a descriptor still means something, where files can go without being closed: a machine can lose its power. */
