@@ -35,7 +35,12 @@ export interface OpenOptions {
    * - `'require'`: direct, or an error.
    */
   readonly direct?: false | 'prefer' | 'require';
-  /** What becomes of a direct transfer out of `file.alignment`. Default `'error'`. */
+  /**
+   * What becomes of a direct `read`, `write`, `readv` or `writev` out of `file.alignment`. Default `'error'`. Whole files, streams and lines are
+   * cut to fit in any case (docs/direct-io.md).
+   *
+   * With `'read-modify-write'` a file that is open for writing takes a second descriptor.
+   */
   readonly unaligned?: Unaligned;
   /** Which kernel. Default: `KAIO_BACKEND`, else automatic. Not together with `context`. */
   readonly backend?: BackendPreference;

@@ -162,7 +162,7 @@ for (const { name: backend, missing } of KERNELS) {
     it('go through two handles and contexts, buffered ones too, and lose nothing', async () => {
       const name = path();
       writeFileSync(name, '');
-      await using kernel = new AioContext({ kernel: selectKernel(backend).kernel, queueDepth: 4 });
+      await using kernel = new AioContext({ kernel: selectKernel({ backend }).kernel, queueDepth: 4 });
       const handles = [await freely(name), await freely(name), await open(name, 'r+', 0o666, { backend })];
       handles.push(await freely(name, 'r+', { context: kernel, backend: undefined }));
       const expected = Buffer.alloc(300 * 120);
