@@ -136,7 +136,7 @@ export class AppendModel {
         if (seen.has(key)) continue;
         seen.add(key);
         for (let place = Math.max(segment.from, from); place < Math.min(segment.to, end); place++)
-          if (look.bytes[place - look.from] === valueOf(segment, place)) explained[place - from] = 1;
+          if (look.bytes[place - look.from] === byteOf(segment, place)) explained[place - from] = 1;
       }
     }
     return explained;
@@ -205,7 +205,7 @@ export class AppendModel {
       if (segment.to <= before) continue;
       const to = Math.min(segment.to, safe);
       for (let place = Math.max(segment.from, before); place < to; place++)
-        if (this.#found(place) !== valueOf(segment, place)) return undefined;
+        if (this.#found(place) !== byteOf(segment, place)) return undefined;
     }
     return Math.max(before, safe);
   }
@@ -214,7 +214,7 @@ export class AppendModel {
     if (size !== this.#final.from + this.#final.bytes.length) return false;
     return segments.every((segment) => {
       for (let place = segment.from; place < segment.to; place++)
-        if (this.#found(place) !== valueOf(segment, place)) return false;
+        if (this.#found(place) !== byteOf(segment, place)) return false;
       return true;
     });
   }
@@ -276,6 +276,6 @@ function truncated({ segments, size }: State, to: number): Tail {
   return { segments: kept, size: to };
 }
 
-function valueOf({ id, from }: Segment, place: number): number {
+function byteOf({ id, from }: Segment, place: number): number {
   return id < 0 ? 0 : stampAt(id, place - from);
 }

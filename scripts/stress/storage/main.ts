@@ -72,6 +72,7 @@ const flags = [
 
 const found = new Map<string, number>();
 const counts = { rounds: 0, changes: 0, looks: 0, bytes: 0, finished: 0 };
+let files = 0;
 const startedMs = performance.now();
 const elapsed = (): string => `${((performance.now() - startedMs) / 1000).toFixed(1)} s`;
 
@@ -98,7 +99,7 @@ function count({ changes, looks }: History): void {
 
 async function live(directory: string, number: number): Promise<void> {
   const plan = planOf({ ...options, round: number });
-  const path = join(directory, `file-${counts.rounds}-${number}`);
+  const path = join(directory, `file-${files++}-${number}`);
   makeFile(path, plan);
   const round = new Round(path, plan);
   const timer = setTimeout(() => {

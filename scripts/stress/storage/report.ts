@@ -14,9 +14,11 @@ export function report({ kind, what, look, from, to, involved }: Finding, { chan
     .sort((a, b) => a.begin - b.begin);
   // The first of what is involved tells most: what came long before it does not matter.
   const earliest = Math.min(...involved.map(({ begin }) => begin));
-  const told = near
-    .filter((change) => involved.includes(change) || change.end >= earliest)
-    .slice(0, MOST_LINES);
+  // What is involved is told whatever there is besides it.
+  const others = near.filter((change) => !involved.includes(change) && change.end >= earliest);
+  const room = Math.max(0, MOST_LINES - involved.length);
+  const shown = new Set(others.slice(0, room));
+  const told = near.filter((change) => involved.includes(change) || shown.has(change));
   for (const change of told) lines.push(`  ${involved.includes(change) ? '>' : ' '} ${describe(change)}`);
   if (near.length > told.length) lines.push(`    and ${near.length - told.length} others`);
   return lines.join('\n');
