@@ -73,7 +73,13 @@ export const ROOMS: readonly Room[] = [
       'common/ground',
     ],
   },
-  { name: 'index', holds: ['src/index.ts'], imports: ['open', 'select', ...COMMON] },
+  { name: 'index', holds: ['src/index.ts'], imports: ['replace-file', 'open', 'select', ...COMMON] },
+  {
+    name: 'replace-file',
+    holds: ['src/replace-file.ts', 'src/file-replacement.ts'],
+    face: 'src/replace-file.ts',
+    imports: ['open', 'select', ...COMMON],
+  },
   { name: 'open', holds: ['src/open.ts'], imports: ['shared-context', 'select', ...COMMON] },
   {
     name: 'shared-context',
