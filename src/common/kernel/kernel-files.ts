@@ -54,9 +54,23 @@ export interface DescriptorCalls {
   isOpen?(fd: number): boolean;
 }
 
+/**
+ * What can be asked of names: what `fs.promises` has of that name. Separators are slashes on every host, and there are no symbolic links.
+ *
+ * A directory is made durable as on Linux: it is opened and synced.
+ */
+export interface KernelNames {
+  stat(path: PathLike): Promise<Stats>;
+  rename(oldPath: PathLike, newPath: PathLike): Promise<void>;
+  unlink(path: PathLike): Promise<void>;
+  /** Bytes for a name that nobody has yet: by chance, or by what makes a history that can be repeated. */
+  randomBytes(count: number): Uint8Array;
+}
+
 /** Files that exist inside a kernel, and nowhere on the host. */
 export interface KernelFiles {
   readonly calls: DescriptorCalls;
+  readonly names: KernelNames;
   /**
    * Opens a file.
    *
