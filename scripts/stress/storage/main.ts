@@ -20,7 +20,7 @@ import { selectKernel } from '../../../src/index.ts';
 import { findingsOf } from './check.ts';
 import type { Finding, History } from './history.ts';
 import { KillRounds } from './kills.ts';
-import { type Mix, type Opening, planOf, type PlanOptions } from './plan.ts';
+import { type Mix, type Opening, type PlanOptions, planOf } from './plan.ts';
 import { report } from './report.ts';
 import { makeFile, Round } from './round.ts';
 

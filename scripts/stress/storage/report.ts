@@ -1,5 +1,5 @@
 /** A finding in words: what was seen, and the operations around it. */
-import { describe, describeLook, type Change, type Finding, type History } from './history.ts';
+import { type Change, describe, describeLook, type Finding, type History } from './history.ts';
 
 const MOST_LINES = 24;
 /** Blocks and pages around are of interest: what is lost is lost by their being written whole. */
