@@ -24,6 +24,8 @@ export type {
   Routes,
   WriteFileOptions,
 } from './common/file/aio-file-type.ts';
+export type { AllocateOptions } from './common/file/allocation.ts';
+export type { BlockDevice } from './common/file/block-device.ts';
 export type { Unaligned } from './common/file/direct-transfers.ts';
 export type { AioWriteResult } from './common/file/file-results.ts';
 export type { Route } from './common/file/routing.ts';

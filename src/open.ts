@@ -2,9 +2,11 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open as openHandle, rm } from 'node:fs/promises';
 import type { AioContext } from './common/context/aio-context.ts';
-import { codeOf } from './common/errors.ts';
+import { AioStateError, codeOf } from './common/errors.ts';
 import { AioFile as HostFile } from './common/file/aio-file.ts';
 import type { AioFileClass, AioFile as AnyFile } from './common/file/aio-file-type.ts';
+import { type Fallocate, fallocateOfHost } from './common/file/allocation.ts';
+import { blockDeviceOf } from './common/file/block-device.ts';
 import { CachedDescriptor } from './common/file/cached-descriptor.ts';
 import { DescriptorFile } from './common/file/descriptor-file.ts';
 import { descriptorHandle, type HostHandle, hostCalls } from './common/file/descriptor-handle.ts';
@@ -14,10 +16,11 @@ import type { FileParts } from './common/file/file-parts.ts';
 import { flagsNumber } from './common/file/open-flags.ts';
 import { Routing } from './common/file/routing.ts';
 import { fileKey, Writers } from './common/file/writers.ts';
+import type { AioKernel } from './common/kernel/aio-kernel.ts';
 import type { DescriptorCalls, KernelFiles } from './common/kernel/kernel-files.ts';
 import { UNALIGNED } from './common/memory/aligned.ts';
 import { invalidArgType, invalidArgValue, validateDescriptor } from './common/validate.ts';
-import type { BackendPreference } from './select.ts';
+import { type BackendPreference, fallocate } from './select.ts';
 import { leaseSharedContext } from './shared-context.ts';
 
 /** {@inheritDoc AnyFile} */
@@ -189,7 +192,8 @@ async function make(
     const stat = await handle.stat();
     const seekable = stat.isFile() || stat.isBlockDevice();
     const imitation = imitated && seekable ? SAFE_ALIGNMENT : UNALIGNED;
-    const alignment = direct ? await directAlignment(kernel, fd) : imitation;
+    const blockDevice = kernel.files === undefined ? await blockDeviceOf(stat) : undefined;
+    const alignment = direct ? await directAlignment(kernel, fd, blockDevice?.logicalSectorBytes) : imitation;
     if (autoClose) {
       // The descriptor is ours until every request has ended: the emulation may rely on it.
       kernel.fget(fd, imitation === UNALIGNED ? undefined : imitation);
@@ -218,6 +222,8 @@ async function make(
       writers,
       cached,
       routing: new Routing(context, fd, direct, seekable),
+      blockDevice,
+      fallocate: fallocateOf(kernel),
       // A kernel's own files, and direct ones, cannot leave that to the host.
       hostCursor: hostCursor || !seekable || (!isAligned && (appends || kernel.files === undefined)),
       borrowed: !autoClose,
@@ -231,6 +237,19 @@ async function make(
     if (autoClose) await handle.close();
     throw error;
   }
+}
+
+const fallocateByHost = fallocateOfHost(fallocate);
+
+/** Descriptors of the host are the host's, whichever kernel has their transfers. */
+function fallocateOf({ files, release }: AioKernel): Fallocate {
+  if (files === undefined) return fallocateByHost;
+  return (
+    files.calls.fallocate ??
+    (async () => {
+      throw new AioStateError('ERR_AIO_UNSUPPORTED', `There is no fallocate(2) for the files of ${release}`);
+    })
+  );
 }
 
 async function openAs(

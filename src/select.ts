@@ -8,6 +8,9 @@ import { providePins } from './common/memory/pins.ts';
 import { emulatedKernel } from './emulated/emulated-kernel.ts';
 import { loadAddon, nativePins, openNativeKernel } from './native/index.ts';
 
+// A call on descriptors of the host, whichever kernel has their transfers.
+export { fallocate } from './native/index.ts';
+
 /** What may be asked for. */
 export type BackendPreference = 'auto' | 'native' | 'emulated';
 

@@ -18,6 +18,7 @@ const BY_DESIGN = [
   '`open(path, flags, mode, options)` takes options that FileHandle has not: `direct`, `unaligned`, `backend`, `context`.',
   "`read` and `write` take a `signal`; FileHandle's ignore it.",
   '`readFully` and `writeFully` go on after short transfers.',
+  '`allocate`, `punchHole` and `blockDevice` are beyond FileHandle (docs/storage.md).',
   'Direct files keep their place by `lseek(2)`, transfers at it one after the other; on the emulation, which has no such call, in the AioFile: others who use the descriptor do not see that move.',
   'A length of a read that is no integer is taken as in Node.js 26, made one; it ends the process in Node.js 20 to 24.',
   'Resizable buffers are refused with `ERR_INVALID_ARG_VALUE`: the kernel could be left writing to memory that is gone.',

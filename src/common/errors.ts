@@ -73,7 +73,11 @@ export function errnoException(linuxErrno: number, syscall: string, details?: Ai
 }
 
 /** Codes of kaio's own states. */
-export type AioStateCode = 'ERR_AIO_CLOSED' | 'ERR_AIO_BACKEND_UNAVAILABLE' | 'ERR_AIO_UNKNOWN_BACKEND';
+export type AioStateCode =
+  | 'ERR_AIO_CLOSED'
+  | 'ERR_AIO_BACKEND_UNAVAILABLE'
+  | 'ERR_AIO_UNKNOWN_BACKEND'
+  | 'ERR_AIO_UNSUPPORTED';
 
 /** kaio itself cannot do what was asked, whatever the kernel thinks. */
 export class AioStateError extends Error {

@@ -1,6 +1,7 @@
 /** The native kernel: Linux itself. */
 export { askAbiOracle } from './abi-oracle.ts';
 export { type AddonState, judge, loadAddon } from './addon.ts';
+export { fallocate } from './fallocate.ts';
 export { NativeKernel } from './native-kernel.ts';
 export { koffiVersion, openNativeKernel } from './open.ts';
 export { nativePins, type PinsState, pinsState } from './pins.ts';

@@ -61,6 +61,18 @@ export interface Libc {
    */
   syscallAsync(number: number, words: readonly Word[], callback: (answer: number) => void): void;
   /**
+   * fallocate(2) on a thread of libuv's pool. Places have 64 bits on every machine.
+   *
+   * @throws As {@link syscallAsync}.
+   */
+  fallocateAsync(
+    fd: number,
+    mode: number,
+    offset: number,
+    len: number,
+    callback: (answer: number) => void,
+  ): void;
+  /**
    * A function of libc by name.
    *
    * @param result - `'int'` and `'long'` answers below 0 become negative errnos; `'address'` answers of -1 too.
@@ -87,6 +99,19 @@ function loadLibrary(koffi: Koffi): KoffiLibrary {
   throw new AggregateError(failures, `no C library could be loaded: tried ${LIBC_NAMES.join(', ')}`);
 }
 
+/** On machines of 32 bits, glibc's has places of 32; musl's never has. */
+function bindFallocate(library: KoffiLibrary): KoffiFunction {
+  const parameters = ['int', 'int', 'int64', 'int64'];
+  if (process.arch === 'ia32' || process.arch === 'arm') {
+    try {
+      return library.func('fallocate64', 'int', parameters);
+    } catch {
+      // musl.
+    }
+  }
+  return library.func('fallocate', 'int', parameters);
+}
+
 /**
  * Loads koffi and the C library.
  *
@@ -100,16 +125,23 @@ export function loadLibc(): Libc {
   const words = (count: number): string[] => Array<string>(count).fill('int64');
   const syscall = library.func('syscall', 'long', ['long', ...words(MAX_WORDS)]);
   const answer = (result: number): number => (result === -1 ? -koffi.errno() : result);
+  // koffi keeps errno per thread and hands the worker's over with the result. It has an error for results that it cannot convert.
+  const answering =
+    (callback: (answer: number) => void) =>
+    (error: unknown, result: number): void =>
+      callback(error ? -ERRNO.EIO : answer(result));
+  let fallocate: KoffiFunction | undefined;
 
   loaded = {
     koffiVersion: koffi.version,
     syscall: (number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0) => answer(syscall(number, a, b, c, d, e, f)),
     syscallAsync: (number, given, callback) => {
       const padded = [...given, ...Array<Word>(MAX_WORDS - given.length).fill(0)];
-      syscall.async(number, ...padded, (error: unknown, result: number) => {
-        // koffi keeps errno per thread and hands the worker's over with the result. It has an error for results that it cannot convert.
-        callback(error ? -ERRNO.EIO : answer(result));
-      });
+      syscall.async(number, ...padded, answering(callback));
+    },
+    fallocateAsync: (fd, mode, offset, len, callback) => {
+      fallocate ??= bindFallocate(library);
+      fallocate.async(fd, mode, offset, len, answering(callback));
     },
     bind: (name, result, parameters) => {
       const bound = library.func(name, result, words(parameters));

@@ -15,7 +15,7 @@ import type {
 import { type AioRing, MappedRing } from '../common/kernel/mapped-ring.ts';
 import type { Supports } from '../common/kernel/supports.ts';
 import type { Addon } from './addon.ts';
-import { BackgroundCalls } from './background-calls.ts';
+import { type BackgroundCalls, backgroundCalls } from './background-calls.ts';
 import type { Libc } from './libc.ts';
 import { ProcessMemory } from './memory.ts';
 import { AddonSubmitThread } from './submit-thread.ts';
@@ -68,7 +68,7 @@ export class NativeKernel implements AioKernel {
     this.addon = addon;
     this.memory = new ProcessMemory(libc);
     this.#sysno = sysno;
-    this.#background = new BackgroundCalls(libc);
+    this.#background = backgroundCalls();
     this.#eventfdValueAt = this.memory.addressOf(this.#eventfdValue);
     this.#eventfd = libc.bind('eventfd', 'int', 2);
     this.#syscallOf3 = libc.bind('syscall', 'long', 4);

@@ -5,7 +5,9 @@ import {
   type AioKernel,
   type AioTransferOptions,
   type Alignment,
+  type AllocateOptions,
   alignedBuffer,
+  type BlockDevice,
   open,
   type Route,
 } from 'kaio';
@@ -62,6 +64,19 @@ export async function takesMore(file: AioFile): Promise<void> {
   );
   console.log(read.bytesRead, written.bytesWritten);
   same(file.readableWebStream({ autoClose: true }), file.readableWebStream(), true);
+}
+
+/** Bytes of a place in it, and of the whole where that is known. */
+export async function makesRoom(file: AioFile): Promise<number> {
+  const options: AllocateOptions = { keepSize: true };
+  const made: Promise<void> = file.allocate(0, 4096, options);
+  await made;
+  await file.allocate(0, 2 ** 40, { keepSize: undefined });
+  await file.punchHole(0, 4096);
+  const device: BlockDevice | undefined = file.blockDevice;
+  same(file.blockDevice, device, true);
+  const { sizeBytes = 0, logicalSectorBytes = 1, physicalSectorBytes = 1, readOnly = false } = device ?? {};
+  return readOnly ? 0 : sizeBytes / (logicalSectorBytes + physicalSectorBytes);
 }
 
 async function* parts(): AsyncGenerator<Uint8Array> {

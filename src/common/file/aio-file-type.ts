@@ -5,6 +5,8 @@ import type { ReadableStream } from 'node:stream/web';
 import type { AioContext } from '../context/aio-context.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
 import type { Alignment } from '../memory/aligned.ts';
+import type { AllocateOptions } from './allocation.ts';
+import type { BlockDevice } from './block-device.ts';
 import type { AioWriteResult } from './file-results.ts';
 import type { Route } from './routing.ts';
 
@@ -59,6 +61,14 @@ export interface AioFileExtras {
   /** Which way reads, writes and syncs go at the moment. */
   readonly routes: Routes;
   /**
+   * Size and sectors of a block device, as they were at open(); `undefined` for any other file, and where there is no sysfs to ask (hosts
+   * other than Linux, a container without `/sys`): such a device can be read and written all the same, to its end.
+   *
+   * @remarks Source: `size`, `ro` and `queue/` in `/sys/dev/block` (Documentation/ABI/stable/sysfs-block); `stat().size` is 0 there.
+   * Reads at the end and beyond give 0 bytes; writes there fail with `ENOSPC` and across it are short (`block/fops.c`).
+   */
+  readonly blockDevice: BlockDevice | undefined;
+  /**
    * The context that serves it. Its `stats` count what went to the thread pool, and why. One that files share stays open for the others:
    * its `close()` waits for what is under way, and no more.
    */
@@ -108,6 +118,43 @@ export interface AioFileExtras {
 
   /** As {@link writeFile}. Where it goes is decided by how the file was opened. */
   appendFile(data: FileData, options?: WriteFileOptions | BufferEncoding | null): Promise<void>;
+
+  /**
+   * Makes room for a range before it is needed: writes to it then do not fail for want of room, and need not wait for the file system
+   * to find some. What was written there stays; the rest is zeros.
+   *
+   * @remarks
+   * *Blocking*: never the event loop: fallocate(2) runs on the thread pool, where it may take as long as the file system likes. The file
+   * stays open meanwhile, and `close()` waits. It cannot be given up.
+   *
+   * *Durability*: as any change of a file's metadata, with the next {@link FileHandle.datasync | datasync()} or `sync()`.
+   *
+   * *Availability*: Linux, with koffi, on either kernel, and the simulated disk. No zeros are written in its stead: that would be
+   * no reservation, and as slow as what it is to spare. Which file systems can is in fallocate(2).
+   *
+   * @param position - Bytes from the start of the file, up to 2^53 - 1.
+   * @param length - Bytes. Room comes in whole blocks of the file system; the size of the file, unless it is kept, to the byte.
+   * @throws RangeError `ERR_OUT_OF_RANGE` or TypeError `ERR_INVALID_ARG_TYPE` for what is no place, length or option.
+   * `ERR_AIO_UNSUPPORTED` where the host has no such call, with the reason. As fallocate(2) has it, with `syscall` `'fallocate'`:
+   * `EBADF` closed or opened for reading; `EINVAL` a length of 0; `EOPNOTSUPP` not on this file system, and not on block devices;
+   * `ENOSPC`; `EFBIG`; `ESPIPE` a pipe; `ENODEV` what else is no file; `EAGAIN` when too many calls of koffi were under way for a second.
+   *
+   * @example
+   * ```ts
+   * await file.allocate(0, 64 * 1024 * 1024);
+   * await file.datasync();
+   * ```
+   */
+  allocate(position: number, length: number, options?: AllocateOptions): Promise<void>;
+
+  /**
+   * Makes a range zeros, and gives the file system back the blocks that lie in it as a whole. The size stays.
+   *
+   * @remarks As {@link allocate}. A block device takes it by whole logical sectors, and forgets what was there.
+   *
+   * @throws As {@link allocate}.
+   */
+  punchHole(position: number, length: number): Promise<void>;
 
   /** A byte stream from the current position to the end, on every version of Node.js. */
   readableWebStream(options?: { readonly autoClose?: boolean | undefined }): ReadableStream;

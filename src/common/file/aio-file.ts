@@ -6,6 +6,8 @@ import type { ReadableStream } from 'node:stream/web';
 import type { AioContext } from '../context/aio-context.ts';
 import type { Alignment } from '../memory/aligned.ts';
 import type { AioFileExtras, AioTransferOptions, Routes } from './aio-file-type.ts';
+import type { AllocateOptions } from './allocation.ts';
+import type { BlockDevice } from './block-device.ts';
 import { DescriptorFile } from './descriptor-file.ts';
 import { type FileHost, FileOperations } from './file-operations.ts';
 import type { FileParts } from './file-parts.ts';
@@ -121,6 +123,10 @@ export class AioFile extends Given {
     return { read, write, sync };
   }
 
+  get blockDevice(): BlockDevice | undefined {
+    return this.#parts.blockDevice;
+  }
+
   get context(): AioContext {
     return this.#parts.context;
   }
@@ -171,6 +177,14 @@ export class AioFile extends Given {
 
   override truncate(length?: number): Promise<void> {
     return this.#operations.truncate(length, () => super.truncate(length));
+  }
+
+  allocate(position: number, length: number, options?: AllocateOptions): Promise<void> {
+    return this.#operations.allocate(position, length, options);
+  }
+
+  punchHole(position: number, length: number): Promise<void> {
+    return this.#operations.punchHole(position, length);
   }
 
   override createReadStream(options?: ReadStreamOptions): ReadStream {
@@ -266,7 +280,7 @@ export class AioFile extends Given {
       call: async (method, args) => methods[method]!.apply(this, args as unknown[]),
       size: async () => {
         const stat = await this.stat();
-        return stat.isFile() ? stat.size : 0;
+        return stat.isFile() ? stat.size : (this.#parts.blockDevice?.sizeBytes ?? 0);
       },
     };
   }

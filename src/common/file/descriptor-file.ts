@@ -8,6 +8,8 @@ import type { AioContext } from '../context/aio-context.ts';
 import { readline } from '../lazy-builtins.ts';
 import type { Alignment } from '../memory/aligned.ts';
 import type { AioFileExtras, AioTransferOptions, Routes } from './aio-file-type.ts';
+import type { AllocateOptions } from './allocation.ts';
+import type { BlockDevice } from './block-device.ts';
 import type { HostHandle } from './descriptor-handle.ts';
 import { type FileHost, FileOperations } from './file-operations.ts';
 import type { FileParts } from './file-parts.ts';
@@ -92,6 +94,10 @@ export class DescriptorFile extends EventEmitter {
     return { read, write, sync };
   }
 
+  get blockDevice(): BlockDevice | undefined {
+    return this.#parts.blockDevice;
+  }
+
   get context(): AioContext {
     return this.#parts.context;
   }
@@ -138,6 +144,14 @@ export class DescriptorFile extends EventEmitter {
 
   datasync(): Promise<void> {
     return this.#operations.sync('fdatasync');
+  }
+
+  allocate(position: number, length: number, options?: AllocateOptions): Promise<void> {
+    return this.#operations.allocate(position, length, options);
+  }
+
+  punchHole(position: number, length: number): Promise<void> {
+    return this.#operations.punchHole(position, length);
   }
 
   stat(...args: Parameters<FileHandle['stat']>): Promise<unknown> {
@@ -255,7 +269,7 @@ export class DescriptorFile extends EventEmitter {
       call: (method, args) => (handle[method] as Method).apply(handle, args as unknown[]),
       size: async () => {
         const stat = await handle.stat();
-        return stat.isFile() ? stat.size : 0;
+        return stat.isFile() ? stat.size : (this.#parts.blockDevice?.sizeBytes ?? 0);
       },
     };
   }

@@ -18,13 +18,19 @@ let probeBuffer: ArrayBuffer | undefined;
 
 /**
  * @param fd - Open with O_DIRECT.
+ * @param sectorBytes - Of the device that it is: what each kernel takes (before Linux 6.0 memory had to be aligned to it too).
  * @returns The multiples that direct transfers need. What can't be found out is a page, which every device accepts.
  */
-export async function directAlignment(kernel: AioKernel, fd: number): Promise<Alignment> {
+export async function directAlignment(
+  kernel: AioKernel,
+  fd: number,
+  sectorBytes: number | undefined,
+): Promise<Alignment> {
   const told = kernel.directAlignment(fd);
   if (told !== undefined && told.memory > 0 && told.offset > 0) {
     return { memory: told.memory, offset: told.offset, length: told.offset };
   }
+  if (sectorBytes !== undefined) return { memory: sectorBytes, offset: sectorBytes, length: sectorBytes };
   return probe(fd);
 }
 

@@ -196,9 +196,9 @@ export class FileIo {
     return cut === true ? 'read-modify-write' : this.#unaligned;
   }
 
-  /** Runs what changes the length of the file in its turn among the writes behind that length. */
-  truncate(length: number, body: () => Promise<void>): Promise<void> {
-    return this.#writes.run({ way: 'cached', from: length, to: Number.MAX_SAFE_INTEGER }, undefined, body);
+  /** Runs what changes the file from one place to another, and is no write, in its turn among the writes there. */
+  change(from: number, to: number, body: () => Promise<void>): Promise<void> {
+    return this.#writes.run({ way: 'cached', from, to }, undefined, body);
   }
 
   async sync(operation: 'fsync' | 'fdatasync'): Promise<void> {

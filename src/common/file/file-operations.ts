@@ -7,6 +7,7 @@ import type { Pins } from '../memory/pins.ts';
 import { outOfRange } from '../validate.ts';
 import { Activity } from './activity.ts';
 import type { AioTransferOptions } from './aio-file-type.ts';
+import { type AllocateOptions, type Room, roomToAllocate, roomToPunch } from './allocation.ts';
 import { Cursor, placedCursor } from './cursor.ts';
 import {
   fileArguments,
@@ -20,6 +21,7 @@ import { FileIo } from './file-io.ts';
 import type { FileParts } from './file-parts.ts';
 import { throwIfAborted } from './file-requests.ts';
 import { type AioWriteResult, readResult, readvResult, writeResult, writevResult } from './file-results.ts';
+import { refuseStale } from './file-transfer.ts';
 import { type HostMethod, hostArguments } from './host-memory.ts';
 import type { Routing } from './routing.ts';
 import { CHUNK_BYTES, fully, inLanes, MOST_BYTES, pieceOf, piecesOf, wholeOf } from './whole-transfers.ts';
@@ -55,12 +57,14 @@ export class FileOperations {
   /** Whether transfers without a position are the host's, and whole files with them. */
   readonly isAtHostCursor: boolean;
   readonly #activity: Activity;
+  readonly #parts: FileParts;
 
   /** @param owner - The file: it lives as long as something of it is under way. */
   constructor(owner: object, host: FileHost, parts: FileParts) {
     const { context, direct, alignment, unaligned, appends, writers, cached, routing } = parts;
     const { fd } = parts.handle;
     this.#host = host;
+    this.#parts = parts;
     this.#context = context;
     this.#alignment = alignment;
     this.#routing = routing;
@@ -213,6 +217,7 @@ export class FileOperations {
       const { encoding, signal } = wanted;
       throwIfAborted(signal);
       const size = await this.#host.size();
+      if (size > MAX_READ_FILE_BYTES && this.#parts.blockDevice !== undefined) throw tooLarge(size);
       if (size > MAX_READ_FILE_BYTES) return this.#hosts<Buffer | string>('readFile', [wanted]);
       const chunks: Buffer[] = [];
       await this.#at(null, (place) => this.#readToEnd(place, size, chunks, signal));
@@ -259,11 +264,31 @@ export class FileOperations {
    */
   truncate(length: unknown, body: () => Promise<void>): Promise<void> {
     const size = typeof length === 'number' && length > 0 ? length : 0;
-    return this.during('ftruncate', () => this.#io.truncate(size, body));
+    return this.during('ftruncate', () => this.#io.change(size, Number.MAX_SAFE_INTEGER, body));
   }
 
   sync(operation: 'fsync' | 'fdatasync'): Promise<void> {
     return this.during(operation, () => this.#io.sync(operation));
+  }
+
+  allocate(position: number, length: number, options: AllocateOptions | undefined): Promise<void> {
+    return this.#fallocate(() => roomToAllocate(position, length, options));
+  }
+
+  punchHole(position: number, length: number): Promise<void> {
+    return this.#fallocate(() => roomToPunch(position, length));
+  }
+
+  #fallocate(wanted: () => Room): Promise<void> {
+    return this.during('fallocate', async () => {
+      const { mode, position, length } = wanted();
+      const { handle, fallocate } = this.#parts;
+      await this.#io.change(position, position + length, () => {
+        // Reading what is wanted, and waiting, may have closed the descriptor, where that is somebody else's.
+        refuseStale(this.#host, 'fallocate');
+        return fallocate(handle.fd, mode, position, length);
+      });
+    });
   }
 
   /** Runs an operation that keeps the file open. @throws Error `EBADF` when it is closed. */
@@ -379,6 +404,13 @@ export class FileOperations {
     const { length } = this.#alignment;
     return alignedBuffer(Math.ceil(bytes / length) * length);
   }
+}
+
+/** As FileHandle says it of files. Of a device it does not know the size, and would read until its memory is full. */
+function tooLarge(size: number): Error {
+  return Object.assign(new RangeError(`File size (${size}) is greater than 2 GiB`), {
+    code: 'ERR_FS_FILE_TOO_LARGE',
+  });
 }
 
 /** What the host is asked for in place of a vector: odd ones, and those of no bytes, for which it has answers of its own. */

@@ -2,6 +2,8 @@
 import type { AioContext } from '../context/aio-context.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
 import type { Alignment } from '../memory/aligned.ts';
+import type { Fallocate } from './allocation.ts';
+import type { BlockDevice } from './block-device.ts';
 import type { CachedDescriptor } from './cached-descriptor.ts';
 import type { HostHandle } from './descriptor-handle.ts';
 import type { Unaligned } from './direct-transfers.ts';
@@ -24,6 +26,9 @@ export interface FileParts {
   /** For what O_DIRECT does not take. `undefined` for a file that is not direct. */
   readonly cached: CachedDescriptor | undefined;
   readonly routing: Routing;
+  /** `undefined` for other files. */
+  readonly blockDevice: BlockDevice | undefined;
+  readonly fallocate: Fallocate;
   /** Whether transfers without a position go on from the descriptor's own by the host's calls: all but those of direct files. */
   readonly hostCursor: boolean;
   /** Whether the descriptor is somebody else's, who may close it. */

@@ -1,6 +1,12 @@
 /** The file system of a kernel that brings its own, and the calls on descriptors that are not AIO's. */
 import type { BigIntStats, Mode, PathLike, StatOptions, Stats, TimeLike } from 'node:fs';
 
+// `linux/falloc.h`.
+/** Leaves the size of the file as it is. */
+export const FALLOC_FL_KEEP_SIZE = 0x01;
+/** Gives room back, and needs {@link FALLOC_FL_KEEP_SIZE} beside it. */
+export const FALLOC_FL_PUNCH_HOLE = 0x02;
+
 /**
  * What can be asked of a descriptor beside AIO: what `node:fs` has of that name, as promises.
  *
@@ -48,6 +54,12 @@ export interface DescriptorCalls {
    * @throws Error `EBADF` where the descriptor is not open for writing; what open(2) throws.
    */
   openCached?(fd: number): Promise<number>;
+  /**
+   * fallocate(2), which `node:fs` has not.
+   *
+   * @param mode - FALLOC_FL_* of `linux/falloc.h`.
+   */
+  fallocate?(fd: number, mode: number, offset: number, len: number): Promise<void>;
   /** lseek(2): the descriptor's own position, which transfers without one go on from. @returns It, or a negative errno. */
   lseek?(fd: number, offset: number, whence: number): number;
   /** Whether a descriptor still means something, where files can go without being closed: a machine can lose its power. */

@@ -1,6 +1,6 @@
 /** What is found after the power was lost: the durable image, and chance for what was on its way there. */
 import type { Faults } from './faults.ts';
-import { applyTo, type Change, Inode } from './inode.ts';
+import { applyTo, type Change, describeChange, Inode } from './inode.ts';
 import { applyNames, Namespace } from './namespace.ts';
 import type { Random } from './random.ts';
 
@@ -62,16 +62,16 @@ function copyOf(inode: Inode, copies: Map<Inode, Inode>): Inode {
 
 function settle(context: Crash, inode: Inode, change: Change, files: readonly Inode[]): void {
   const { random, faults, note, sectorBytes } = context;
-  if (change.kind === 'truncate') {
+  if (change.kind !== 'write') {
     const kept = !random.chance(faults.lost);
-    note(`${kept ? 'kept' : 'lost'}: #${change.id} truncate to ${change.size}`);
+    note(`${kept ? 'kept' : 'lost'}: #${change.id} ${describeChange(change)}`);
     if (kept) applyTo(inode.durable, change);
     return;
   }
   const sectors = sectorsOf(change, sectorBytes);
   const fate = fateOf(faults, random, sectors.length);
   const { durable } = inode;
-  const what = `#${change.id} write at ${change.position}, ${change.bytes.length} bytes`;
+  const what = `#${change.id} ${describeChange(change)}`;
   switch (fate) {
     case 'kept':
       note(`kept: ${what}`);

@@ -2,7 +2,11 @@
 import type { BigIntStats, Mode, StatOptions, Stats, TimeLike } from 'node:fs';
 import { ERRNO } from '../../common/abi/errno.ts';
 import { errnoException } from '../../common/errors.ts';
-import type { DescriptorCalls } from '../../common/kernel/kernel-files.ts';
+import {
+  type DescriptorCalls,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
+} from '../../common/kernel/kernel-files.ts';
 import { invalidArgValue, outOfRange } from '../../common/validate.ts';
 import type { FileSupport } from '../files/file.ts';
 import type { FileTable } from '../files/file-table.ts';
@@ -13,6 +17,7 @@ import type { Attributes } from './inode.ts';
 import { SimulatedFile } from './simulated-file.ts';
 import { PERMISSIONS } from './stats.ts';
 
+const PUNCH_HOLE = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 const SEEK_SET = 0;
 const SEEK_CUR = 1;
 const SEEK_END = 2;
@@ -80,6 +85,22 @@ export class SimulatedCalls implements DescriptorCalls {
       file.inode.truncate(id, size, this.#disk.clock.nowNs());
       return 0;
     });
+  };
+
+  readonly fallocate = async (fd: number, mode: number, offset: number, len: number): Promise<void> => {
+    const file = this.#file(fd, 'fallocate');
+    const error = judgeRoom(file, mode, offset, len);
+    if (error !== 0) throw errnoException(error, 'fallocate', { path: file.path });
+    const range = { position: offset, length: len };
+    await this.#settled('fallocate', file, (done) =>
+      this.#disk.fallocate(
+        file,
+        mode === PUNCH_HOLE
+          ? { kind: 'punch', ...range }
+          : { kind: 'allocate', ...range, keepSize: mode === FALLOC_FL_KEEP_SIZE },
+        done,
+      ),
+    );
   };
 
   readonly futimes = (fd: number, atime: TimeLike, mtime: TimeLike): Promise<void> =>
@@ -226,6 +247,14 @@ export class SimulatedCalls implements DescriptorCalls {
   #segments(views: readonly Uint8Array[]): (readonly [number, number])[] {
     return views.map((view) => [this.#kernel.mm.addressOf(view), view.length] as const);
   }
+}
+
+/** What `fs/open.c:vfs_fallocate` looks at, in its order. */
+function judgeRoom(file: SimulatedFile, mode: number, offset: number, len: number): number {
+  if (offset < 0 || len <= 0) return -ERRNO.EINVAL;
+  if (![0, FALLOC_FL_KEEP_SIZE, PUNCH_HOLE].includes(mode)) return -ERRNO.EOPNOTSUPP;
+  if (file.mayWrite() !== 0) return -ERRNO.EBADF;
+  return Number.isSafeInteger(offset + len) ? 0 : -ERRNO.EFBIG;
 }
 
 function placeOf(position: unknown): number | null {

@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib';
 import { ERRNO } from '../../common/abi/errno.ts';
 import { crash, type InFlightWrite, sectorsOf, someOf } from './crash.ts';
 import type { Faults } from './faults.ts';
-import type { Change, Inode } from './inode.ts';
+import { type Change, describeChange, type Inode } from './inode.ts';
 import { drawNs, type Latencies } from './latency.ts';
 import type { NameChange, Namespace } from './namespace.ts';
 import type { Random } from './random.ts';
@@ -29,6 +29,16 @@ export interface Opened {
 
 /** What a write does beyond writing. */
 export type WriteSync = 'none' | 'data' | 'all';
+
+/** What fallocate(2) is asked for. */
+export type Room =
+  | {
+      readonly kind: 'allocate';
+      readonly position: number;
+      readonly length: number;
+      readonly keepSize: boolean;
+    }
+  | { readonly kind: 'punch'; readonly position: number; readonly length: number };
 
 /** Receives a count or a negative errno, never from inside the call that asked. */
 export type Done = (result: number) => void;
@@ -161,6 +171,21 @@ export class Disk {
     this.#begin(what, drawNs(this.options.latency.sync, this.#times), perform, done);
   }
 
+  /** Makes room, or gives it back: all of it or nothing. */
+  fallocate({ inode, path }: Opened, wanted: Room, done: Done): void {
+    const change = { id: this.#nextId, ...wanted };
+    const { position, length } = wanted;
+    const perform = (): number => {
+      if (wanted.kind === 'allocate') {
+        if (this.#luck.chance(this.options.faults.ENOSPC)) return -ERRNO.ENOSPC;
+        if (inode.content.growth(position, length) > this.#room()) return -ERRNO.ENOSPC;
+      }
+      inode.allocated(change, this.clock.nowNs());
+      return 0;
+    };
+    this.metadata(`fallocate ${path}: ${describeChange(change)}`, perform, done);
+  }
+
   /** Anything that is about names and attributes. */
   metadata(what: string, perform: (id: number) => number, done: Done): void {
     const id = this.#nextId;
@@ -284,11 +309,17 @@ export class Disk {
     return units > 1 ? (1 + this.#luck.below(units - 1)) * unit : length;
   }
 
+  /** Storage that is left. */
+  #room(): number {
+    const { capacityBytes } = this.options;
+    return capacityBytes === Number.POSITIVE_INFINITY
+      ? capacityBytes
+      : capacityBytes - usedBytes(this.names.root);
+  }
+
   /** How many bytes there is room for. */
   #fitting(inode: Inode, position: number, length: number): number {
-    const { capacityBytes } = this.options;
-    if (capacityBytes === Number.POSITIVE_INFINITY) return length;
-    const room = capacityBytes - usedBytes(this.names.root);
+    const room = this.#room();
     if (inode.content.growth(position, length) <= room) return length;
     let least = 0;
     let most = length;

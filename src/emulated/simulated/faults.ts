@@ -5,7 +5,7 @@ import { outOfRange } from '../../common/validate.ts';
 export interface Faults {
   /** A read, write or sync ends with EIO. What a failed write or sync has done to the disk is open. Default 0. */
   readonly EIO: number;
-  /** A write ends with ENOSPC although there is room. Default 0. */
+  /** A write, or an allocation, ends with ENOSPC although there is room. Default 0. */
   readonly ENOSPC: number;
   /** `io_submit` takes fewer requests than it was given, or none: EAGAIN. Default 0. */
   readonly EAGAIN: number;

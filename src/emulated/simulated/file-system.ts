@@ -239,7 +239,8 @@ export class SimulatedFileSystem {
       if (inode.kind === 'directory' && (writable || has(flags, O_CREAT))) return -ERRNO.EISDIR;
       if (inode.kind === 'directory' && direct) return -ERRNO.EINVAL;
       if (inode.kind === 'file' && has(flags, O_DIRECTORY)) return -ERRNO.ENOTDIR;
-      if (has(flags, O_TRUNC) && writable && inode.content.size > 0) {
+      const { size, allocated } = inode.content;
+      if (has(flags, O_TRUNC) && writable && size + allocated > 0) {
         inode.truncate(id, 0, this.#disk.clock.nowNs());
       }
       return 0;

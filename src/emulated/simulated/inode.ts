@@ -10,7 +10,15 @@ export type Change =
       readonly size: number;
       /** The size before. */
       readonly from: number;
-    };
+    }
+  | {
+      readonly kind: 'allocate';
+      readonly id: number;
+      readonly position: number;
+      readonly length: number;
+      readonly keepSize: boolean;
+    }
+  | { readonly kind: 'punch'; readonly id: number; readonly position: number; readonly length: number };
 
 /** What a file has beside content. */
 export interface Attributes {
@@ -76,6 +84,13 @@ export class Inode {
     this.modified(now);
   }
 
+  /** Room was made, or given back. */
+  allocated(change: Change & { readonly kind: 'allocate' | 'punch' }, now: number): void {
+    this.#unsynced.add(change);
+    applyTo(this.content, change);
+    this.modified(now);
+  }
+
   /** Puts changes on the disk, in the order in which they happened. Those that are there already are left alone. */
   harden(changes: Iterable<Change>): void {
     for (const change of changes) {
@@ -113,12 +128,44 @@ export class Inode {
 }
 
 function rangeOf(change: Change): [from: number, to: number] {
-  return change.kind === 'write'
-    ? [change.position, change.position + change.bytes.length]
-    : [Math.min(change.size, change.from), Number.POSITIVE_INFINITY];
+  switch (change.kind) {
+    case 'write':
+      return [change.position, change.position + change.bytes.length];
+    case 'truncate':
+      return [Math.min(change.size, change.from), Number.POSITIVE_INFINITY];
+    case 'allocate':
+    case 'punch':
+      return [change.position, change.position + change.length];
+  }
 }
 
 export function applyTo(image: PagedBytes, change: Change): void {
-  if (change.kind === 'write') image.write(change.position, change.bytes);
-  else image.truncate(change.size);
+  switch (change.kind) {
+    case 'write':
+      image.write(change.position, change.bytes);
+      return;
+    case 'truncate':
+      image.truncate(change.size);
+      return;
+    case 'allocate':
+      image.allocate(change.position, change.length);
+      if (!change.keepSize) image.grow(change.position + change.length);
+      return;
+    case 'punch':
+      image.punch(change.position, change.length);
+  }
+}
+
+/** For the trace. */
+export function describeChange(change: Change): string {
+  switch (change.kind) {
+    case 'write':
+      return `write at ${change.position}, ${change.bytes.length} bytes`;
+    case 'truncate':
+      return `truncate to ${change.size}`;
+    case 'allocate':
+      return `allocate at ${change.position}, ${change.length} bytes${change.keepSize ? ', size kept' : ''}`;
+    case 'punch':
+      return `punch a hole at ${change.position}, ${change.length} bytes`;
+  }
 }

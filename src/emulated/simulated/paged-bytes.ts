@@ -1,10 +1,15 @@
 /** The content of a file: bytes in pages, with holes. */
+import { PageRanges } from './page-ranges.ts';
 
 const PAGE = 4096;
 
 export class PagedBytes {
   #size = 0;
   readonly #pages = new Map<number, Uint8Array>();
+  /** Pages that have storage whether anything was written there or not. What lies beyond the end is zeros. */
+  #reserved = new PageRanges();
+  /** Those of {@link #pages} that are not reserved. */
+  #unreserved = 0;
 
   get size(): number {
     return this.#size;
@@ -12,18 +17,15 @@ export class PagedBytes {
 
   /** Bytes of storage in use, in whole pages. */
   get allocated(): number {
-    return this.#pages.size * PAGE;
+    return (this.#unreserved + this.#reserved.size) * PAGE;
   }
 
-  /** Bytes of storage that a write would add. */
+  /** Bytes of storage that a write, or {@link allocate}, would add. */
   growth(position: number, length: number): number {
     if (length === 0) return 0;
-    let missing = 0;
-    const last = Math.floor((position + length - 1) / PAGE);
-    for (let page = Math.floor(position / PAGE); page <= last; page++) {
-      if (!this.#pages.has(page)) missing++;
-    }
-    return missing * PAGE;
+    const from = Math.floor(position / PAGE);
+    const to = Math.ceil((position + length) / PAGE);
+    return (to - from - this.#reserved.overlap(from, to) - this.#unreservedIn(from, to)) * PAGE;
   }
 
   /** A copy of the bytes that are there. */
@@ -42,6 +44,7 @@ export class PagedBytes {
       if (content === undefined) {
         content = new Uint8Array(PAGE);
         this.#pages.set(page, content);
+        if (!this.#reserved.has(page)) this.#unreserved++;
       }
       content.set(bytes.subarray(at, at + to - from), from);
     }
@@ -53,21 +56,66 @@ export class PagedBytes {
     if (size > this.#size) this.#size = size;
   }
 
-  /** Makes the file exactly so long; what comes after it later is zeros again. */
+  /** Gives a range storage, which is zeros where nothing was written. */
+  allocate(position: number, length: number): void {
+    if (length === 0) return;
+    this.#reserved.add(Math.floor(position / PAGE), Math.ceil((position + length) / PAGE));
+    this.#unreserved = this.#unreservedIn(0, Number.POSITIVE_INFINITY);
+  }
+
+  /** Makes a range zeros and gives back the storage of the pages that lie in it as a whole. The size stays. */
+  punch(position: number, length: number): void {
+    const end = position + length;
+    const from = Math.ceil(position / PAGE);
+    const to = Math.floor(end / PAGE);
+    for (const page of [Math.floor(position / PAGE), to]) {
+      const start = page * PAGE;
+      this.#pages.get(page)?.fill(0, Math.max(0, position - start), Math.max(0, Math.min(PAGE, end - start)));
+    }
+    if (from < to) this.#release(from, to);
+  }
+
+  /**
+   * Makes the file exactly so long; what comes after it later is zeros again. As on Linux, one that does not become longer gives
+   * back what was allocated beyond its end.
+   */
   truncate(size: number): void {
-    if (size < this.#size) {
-      for (const page of this.#pages.keys()) {
-        if (page * PAGE >= size) this.#pages.delete(page);
-      }
+    if (size <= this.#size) {
+      this.#release(Math.ceil(size / PAGE), Number.POSITIVE_INFINITY);
       this.#pages.get(Math.floor(size / PAGE))?.fill(0, size % PAGE);
     }
     this.#size = size;
+  }
+
+  #release(from: number, to: number): void {
+    for (const page of this.#pages.keys()) {
+      if (from <= page && page < to) this.#pages.delete(page);
+    }
+    this.#reserved.delete(from, to);
+    this.#unreserved = this.#unreservedIn(0, Number.POSITIVE_INFINITY);
+  }
+
+  /** Pages of a range that were written and are not reserved. Only those of the range are looked at, where they are fewer. */
+  #unreservedIn(from: number, to: number): number {
+    let count = 0;
+    if (to - from > this.#pages.size) {
+      for (const page of this.#pages.keys()) {
+        if (from <= page && page < to && !this.#reserved.has(page)) count++;
+      }
+    } else {
+      for (let page = from; page < to; page++) {
+        if (this.#pages.has(page) && !this.#reserved.has(page)) count++;
+      }
+    }
+    return count;
   }
 
   clone(): PagedBytes {
     const copy = new PagedBytes();
     copy.#size = this.#size;
     for (const [page, content] of this.#pages) copy.#pages.set(page, content.slice());
+    copy.#reserved = this.#reserved.clone();
+    copy.#unreserved = this.#unreserved;
     return copy;
   }
 }
