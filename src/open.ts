@@ -181,6 +181,8 @@ async function make(
       kernel.fget(fd, imitation === UNALIGNED ? undefined : imitation);
       undo.push(() => kernel.fput(fd));
     }
+    const routing = new Routing(context, fd, direct, seekable);
+    await routing.prepareDirect(stat);
     const parts: FileParts = {
       handle,
       context,
@@ -190,7 +192,7 @@ async function make(
       directReason,
       alignment,
       unaligned,
-      routing: new Routing(context, fd, direct, seekable),
+      routing,
       // A kernel's own files, and direct ones, cannot leave that to the host.
       hostCursor: hostCursor || !seekable || (kernel.files === undefined && !direct && !imitated),
       borrowed: !autoClose,

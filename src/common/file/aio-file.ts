@@ -114,8 +114,7 @@ export class AioFile extends Given {
   }
 
   get routes(): Routes {
-    const { read, write, sync } = this.#parts.routing;
-    return { read, write, sync };
+    return this.#parts.routing.routes;
   }
 
   get context(): AioContext {

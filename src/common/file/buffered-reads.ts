@@ -5,7 +5,7 @@ import { bytesOf, type Extent, isGone, partOf } from '../memory/extent.ts';
 import { detachedView } from '../validate.ts';
 import { BULK_BYTES, BulkReads } from './bulk-reads.ts';
 import { countAlone, type FileRequests } from './file-requests.ts';
-import { type Answer, isDoubtful, type NowaitReads, refuseStale, renamed } from './file-transfer.ts';
+import { type Answer, isDoubtful, type NowaitRequest, refuseStale, renamed } from './file-transfer.ts';
 import type { Routing, ThreadPoolReason } from './routing.ts';
 
 const AT_ONCE: ThreadPoolReason = 'many bytes at once';
@@ -14,13 +14,15 @@ const NOT_CACHED: ThreadPoolReason = 'probably not in the page cache';
 export class BufferedReads {
   readonly #requests: FileRequests;
   readonly #routing: Routing;
-  readonly #nowaitReads: NowaitReads;
+  readonly #nowaitReads: NowaitRequest;
   readonly #bulk = new BulkReads();
 
   constructor(requests: FileRequests, routing: Routing) {
     this.#requests = requests;
     this.#routing = routing;
     this.#nowaitReads = {
+      rw_flags: RWF_NOWAIT,
+      endsInside: true,
       hit: () => routing.hit(),
       missed: () => routing.missed(),
       refuseNowait: () => routing.refuseNowait(),
@@ -90,7 +92,7 @@ export class BufferedReads {
     signal: AbortSignal | undefined,
     answer: Answer<T>,
     buffer: unknown,
-    nowait: NowaitReads,
+    nowait: NowaitRequest,
   ): Promise<T> {
     try {
       return this.#requests.transfer('read', extent, position, signal, answer, buffer, nowait);

@@ -3,6 +3,7 @@ import { withStackOfCallers } from '../callers-stack.ts';
 import { AlignedBufferPool, type Alignment, alignedBuffer, misaligned } from '../memory/aligned.ts';
 import { bytesOf, type Extent, extentOfOwn, isGone } from '../memory/extent.ts';
 import { detachedView } from '../validate.ts';
+import type { DirectRequests } from './direct-requests.ts';
 import { Exclusion } from './exclusion.ts';
 import { type FileRequests, throwIfAborted } from './file-requests.ts';
 import { type Answer, refuseStale } from './file-transfer.ts';
@@ -30,12 +31,15 @@ function giveBounce(buffer: Buffer<ArrayBuffer>): void {
 
 export class DirectTransfers {
   readonly #requests: FileRequests;
+  /** Those that the device takes as they are. */
+  readonly #direct: DirectRequests;
   readonly #alignment: Alignment;
   readonly #unaligned: Unaligned;
   readonly #writers = new Exclusion();
 
-  constructor(requests: FileRequests, alignment: Alignment, unaligned: Unaligned) {
+  constructor(requests: FileRequests, direct: DirectRequests, alignment: Alignment, unaligned: Unaligned) {
     this.#requests = requests;
+    this.#direct = direct;
     this.#alignment = alignment;
     this.#unaligned = unaligned;
   }
@@ -49,7 +53,7 @@ export class DirectTransfers {
     buffer: unknown,
   ): Promise<T> {
     const wrong = this.#misalignment(extent, position);
-    if (wrong === undefined) return this.#requests.transfer('read', extent, position, signal, answer, buffer);
+    if (wrong === undefined) return this.#direct.transfer('read', extent, position, signal, answer, buffer);
     if (this.#unaligned !== 'error')
       return this.#requests.answered(() => this.#readWidened(extent, position, signal), answer, buffer);
     return this.#requests.answered(() => this.#readBehindEnd(position, wrong), answer, buffer);
@@ -67,12 +71,12 @@ export class DirectTransfers {
     if (this.#unaligned === 'read-modify-write') {
       const write = (): Promise<number> =>
         wrong === undefined
-          ? this.#writers.shared(() => this.#requests.whole('write', extent, position, signal))
+          ? this.#writers.shared(() => this.#direct.whole('write', extent, position, signal))
           : this.#writers.alone(() => this.#readModifyWrite(extent, position, signal));
       return this.#requests.answered(write, answer, buffer);
     }
     if (wrong !== undefined) throw wrong;
-    return this.#requests.transfer('write', extent, position, signal, answer, buffer);
+    return this.#direct.transfer('write', extent, position, signal, answer, buffer);
   }
 
   /** As {@link read}, here and now. Preconditions: {@link FileRequests.mustReadNow}. */
@@ -101,7 +105,7 @@ export class DirectTransfers {
   async #readWidened(extent: Extent, position: number, signal?: AbortSignal): Promise<number> {
     const { start, bounce, bytes } = this.#widened(extent, position);
     try {
-      const got = await this.#requests.whole('read', extentOfOwn(bytes), start, signal);
+      const got = await this.#direct.whole('read', extentOfOwn(bytes), start, signal);
       return handOut(extent, position, start, bytes, got);
     } finally {
       giveBounce(bounce);
@@ -132,14 +136,14 @@ export class DirectTransfers {
     try {
       const blocks = bounce.subarray(0, span).fill(0);
       for (let got = 0; got < span; ) {
-        const count = await this.#requests.whole('read', extentOfOwn(blocks.subarray(got)), start + got);
+        const count = await this.#direct.whole('read', extentOfOwn(blocks.subarray(got)), start + got);
         got += count;
         // Not whole blocks: the end of the file.
         if (count === 0 || got % offset !== 0) break;
       }
       if (isGone(extent)) throw detachedView('buffer');
       blocks.set(bytesOf(extent), position - start);
-      const put = await this.#requests.whole('write', extentOfOwn(blocks), start);
+      const put = await this.#direct.whole('write', extentOfOwn(blocks), start);
       // The last block is whole on the disk; the file ends where it should.
       const length = Math.max(size, Math.min(end, start + put));
       if (start + put > length) await this.#requests.calls.ftruncate(this.#requests.file.fd, length);

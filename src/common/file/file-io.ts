@@ -8,6 +8,7 @@ import { type Extent, isGone } from '../memory/extent.ts';
 import { detachedView } from '../validate.ts';
 import type { Activity } from './activity.ts';
 import { BufferedReads } from './buffered-reads.ts';
+import { DirectRequests } from './direct-requests.ts';
 import { DirectTransfers, type Unaligned } from './direct-transfers.ts';
 import { countAlone, FileRequests, throwIfAborted } from './file-requests.ts';
 import { type Answer, hadNoRoom, refuseStale, renamed } from './file-transfer.ts';
@@ -49,7 +50,14 @@ export class FileIo {
   }: FileIoOptions) {
     this.#requests = new FileRequests(context, { fd, isOpen, activity, owner }, routing);
     this.#buffered = new BufferedReads(this.#requests, routing);
-    this.#direct = direct ? new DirectTransfers(this.#requests, alignment, unaligned) : undefined;
+    this.#direct = direct
+      ? new DirectTransfers(
+          this.#requests,
+          new DirectRequests(this.#requests, routing, alignment.offset),
+          alignment,
+          unaligned,
+        )
+      : undefined;
     this.#routing = routing;
   }
 

@@ -14,7 +14,7 @@ import {
   FileVector,
   hadNoRoom,
   isDoubtful,
-  type NowaitReads,
+  type NowaitRequest,
   type OtherMeans,
   refuseStale,
   type TransferFile,
@@ -54,7 +54,7 @@ export class FileRequests {
     signal: AbortSignal | undefined,
     answer: Answer<T>,
     buffer: unknown,
-    nowait?: NowaitReads,
+    nowait?: NowaitRequest,
   ): Promise<T> {
     const { context, file } = this;
     const transfer = new FileTransfer(
@@ -63,7 +63,6 @@ export class FileRequests {
       extent,
       extent.length === 0 ? 0 : context.kernel.memory.addressOf(extent.memory) + extent.start,
       position,
-      nowait === undefined ? 0 : RWF_NOWAIT,
       answer,
       buffer,
       nowait,
