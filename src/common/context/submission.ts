@@ -30,7 +30,7 @@ const { nextTick } = process;
 /** After a refusal for which nothing of ours accounts. */
 const RETRY_MS = 10;
 /** What a call of `io_submit` may take, and each request in it: beyond that, it has waited. */
-const HELD_UP_MS = 4;
+const HELD_UP_MS = 8;
 const HELD_UP_MS_EACH = 0.1;
 const NSEC_PER_MSEC = 1_000_000;
 

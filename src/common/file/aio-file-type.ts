@@ -143,7 +143,10 @@ export interface AioFileExtras {
  * that brings its own (a simulated disk), and files over a descriptor ({@link fromDescriptor}), have the same methods and are no FileHandle
  * of Node's. The table in docs/filehandle.md has every difference.
  *
- * *Blocking*: never the event loop. Direct transfers go to the kernel; buffered reads at a position go there with RWF_NOWAIT and, when
+ * *Blocking*: never the event loop for the disk. Direct transfers go to the kernel with RWF_NOWAIT, and to the thread pool where it would have
+ * to wait (writes that extend the file or fill holes, dirty pages in the way) or where the file system knows no RWF_NOWAIT; more than the
+ * device takes at once waits in a queue. What Linux waits for nevertheless is found by the time it took, and then goes to the thread
+ * pool for a while; docs/direct-io.md has what that can be. Buffered reads at a position go there with RWF_NOWAIT and, when
  * the page cache has not got them or they are more than a mebibyte at once, to the thread pool; buffered writes, and whatever goes on at
  * the file's current position, go to the thread pool. {@link AioFileExtras.routes} tells.
  *

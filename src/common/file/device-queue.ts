@@ -1,7 +1,7 @@
 /**
  * How many requests a block device takes at once.
  *
- * Whoever submits one more sleeps in `io_submit` until another has ended, and RWF_NOWAIT changes nothing about it for files (QUEUE-01).
+ * Whoever submits one more sleeps in `io_submit` until another has ended, and RWF_NOWAIT changes nothing about it for files (BLOCK-15).
  * So what is too much waits here, in its order, and the device has its hands full all the same.
  */
 import { readFile, stat } from 'node:fs/promises';

@@ -25,9 +25,12 @@ export type DirectPoolReason =
 /** Requests that go to the pool unasked after refusals in a row, at most: in the kernel others of the kind may go side by side. */
 const MOST_SKIPPED: Readonly<Record<DirectKind, number>> = { read: 16, overwrite: 16, extend: 64 };
 const FIRST_HELD = 8;
-const MOST_HELD = 1024;
-/** Requests in a row that held nobody, after which earlier ones are forgotten. */
-const FORGET_AFTER = 256;
+const MOST_HELD = 256;
+/**
+ * Requests in a row that held nobody, after which earlier ones are forgotten. On a machine with too much to do the thread loses its CPU
+ * inside the call now and then, which looks the same: that must cost next to nothing.
+ */
+const FORGET_AFTER = 64;
 
 /** What is known of one kind. */
 class Reluctance {
@@ -67,14 +70,18 @@ class Reluctance {
     this.#reason = 'would probably hold the event loop';
   }
 
-  /** @param atMs - The same for all requests of one call. */
-  held(atMs: number): void {
-    if (atMs === this.#heldAtMs) return;
+  /**
+   * @param atMs - The same for all requests of one call.
+   * @returns Whether that was not the first time of late.
+   */
+  held(atMs: number): boolean {
+    if (atMs === this.#heldAtMs) return false;
     this.#heldAtMs = atMs;
     this.#well = 0;
     this.#toSkip = Math.min(FIRST_HELD * 2 ** this.#holds, MOST_HELD);
     this.#holds++;
     this.#reason = 'has held the event loop';
+    return this.#holds > 1;
   }
 }
 
@@ -168,8 +175,8 @@ export class DirectRouting {
 
   /** `io_submit` took long. @param atMs - When it ended. */
   held(kind: DirectKind, atMs: number): void {
-    this.#kinds[kind].held(atMs);
-    this.#extents.forget();
+    // The kernel may have dropped what it knew of the file.
+    if (this.#kinds[kind].held(atMs)) this.#extents.forget();
   }
 
   /** Where the next request of the sort most recently seen would go. */
