@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs by apt what the checks need and this machine lacks: a C compiler with its headers, strace, a browser,
-# a second kernel with a file system to give it, an XML parser.
+# a second kernel with a file system to give it, an XML parser, what a FUSE file system is built with.
 set -euo pipefail
 missing=()
 command -v cc >/dev/null 2>&1 || missing+=(gcc)
@@ -10,6 +10,9 @@ command -v "${CHROMIUM:-chromium}" >/dev/null 2>&1 || missing+=(chromium)
 command -v linux.uml >/dev/null 2>&1 || missing+=(user-mode-linux)
 [ -e /usr/sbin/mkfs.ext4 ] || [ -e /sbin/mkfs.ext4 ] || missing+=(e2fsprogs)
 command -v xmllint >/dev/null 2>&1 || missing+=(libxml2-utils)
+command -v pkg-config >/dev/null 2>&1 || missing+=(pkg-config)
+pkg-config --exists fuse3 2>/dev/null || missing+=(libfuse3-dev)
+command -v fusermount3 >/dev/null 2>&1 || missing+=(fuse3)
 [ ${#missing[@]} -eq 0 ] && exit 0
 command -v apt-get >/dev/null 2>&1 || { echo "missing and no apt-get to install: ${missing[*]}" >&2; exit 1; }
 sudo=()

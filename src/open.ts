@@ -209,6 +209,8 @@ async function make(
     const canBeDirect = O_DIRECT !== undefined || kernel.files !== undefined;
     const writers = seekable && canBeDirect ? new Writers(calls, key) : undefined;
     if (writers !== undefined) undo.push(() => writers.leave());
+    const routing = new Routing(context, fd, direct, seekable);
+    await routing.prepareDirect(stat);
     const parts: FileParts = {
       handle,
       context,
@@ -221,7 +223,7 @@ async function make(
       appends,
       writers,
       cached,
-      routing: new Routing(context, fd, direct, seekable),
+      routing,
       blockDevice,
       fallocate: fallocateOf(kernel),
       // A kernel's own files, and direct ones, cannot leave that to the host.

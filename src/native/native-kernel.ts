@@ -16,6 +16,7 @@ import { type AioRing, MappedRing } from '../common/kernel/mapped-ring.ts';
 import type { Supports } from '../common/kernel/supports.ts';
 import type { Addon } from './addon.ts';
 import { type BackgroundCalls, backgroundCalls } from './background-calls.ts';
+import { FileExtents } from './file-extents.ts';
 import type { Libc } from './libc.ts';
 import { ProcessMemory } from './memory.ts';
 import { AddonSubmitThread } from './submit-thread.ts';
@@ -52,6 +53,7 @@ export class NativeKernel implements AioKernel {
   #ringRefusal = endianness() === 'LE' ? undefined : 'rings are read on little-endian machines only';
   readonly #rings = new Map<AioContextId, AioRing>();
   readonly #background: BackgroundCalls;
+  readonly #extents: FileExtents;
   readonly #destroying = new Set<Promise<number>>();
   readonly #eventfdValue = new BigUint64Array(1);
   readonly #eventfdValueAt: number;
@@ -69,6 +71,7 @@ export class NativeKernel implements AioKernel {
     this.memory = new ProcessMemory(libc);
     this.#sysno = sysno;
     this.#background = backgroundCalls();
+    this.#extents = new FileExtents(libc, this.#background, sysno.ioctl);
     this.#eventfdValueAt = this.memory.addressOf(this.#eventfdValue);
     this.#eventfd = libc.bind('eventfd', 'int', 2);
     this.#syscallOf3 = libc.bind('syscall', 'long', 4);
@@ -143,6 +146,10 @@ export class NativeKernel implements AioKernel {
       memory: statx.getUint32(STX_DIO_MEM_ALIGN, little),
       offset: statx.getUint32(STX_DIO_OFFSET_ALIGN, little),
     };
+  }
+
+  loadExtents(fd: number, from: number): Promise<number> {
+    return this.#extents.load(fd, from);
   }
 
   mapRing(ctx_id: AioContextId): AioRing | undefined {

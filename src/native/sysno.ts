@@ -1,5 +1,5 @@
 /**
- * System call numbers of the AIO calls, and of `statx` that tells what direct I/O needs, by `process.arch`.
+ * System call numbers of the AIO calls, of `statx` that tells what direct I/O needs, and of `ioctl`, by `process.arch`.
  *
  * Source: each architecture's `uapi/asm/unistd.h`. The generic table (arm64, riscv64, loong64) orders them differently
  * from x86. `io_pgetevents` is the variant that takes the word-sized timespec.
@@ -12,6 +12,7 @@ export interface AioSysno {
   readonly io_cancel: number;
   readonly io_pgetevents: number;
   readonly statx: number;
+  readonly ioctl: number;
 }
 
 const GENERIC: AioSysno = {
@@ -22,9 +23,10 @@ const GENERIC: AioSysno = {
   io_getevents: 4,
   io_pgetevents: 292,
   statx: 291,
+  ioctl: 29,
 };
 
-const consecutive = (io_setup: number, io_pgetevents: number, statx: number): AioSysno => ({
+const consecutive = (io_setup: number, io_pgetevents: number, statx: number, ioctl: number): AioSysno => ({
   io_setup,
   io_destroy: io_setup + 1,
   io_getevents: io_setup + 2,
@@ -32,16 +34,17 @@ const consecutive = (io_setup: number, io_pgetevents: number, statx: number): Ai
   io_cancel: io_setup + 4,
   io_pgetevents,
   statx,
+  ioctl,
 });
 
 /** By `process.arch`; an architecture that is missing here has no native kernel. */
 export const SYSNO: Readonly<Record<string, AioSysno>> = {
-  x64: consecutive(206, 333, 332),
+  x64: consecutive(206, 333, 332, 16),
   arm64: GENERIC,
   riscv64: GENERIC,
   loong64: GENERIC,
-  ia32: consecutive(245, 385, 383),
-  arm: consecutive(243, 399, 397),
-  ppc64: consecutive(227, 388, 383),
-  s390x: consecutive(243, 382, 379),
+  ia32: consecutive(245, 385, 383, 54),
+  arm: consecutive(243, 399, 397, 54),
+  ppc64: consecutive(227, 388, 383, 54),
+  s390x: consecutive(243, 382, 379, 54),
 };

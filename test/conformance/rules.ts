@@ -16,6 +16,8 @@ export interface Rule {
 
 const BY_READING = 'known only by reading the kernel: no answer to a program depends on it';
 
+const BY_A_SLOW_DISK = 'told by time alone, on a slow disk: `npm run check:slow-disk`';
+
 export const RULES: readonly Rule[] = [
   // io_setup
   {
@@ -156,6 +158,24 @@ export const RULES: readonly Rule[] = [
   { id: 'BLOCK-10', summary: 'SIGPIPE goes to the thread inside io_submit' },
   { id: 'BLOCK-11', summary: 'short transfers are passed through: one call of the method, no loop' },
   { id: 'BLOCK-12', summary: 'a descriptor closed after submission: the request holds the file' },
+  {
+    id: 'BLOCK-13',
+    summary:
+      'O_DIRECT where the page cache is dirty: it is written back inside io_submit first; not with NOWAIT, which is EAGAIN',
+    unobservable: BY_A_SLOW_DISK,
+  },
+  {
+    id: 'BLOCK-14',
+    summary:
+      'O_DIRECT on ext4 whose extent tree is not in memory: it is read inside io_submit; by reads with NOWAIT too',
+    unobservable: BY_A_SLOW_DISK,
+  },
+  {
+    id: 'BLOCK-15',
+    summary:
+      'O_DIRECT with more requests than the device queues (nr_requests): io_submit sleeps, with NOWAIT too',
+    unobservable: BY_A_SLOW_DISK,
+  },
 
   // O_DIRECT
   { id: 'DIO-01', summary: 'offset, length and buffer must be aligned: EINVAL in the event' },
@@ -197,6 +217,12 @@ export const RULES: readonly Rule[] = [
   { id: 'RWF-12', summary: 'DONTCACHE: ext4 yes; tmpfs, pipes, sockets, devices EOPNOTSUPP' },
   { id: 'RWF-13', summary: 'NOSIGNAL: accepted everywhere; EPIPE in the event without SIGPIPE' },
   { id: 'RWF-14', summary: 'any bit with FSYNC, FDSYNC or POLL: EINVAL' },
+  {
+    id: 'RWF-15',
+    summary:
+      'NOWAIT with O_DIRECT on ext4, the first write since the inode was read, or over clean cached pages: EAGAIN',
+    unobservable: 'depends on what the kernel has in memory: `npm run check:slow-disk`',
+  },
 
   // IOCB_FLAG_IOPRIO
   { id: 'PRIO-01', summary: 'class 0 has only level 0' },

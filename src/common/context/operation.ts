@@ -152,6 +152,13 @@ export class Operation {
     return false;
   }
 
+  /**
+   * The call of `io_submit` that it was in has held this thread for long. It is not known which of the call's requests did.
+   *
+   * @param _atMs - When the call ended: the same for all of its requests.
+   */
+  heldUp(_atMs: number): void {}
+
   /** Whether its descriptor has been closed by somebody since. Asking may run code of his. */
   get isStale(): boolean {
     return this.carrier !== undefined && this.carrier.fd !== this.fd;

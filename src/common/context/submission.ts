@@ -29,6 +29,9 @@ const { nextTick } = process;
 
 /** After a refusal for which nothing of ours accounts. */
 const RETRY_MS = 10;
+/** What a call of `io_submit` may take, and each request in it: beyond that, it has waited. */
+const HELD_UP_MS = 8;
+const HELD_UP_MS_EACH = 0.1;
 const NSEC_PER_MSEC = 1_000_000;
 
 /** How a queue is set up. */
@@ -377,8 +380,17 @@ export class SubmissionQueue {
     const total = batch.length;
     for (let done = 0; done < total; ) {
       const answer = this.#place.io_submit(total - done, batch.iocbppAt(done));
+      const { tookMs } = this.#place;
+      if (tookMs > HELD_UP_MS + (total - done) * HELD_UP_MS_EACH) this.#heldUp(batch, done, answer);
       done = this.#answered(batch, answer, done);
     }
+  }
+
+  /** Tells those that a call dealt with: it took longer than work does. Their events may be in the ring, but nobody has looked. */
+  #heldUp(batch: Batch, from: number, answer: number): void {
+    const atMs = performance.now();
+    for (let index = from; index < from + Math.max(answer, 1); index++)
+      this.#inFlight.at(batch.slotAt(index))?.heldUp(atMs);
   }
 
   /**

@@ -48,12 +48,18 @@ export class SubmitPlace {
     return this.#crew;
   }
 
+  /** Milliseconds that the latest call on this thread took. */
+  get tookMs(): number {
+    return this.#tookMs;
+  }
+  #tookMs = 0;
+
   /** The call on this thread. */
   io_submit(nr: number, iocbpp: Address): number {
-    if (this.#policy === undefined) return this.#kernel.io_submit(this.#ctx, nr, iocbpp);
     const startedMs = performance.now();
     const answer = this.#kernel.io_submit(this.#ctx, nr, iocbpp);
-    this.#policy.tookHere(performance.now() - startedMs);
+    this.#tookMs = performance.now() - startedMs;
+    this.#policy?.tookHere(this.#tookMs);
     return answer;
   }
 

@@ -190,9 +190,12 @@ export interface AioFileExtras {
  * that brings its own (a simulated disk), and files over a descriptor ({@link fromDescriptor}), have the same methods and are no FileHandle
  * of Node's. The table in docs/filehandle.md has every difference.
  *
- * *Blocking*: never the event loop. Direct transfers go to the kernel; buffered reads at a position go there with RWF_NOWAIT and, when
- * the page cache has not got them or they are more than a mebibyte at once, to the thread pool; buffered writes, parts of blocks of direct
- * files, and whatever goes on at the current position of a buffered file, go to the thread pool. {@link AioFileExtras.routes} tells.
+ * *Blocking*: never the event loop for the disk. Direct transfers go to the kernel with RWF_NOWAIT, and to the thread pool where it would have
+ * to wait (writes that extend the file or fill holes, dirty pages in the way) or where the file system knows no RWF_NOWAIT; more than the
+ * device takes at once waits in a queue. What Linux waits for nevertheless is found by the time it took, and then goes to the thread
+ * pool for a while; docs/direct-io.md has what that can be. Buffered reads at a position go there with RWF_NOWAIT and, when
+ * the page cache has not got them or they are more than a mebibyte at once, to the thread pool; buffered writes, parts of blocks of
+ * direct files, and whatever goes on at the current position of a buffered file, go to the thread pool. {@link AioFileExtras.routes} tells.
  *
  * *Ownership*: a buffer belongs to the file until the promise settles, also after an abort. Giving its memory away meanwhile is refused, or
  * fails the request with `ERR_INVALID_ARG_VALUE`. A read into a WebAssembly memory, which may grow meanwhile, is made at the call where

@@ -119,8 +119,7 @@ export class AioFile extends Given {
   }
 
   get routes(): Routes {
-    const { read, write, sync } = this.#parts.routing;
-    return { read, write, sync };
+    return this.#parts.routing.routes;
   }
 
   get blockDevice(): BlockDevice | undefined {

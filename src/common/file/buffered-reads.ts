@@ -5,7 +5,7 @@ import { bytesOf, type Extent, isGone, partOf } from '../memory/extent.ts';
 import { detachedView } from '../validate.ts';
 import { BULK_BYTES, BulkReads } from './bulk-reads.ts';
 import { countAlone, type FileRequests } from './file-requests.ts';
-import { type Answer, isDoubtful, type NowaitReads, refuseStale, renamed } from './file-transfer.ts';
+import { type Answer, isDoubtful, type NowaitRequest, refuseStale, renamed } from './file-transfer.ts';
 import type { Routing, ThreadPoolReason } from './routing.ts';
 
 const AT_ONCE: ThreadPoolReason = 'many bytes at once';
@@ -14,13 +14,15 @@ const NOT_CACHED: ThreadPoolReason = 'probably not in the page cache';
 export class BufferedReads {
   readonly #requests: FileRequests;
   readonly #routing: Routing;
-  readonly #nowaitReads: NowaitReads;
+  readonly #nowaitReads: NowaitRequest;
   readonly #bulk = new BulkReads();
 
   constructor(requests: FileRequests, routing: Routing) {
     this.#requests = requests;
     this.#routing = routing;
     this.#nowaitReads = {
+      rw_flags: RWF_NOWAIT,
+      endsInside: true,
       hit: () => routing.hit(),
       missed: () => routing.missed(),
       refuseNowait: () => routing.refuseNowait(),
@@ -56,7 +58,7 @@ export class BufferedReads {
   async #readvNowait(extents: readonly Extent[], total: number, position: number): Promise<number> {
     const nowait = this.#routing.tryNowait()
       ? await this.#judged(
-          this.#tryNowait(() => this.#requests.vector('read', extents, position, RWF_NOWAIT)),
+          this.#tryNowait(() => this.#requests.vector('read', extents, position, undefined, RWF_NOWAIT)),
         )
       : undefined;
     if (nowait === undefined) return this.#requests.readvFromPool(extents, position, NOT_CACHED);
@@ -90,10 +92,10 @@ export class BufferedReads {
     signal: AbortSignal | undefined,
     answer: Answer<T>,
     buffer: unknown,
-    nowait: NowaitReads,
+    nowait: NowaitRequest,
   ): Promise<T> {
     try {
-      return this.#requests.transfer('read', extent, position, signal, answer, buffer, nowait);
+      return this.#requests.transfer('read', extent, position, signal, answer, buffer, undefined, nowait);
     } catch (error) {
       this.#routing.missed();
       throw error;

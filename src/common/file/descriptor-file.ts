@@ -90,8 +90,7 @@ export class DescriptorFile extends EventEmitter {
   }
 
   get routes(): Routes {
-    const { read, write, sync } = this.#parts.routing;
-    return { read, write, sync };
+    return this.#parts.routing.routes;
   }
 
   get blockDevice(): BlockDevice | undefined {

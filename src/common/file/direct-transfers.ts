@@ -4,6 +4,7 @@ import { withStackOfCallers } from '../callers-stack.ts';
 import { AlignedBufferPool, type Alignment, alignedBuffer, misaligned } from '../memory/aligned.ts';
 import { bytesOf, type Extent, extentOfOwn, isGone, partOf } from '../memory/extent.ts';
 import { detachedView } from '../validate.ts';
+import type { DirectRequests } from './direct-requests.ts';
 import { countAlone, type FileRequests, throwIfAborted } from './file-requests.ts';
 import { type Answer, refuseStale } from './file-transfer.ts';
 import { ANYWHERE, type OrderedWrites } from './ordered-writes.ts';
@@ -36,13 +37,22 @@ function giveBounce(buffer: Buffer<ArrayBuffer>): void {
 
 export class DirectTransfers {
   readonly #requests: FileRequests;
+  /** Those that the device takes as they are. */
+  readonly #direct: DirectRequests;
   readonly #writes: OrderedWrites;
   readonly #alignment: Alignment;
   readonly #appends: boolean;
 
   /** @param appends - Writes go to the end of the file, whatever their position. */
-  constructor(requests: FileRequests, writes: OrderedWrites, alignment: Alignment, appends: boolean) {
+  constructor(
+    requests: FileRequests,
+    direct: DirectRequests,
+    writes: OrderedWrites,
+    alignment: Alignment,
+    appends: boolean,
+  ) {
     this.#requests = requests;
+    this.#direct = direct;
     this.#writes = writes;
     this.#alignment = alignment;
     this.#appends = appends;
@@ -58,7 +68,7 @@ export class DirectTransfers {
     buffer: unknown,
   ): Promise<T> {
     const wrong = this.#misalignment(extent, position);
-    if (wrong === undefined) return this.#requests.transfer('read', extent, position, signal, answer, buffer);
+    if (wrong === undefined) return this.#direct.transfer('read', extent, position, signal, answer, buffer);
     if (unaligned !== 'error')
       return this.#requests.answered(() => this.#readWidened(extent, position, signal), answer, buffer);
     return this.#requests.answered(() => this.#readBehindEnd(position, wrong), answer, buffer);
@@ -85,7 +95,7 @@ export class DirectTransfers {
   /** Several extents as one transfer. @throws As {@link read}. */
   async readv(extents: readonly Extent[], position: number, unaligned: Unaligned): Promise<number> {
     if (extents.length <= UIO_MAXIOV && this.#allAligned(extents, position))
-      return this.#requests.vector('read', extents, position);
+      return this.#direct.vector('read', extents, position);
     return this.#requests.inTurn(extents, position, (extent, at) =>
       this.read(extent, at, undefined, unaligned, countAlone, undefined),
     );
@@ -151,7 +161,7 @@ export class DirectTransfers {
       const middle = partOf(extent, before, to - from);
       const parts = [extentOfOwn(head), middle, extentOfOwn(tail)].filter(({ length }) => length > 0);
       const start = from - head.length;
-      const got = await this.#requests.vector('read', parts, start, 0, signal);
+      const got = await this.#direct.vector('read', parts, start, signal);
       if (isGone(extent)) throw detachedView('buffer');
       const end = Math.min(position + extent.length, start + got);
       if (end <= position) return 0;
@@ -175,7 +185,7 @@ export class DirectTransfers {
       const bounce = takeBounce(span);
       try {
         const bytes = bounce.subarray(0, span);
-        const got = await this.#requests.whole(
+        const got = await this.#direct.whole(
           'read',
           extentOfOwn(bytes),
           start,
@@ -233,7 +243,7 @@ export class DirectTransfers {
 
   /** Whole blocks at their place. Preconditions: nobody else writes there. */
   async #writeBlocks(extent: Extent, position: number): Promise<number> {
-    if (this.#isAddressRight(extent, 0)) return this.#requests.whole('write', extent, position);
+    if (this.#isAddressRight(extent, 0)) return this.#direct.whole('write', extent, position);
     let done = 0;
     while (done < extent.length) {
       const part = partOf(extent, done, Math.min(PIECE_BYTES, extent.length - done));
@@ -242,7 +252,7 @@ export class DirectTransfers {
       try {
         const bytes = bounce.subarray(0, part.length);
         bytes.set(bytesOf(part));
-        const count = await this.#requests.whole('write', extentOfOwn(bytes), position + done);
+        const count = await this.#direct.whole('write', extentOfOwn(bytes), position + done);
         done += count;
         if (count < part.length) break;
       } catch (error) {
@@ -267,7 +277,7 @@ export class DirectTransfers {
       if (wrong === undefined) {
         refuseStale(this.#requests.file, 'write');
         const { size } = await this.#requests.calls.fstat(this.#requests.file.fd);
-        if (size % this.#alignment.offset === 0) return this.#requests.whole('write', extent, size);
+        if (size % this.#alignment.offset === 0) return this.#direct.whole('write', extent, size);
         if (unaligned !== 'read-modify-write')
           throw withStackOfCallers(misaligned(this.#alignment, 'position', size));
       }

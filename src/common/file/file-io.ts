@@ -9,6 +9,7 @@ import { detachedView } from '../validate.ts';
 import type { Activity } from './activity.ts';
 import { BufferedReads } from './buffered-reads.ts';
 import type { CachedDescriptor } from './cached-descriptor.ts';
+import { DirectRequests } from './direct-requests.ts';
 import { DirectTransfers, type Unaligned } from './direct-transfers.ts';
 import { countAlone, FileRequests, throwIfAborted } from './file-requests.ts';
 import { type Answer, hadNoRoom, refuseStale, renamed } from './file-transfer.ts';
@@ -67,8 +68,12 @@ export class FileIo {
   }: FileIoOptions) {
     this.#requests = new FileRequests(context, { fd, isOpen, activity, owner }, routing);
     this.#buffered = new BufferedReads(this.#requests, routing);
-    this.#writes = new OrderedWrites(this.#requests, writers, cached);
-    this.#direct = direct ? new DirectTransfers(this.#requests, this.#writes, alignment, appends) : undefined;
+    const aligned = direct ? new DirectRequests(this.#requests, routing, alignment.offset) : undefined;
+    this.#writes = new OrderedWrites(this.#requests, aligned, writers, cached);
+    this.#direct =
+      aligned === undefined
+        ? undefined
+        : new DirectTransfers(this.#requests, aligned, this.#writes, alignment, appends);
     this.#unaligned = unaligned;
     this.#routing = routing;
   }
@@ -132,11 +137,11 @@ export class FileIo {
       const write = (): Promise<number> => writes.toPool(extent, null, 'position of the descriptor');
       return requests.answered(write, answer, buffer);
     }
-    if (this.#routing.write === 'threadpool')
-      return requests.answered(() => writes.toPool(extent, position), answer, buffer);
-    return this.#direct === undefined
-      ? writes.transfer('cached', extent, position, signal, answer, buffer)
-      : this.#direct.write(extent, position, signal, this.#unalignedIn(cut), answer, buffer);
+    if (this.#direct !== undefined)
+      return this.#direct.write(extent, position, signal, this.#unalignedIn(cut), answer, buffer);
+    return this.#routing.write === 'threadpool'
+      ? requests.answered(() => writes.toPool(extent, position), answer, buffer)
+      : writes.transfer('cached', extent, position, signal, answer, buffer);
   }
 
   async readv(extents: readonly Extent[], position: number | null): Promise<number> {

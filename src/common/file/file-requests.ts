@@ -14,7 +14,7 @@ import {
   FileVector,
   hadNoRoom,
   isDoubtful,
-  type NowaitReads,
+  type NowaitRequest,
   type OtherMeans,
   refuseStale,
   type TransferFile,
@@ -54,8 +54,8 @@ export class FileRequests {
     signal: AbortSignal | undefined,
     answer: Answer<T>,
     buffer: unknown,
-    nowait?: NowaitReads,
     file = this.file,
+    nowait?: NowaitRequest,
   ): Promise<T> {
     const { context } = this;
     const transfer = new FileTransfer(
@@ -64,7 +64,6 @@ export class FileRequests {
       extent,
       extent.length === 0 ? 0 : context.kernel.memory.addressOf(extent.memory) + extent.start,
       position,
-      nowait === undefined ? 0 : RWF_NOWAIT,
       answer,
       buffer,
       nowait,
@@ -86,8 +85,8 @@ export class FileRequests {
     name: 'read' | 'write',
     extents: readonly Extent[],
     position: number,
-    rw_flags = 0,
     signal?: AbortSignal,
+    rw_flags = 0,
   ): Promise<number> {
     try {
       return await this.#vector(name, extents, position, rw_flags, signal);
@@ -132,8 +131,12 @@ export class FileRequests {
    * Makes and awaits what takes more than one request of the kernel's. It is under way before anything of it is: who is told of it, a
    * subscriber of `kaio:threadpool` say, may close the file.
    */
-  async answered<T>(move: () => Promise<number>, answer: Answer<T>, buffer: unknown): Promise<T> {
-    const { activity } = this.file;
+  async answered<T>(
+    move: () => Promise<number>,
+    answer: Answer<T>,
+    buffer: unknown,
+    { activity }: Pick<TransferFile, 'activity'> = this.file,
+  ): Promise<T> {
     activity.begin();
     try {
       return answer(await move(), buffer as never);

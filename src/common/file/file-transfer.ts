@@ -13,7 +13,7 @@ export type Answer<T> = (count: number, buffer: never) => T;
 /** The file of a transfer. */
 export interface TransferFile {
   readonly fd: number;
-  readonly activity: Pick<Activity, 'begin' | 'end'>;
+  readonly activity: Pick<Activity, 'begin' | 'end' | 'isUnderWay'>;
   /** What must live while requests of the file are under way. */
   readonly owner: object;
   /** Whether the descriptor still is this file's: somebody else may close it, and its number come to mean another file. Absent: it is. */
@@ -25,13 +25,19 @@ export function refuseStale({ isOpen }: Pick<TransferFile, 'isOpen'>, syscall: s
   if (isOpen?.() === false) throw new FileError('EBADF', ERRNO.EBADF, syscall);
 }
 
-/** What a read with RWF_NOWAIT says of the file, and who goes on where the page cache ends. */
-export interface NowaitReads {
-  hit(): void;
+/** What a request that must not wait says of the file, and who goes on where it would have had to. */
+export interface NowaitRequest {
+  readonly rw_flags: number;
+  /** See {@link Operation.endsInside}. */
+  readonly endsInside: boolean;
+  /** It moved so many bytes. Either this or {@link missed} is called, once. */
+  hit(count: number): void;
   missed(): void;
   /** The file system knows no NOWAIT. */
   refuseNowait(): void;
-  /** @param done - Bytes that were cached. */
+  /** See {@link Operation.heldUp}. */
+  held?(atMs: number): void;
+  /** @param done - Bytes that were moved. */
   readOn(extent: Extent, position: number, done: number, signal: AbortSignal | undefined): Promise<number>;
 }
 
@@ -62,12 +68,12 @@ export class FileTransfer<T> extends Operation {
   readonly #file: TransferFile;
   readonly #answer: Answer<T>;
   readonly #buffer: unknown;
-  readonly #nowait: NowaitReads | undefined;
+  readonly #nowait: NowaitRequest | undefined;
   readonly #otherMeans: OtherMeans;
 
   /**
    * @param address - Of the extent; 0 for an empty one.
-   * @param nowait - For a read with `rw_flags` RWF_NOWAIT.
+   * @param nowait - For a request that must not wait.
    */
   constructor(
     name: 'read' | 'write',
@@ -75,10 +81,9 @@ export class FileTransfer<T> extends Operation {
     extent: Extent,
     address: number,
     position: number,
-    rw_flags: number,
     answer: Answer<T>,
     buffer: unknown,
-    nowait: NowaitReads | undefined,
+    nowait: NowaitRequest | undefined,
     otherMeans: OtherMeans,
   ) {
     super(
@@ -88,7 +93,7 @@ export class FileTransfer<T> extends Operation {
       address,
       extent.length,
       position,
-      rw_flags,
+      nowait === undefined ? 0 : nowait.rw_flags,
       extent.length === 0 ? undefined : extent,
       undefined,
       file.owner,
@@ -103,7 +108,7 @@ export class FileTransfer<T> extends Operation {
 
   /** From the page cache or not at all; of a descriptor that somebody else has opened, nobody knows whether it is a direct one. */
   override get endsInside(): boolean {
-    return this.#nowait !== undefined && this.#file.isOpen === undefined;
+    return this.#nowait?.endsInside === true && this.#file.isOpen === undefined;
   }
 
   override get isStale(): boolean {
@@ -112,6 +117,10 @@ export class FileTransfer<T> extends Operation {
 
   override get isBorrowed(): boolean {
     return this.#file.isOpen !== undefined;
+  }
+
+  override heldUp(atMs: number): void {
+    this.#nowait?.held?.(atMs);
   }
 
   override complete(res: number): void {
@@ -124,8 +133,8 @@ export class FileTransfer<T> extends Operation {
 
   protected override succeed(count: number): void {
     const nowait = this.#nowait;
-    nowait?.hit();
-    // Short: the end of the file, or the end of what was cached. FileHandle would have gone on.
+    nowait?.hit(count);
+    // Short: the end of the file, or of what needed no waiting for. FileHandle would have gone on.
     if (nowait !== undefined && count !== this.nbytes && count !== 0) this.#readOn(nowait, count);
     else {
       try {
@@ -151,12 +160,12 @@ export class FileTransfer<T> extends Operation {
     }
   }
 
-  #missed(nowait: NowaitReads): void {
+  #missed(nowait: NowaitRequest): void {
     nowait.missed();
     this.#readOn(nowait, 0);
   }
 
-  #readOn(nowait: NowaitReads, done: number): void {
+  #readOn(nowait: NowaitRequest, done: number): void {
     this.#goOn(nowait.readOn(this.extent!, this.position, done, this.signal));
   }
 

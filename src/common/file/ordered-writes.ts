@@ -2,6 +2,7 @@
 import { type Extent, isGone } from '../memory/extent.ts';
 import { detachedView } from '../validate.ts';
 import type { CachedDescriptor } from './cached-descriptor.ts';
+import type { DirectRequests } from './direct-requests.ts';
 import type { FileRequests } from './file-requests.ts';
 import type { Answer, TransferFile } from './file-transfer.ts';
 import type { ThreadPoolReason } from './routing.ts';
@@ -13,15 +14,23 @@ export const ANYWHERE = { from: 0, to: Number.MAX_SAFE_INTEGER } as const;
 
 export class OrderedWrites {
   readonly #requests: FileRequests;
+  readonly #kernels: FileRequests | DirectRequests;
   readonly #writers: Writers | undefined;
   readonly #cached: CachedDescriptor | undefined;
 
   /**
+   * @param direct - `undefined` for a file that is not direct.
    * @param writers - `undefined` for a file that nobody can open with O_DIRECT: its writes need no turns.
    * @param cached - `undefined` for a file that is not direct.
    */
-  constructor(requests: FileRequests, writers: Writers | undefined, cached: CachedDescriptor | undefined) {
+  constructor(
+    requests: FileRequests,
+    direct: DirectRequests | undefined,
+    writers: Writers | undefined,
+    cached: CachedDescriptor | undefined,
+  ) {
     this.#requests = requests;
+    this.#kernels = direct ?? requests;
     this.#writers = writers;
     this.#cached = cached;
   }
@@ -35,18 +44,18 @@ export class OrderedWrites {
     answer: Answer<T>,
     buffer: unknown,
   ): Promise<T> {
-    const requests = this.#requests;
+    const kernels = this.#kernels;
     const order = this.#writers?.order;
-    if (order === undefined) return requests.transfer('write', extent, position, signal, answer, buffer);
+    if (order === undefined) return kernels.transfer('write', extent, position, signal, answer, buffer);
     const stretch = { way, from: position, to: position + extent.length };
     if (!order.tryBegin(stretch))
-      return requests.answered(
-        () => this.#waited(order, stretch, signal, () => requests.whole('write', extent, position, signal)),
+      return this.#requests.answered(
+        () => this.#waited(order, stretch, signal, () => kernels.whole('write', extent, position, signal)),
         answer,
         buffer,
       );
-    const file = new OrderedFile(requests.file, order, stretch);
-    return requests.transfer('write', extent, position, signal, answer, buffer, undefined, file);
+    const file = new OrderedFile(this.#requests.file, order, stretch);
+    return kernels.transfer('write', extent, position, signal, answer, buffer, file);
   }
 
   /** One vectored request of the kernel's. */
@@ -55,7 +64,7 @@ export class OrderedWrites {
     return this.run({ way, from: position, to: position + length }, undefined, async () => {
       // Somebody else's turn may have been waited for.
       if (extents.some(isGone)) throw detachedView('buffers');
-      return this.#requests.vector('write', extents, position);
+      return this.#kernels.vector('write', extents, position);
     });
   }
 
@@ -141,6 +150,10 @@ class OrderedFile implements TransferFile {
 
   get activity(): TransferFile['activity'] {
     return this;
+  }
+
+  get isUnderWay(): boolean {
+    return this.#file.activity.isUnderWay;
   }
 
   begin(): void {

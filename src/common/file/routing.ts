@@ -1,11 +1,15 @@
 /** Which way a file's requests go: to the kernel, or to the thread pool. Probed per file and per direction. */
+import type { Stats } from 'node:fs';
 import { RWF_NOWAIT } from '../abi/constants.ts';
 import type { AioContext } from '../context/aio-context.ts';
 import { codeOf } from '../errors.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
+import { deviceQueue } from './device-queue.ts';
+import { type DirectPoolReason, DirectRouting } from './direct-routing.ts';
+import { KnownExtents } from './known-extents.ts';
 
 /**
- * - `'kernel'`: `io_submit`.
+ * - `'kernel'`: `io_submit`; of direct requests what would hold the event loop goes to the thread pool all the same.
  * - `'nowait'`: `io_submit` with RWF_NOWAIT, and on EAGAIN the thread pool.
  * - `'threadpool'`: `node:fs`.
  */
@@ -13,11 +17,11 @@ export type Route = 'kernel' | 'nowait' | 'threadpool';
 
 /** Why an operation went to the thread pool. */
 export type ThreadPoolReason =
+  | DirectPoolReason
   | 'buffered write'
   | 'many bytes at once'
   | 'not in the page cache'
   | 'probably not in the page cache'
-  | 'no RWF_NOWAIT on this file system'
   | 'no RWF_NOWAIT in this kernel'
   | 'not a regular file'
   | 'not whole blocks'
@@ -40,6 +44,8 @@ const MOST_SKIPPED = 64;
 export class Routing {
   readonly #context: AioContext;
   readonly #fd: number;
+  readonly #isDirect: boolean;
+  #direct: DirectRouting | undefined;
   /** A regular file or a block device: it has its bytes, and keeps nobody waiting for them. */
   readonly seekable: boolean;
   #read: Route;
@@ -60,6 +66,7 @@ export class Routing {
     this.#context = context;
     this.#fd = fd;
     this.seekable = seekable;
+    this.#isDirect = direct;
     const free = !blocksInSubmit(context.kernel);
     if (!seekable) {
       // A pipe would hold io_submit itself until somebody writes (BLOCK-02).
@@ -75,6 +82,36 @@ export class Routing {
       // The kernel runs syncs on a worker of its own (BLOCK-05).
       this.#sync = 'kernel';
     }
+  }
+
+  /**
+   * Learns what direct requests depend on, before the first of them.
+   *
+   * @param stat - Of the file.
+   */
+  async prepareDirect(stat: DeviceStat): Promise<void> {
+    const { kernel } = this.#context;
+    if (!this.#isDirect || !this.seekable || !blocksInSubmit(kernel)) return;
+    const isFile = stat.isFile();
+    const extents = new KnownExtents(isFile ? kernel : {}, this.#fd);
+    const [device] = await Promise.all([deviceQueue(isFile ? stat.dev : stat.rdev), extents.begin()]);
+    const end = isFile ? stat.size : Number.POSITIVE_INFINITY;
+    this.#direct = new DirectRouting({ end, device, extents, nowait: knowsNowait(kernel) });
+  }
+
+  /** How direct requests go; `undefined` for a buffered file, and where they hold nobody. */
+  get direct(): DirectRouting | undefined {
+    return this.#direct;
+  }
+
+  /** Which way requests go at the moment. */
+  get routes(): { readonly read: Route; readonly write: Route; readonly sync: Route } {
+    const direct = this.#direct;
+    return {
+      read: direct?.route('read') ?? this.#read,
+      write: direct?.route('write') ?? this.#write,
+      sync: this.#sync,
+    };
   }
 
   get read(): Route {
@@ -136,6 +173,9 @@ export class Routing {
     this.#context.countThreadPool(this.#fd, operation, reason ?? usual);
   }
 }
+
+/** What `stat` says of a file. */
+type DeviceStat = Pick<Stats, 'dev' | 'rdev' | 'size' | 'isFile'>;
 
 /** Whether buffered requests run inside `io_submit`, on the event loop's time. */
 function blocksInSubmit(kernel: AioKernel): boolean {

@@ -130,6 +130,16 @@ export interface AioKernel {
   readonly completesAside?: boolean | undefined;
 
   /**
+   * Has this kernel read where a file's bytes lie on its device, on another thread, so that requests for them need not read it in
+   * `io_submit`. Absent where they never do.
+   *
+   * @param fd - Stays open meanwhile.
+   * @param from - Place in the file.
+   * @returns Up to which place it is in memory now; infinity at the end, and where requests never need to read it, or nobody can.
+   */
+  readonly loadExtents?: ((fd: number, from: number) => Promise<number>) | undefined;
+
+  /**
    * Makes a context for at least `nr_events` requests in flight and writes its handle to the word at `ctxp`, which must
    * hold 0.
    *

@@ -589,3 +589,6 @@
 #ifdef __NR_statx
 {"__NR_statx", __NR_statx},
 #endif
+#ifdef __NR_ioctl
+{"__NR_ioctl", __NR_ioctl},
+#endif

@@ -4,7 +4,7 @@ import { IOCB_CMD_PREAD, IOCB_CMD_PREADV, RWF_NOWAIT } from '../../../src/common
 import { needsBounce } from '../../../src/common/context/bounce-copy.ts';
 import { Operation } from '../../../src/common/context/operation.ts';
 import { Activity } from '../../../src/common/file/activity.ts';
-import { FileTransfer, type NowaitReads } from '../../../src/common/file/file-transfer.ts';
+import { FileTransfer, type NowaitRequest } from '../../../src/common/file/file-transfer.ts';
 import { alignedBuffer } from '../../../src/common/memory/aligned.ts';
 import { type Extent, extentOf } from '../../../src/common/memory/extent.ts';
 
@@ -23,7 +23,7 @@ function read(extent: Extent, rw_flags = 0): Operation {
   );
 }
 
-function fileRead(nowait: NowaitReads | undefined, isOpen?: () => boolean): Operation {
+function fileRead(nowait: NowaitRequest | undefined, isOpen?: () => boolean): Operation {
   const file = {
     fd: 3,
     activity: new Activity(
@@ -34,14 +34,12 @@ function fileRead(nowait: NowaitReads | undefined, isOpen?: () => boolean): Oper
     isOpen,
   };
   const extent = extentOf('buffer', new Uint8Array(8));
-  const rw_flags = nowait === undefined ? 0 : RWF_NOWAIT;
   return new FileTransfer(
     'read',
     file,
     extent,
     0,
     0,
-    rw_flags,
     (count) => count,
     undefined,
     nowait,
@@ -49,7 +47,9 @@ function fileRead(nowait: NowaitReads | undefined, isOpen?: () => boolean): Oper
   );
 }
 
-const nowait: NowaitReads = {
+const nowait: NowaitRequest = {
+  rw_flags: RWF_NOWAIT,
+  endsInside: true,
   hit: () => {},
   missed: () => {},
   refuseNowait: () => {},
