@@ -130,12 +130,12 @@ export class AioFile extends Given {
     return this.#operations.write(args);
   }
 
-  readv(buffers: readonly View[], position?: number | null): Promise<unknown> {
-    return this.#operations.readv(buffers, position);
+  readv(buffers: readonly View[], position?: number | null, options?: unknown): Promise<unknown> {
+    return this.#operations.readv(buffers, position, options);
   }
 
-  writev(buffers: readonly View[], position?: number | null): Promise<unknown> {
-    return this.#operations.writev(buffers, position);
+  writev(buffers: readonly View[], position?: number | null, options?: unknown): Promise<unknown> {
+    return this.#operations.writev(buffers, position, options);
   }
 
   readFully(buffer: View, options?: AioTransferOptions): Promise<unknown> {

@@ -6,6 +6,7 @@ import { detachedView } from '../validate.ts';
 import { Exclusion } from './exclusion.ts';
 import { type FileRequests, throwIfAborted } from './file-requests.ts';
 import { type Answer, refuseStale } from './file-transfer.ts';
+import type { Manner } from './manner.ts';
 
 /**
  * What becomes of a direct transfer that the device would refuse.
@@ -47,9 +48,11 @@ export class DirectTransfers {
     signal: AbortSignal | undefined,
     answer: Answer<T>,
     buffer: unknown,
+    manner?: Manner,
   ): Promise<T> {
     const wrong = this.#misalignment(extent, position);
-    if (wrong === undefined) return this.#requests.transfer('read', extent, position, signal, answer, buffer);
+    if (wrong === undefined)
+      return this.#requests.transfer('read', extent, position, signal, answer, buffer, undefined, manner);
     if (this.#unaligned !== 'error')
       return this.#requests.answered(() => this.#readWidened(extent, position, signal), answer, buffer);
     return this.#requests.answered(() => this.#readBehindEnd(position, wrong), answer, buffer);
@@ -62,6 +65,7 @@ export class DirectTransfers {
     signal: AbortSignal | undefined,
     answer: Answer<T>,
     buffer: unknown,
+    manner?: Manner,
   ): Promise<T> {
     const wrong = this.#misalignment(extent, position);
     if (this.#unaligned === 'read-modify-write') {
@@ -72,7 +76,7 @@ export class DirectTransfers {
       return this.#requests.answered(write, answer, buffer);
     }
     if (wrong !== undefined) throw wrong;
-    return this.#requests.transfer('write', extent, position, signal, answer, buffer);
+    return this.#requests.transfer('write', extent, position, signal, answer, buffer, undefined, manner);
   }
 
   /** As {@link read}, here and now. Preconditions: {@link FileRequests.mustReadNow}. */

@@ -1,6 +1,5 @@
 /** Moving bytes between a file and memory at given places, each request on its route. */
 import { UIO_MAXIOV } from '../abi/constants.ts';
-import { withStackOfCallers } from '../callers-stack.ts';
 import type { AioContext } from '../context/aio-context.ts';
 import { codeOf } from '../errors.ts';
 import type { Alignment } from '../memory/aligned.ts';
@@ -10,7 +9,9 @@ import type { Activity } from './activity.ts';
 import { BufferedReads } from './buffered-reads.ts';
 import { DirectTransfers, type Unaligned } from './direct-transfers.ts';
 import { countAlone, FileRequests, throwIfAborted } from './file-requests.ts';
+import { FileSyncs, type SyncOperation } from './file-syncs.ts';
 import { type Answer, hadNoRoom, refuseStale, renamed } from './file-transfer.ts';
+import type { Manner } from './manner.ts';
 import type { Routing, ThreadPoolReason } from './routing.ts';
 import { fully, MOST_BYTES } from './whole-transfers.ts';
 
@@ -35,6 +36,7 @@ export class FileIo {
   /** `undefined` for a buffered file. */
   readonly #direct: DirectTransfers | undefined;
   readonly #routing: Routing;
+  readonly #syncs = new FileSyncs((operation) => this.#makeSync(operation));
 
   constructor({
     context,
@@ -57,8 +59,8 @@ export class FileIo {
    * @param position - `null` is the position of the descriptor itself, which only the thread pool knows.
    * @throws At once for a signal that has fired and for memory that cannot be used.
    */
-  read(extent: Extent, position: number | null, signal?: AbortSignal): Promise<number> {
-    return this.readFor(countAlone, undefined, extent, position, signal);
+  read(extent: Extent, position: number | null, signal?: AbortSignal, manner?: Manner): Promise<number> {
+    return this.readFor(countAlone, undefined, extent, position, signal, manner);
   }
 
   /** As {@link read}, for a caller who wants `answer(count, buffer)`. */
@@ -68,6 +70,7 @@ export class FileIo {
     extent: Extent,
     position: number | null,
     signal: AbortSignal | undefined,
+    manner?: Manner,
   ): Promise<T> {
     throwIfAborted(signal);
     if (isGone(extent)) throw detachedView('buffer');
@@ -82,8 +85,8 @@ export class FileIo {
     switch (this.#routing.read) {
       case 'kernel':
         return this.#direct === undefined
-          ? requests.transfer('read', extent, position, signal, answer, buffer)
-          : this.#direct.read(extent, position, signal, answer, buffer);
+          ? requests.transfer('read', extent, position, signal, answer, buffer, undefined, manner)
+          : this.#direct.read(extent, position, signal, answer, buffer, manner);
       case 'nowait':
         return this.#buffered.read(extent, position, signal, answer, buffer);
       case 'threadpool':
@@ -92,8 +95,8 @@ export class FileIo {
   }
 
   /** As {@link read}. */
-  write(extent: Extent, position: number | null, signal?: AbortSignal): Promise<number> {
-    return this.writeFor(countAlone, undefined, extent, position, signal);
+  write(extent: Extent, position: number | null, signal?: AbortSignal, manner?: Manner): Promise<number> {
+    return this.writeFor(countAlone, undefined, extent, position, signal, manner);
   }
 
   /** As {@link write}, for a caller who wants `answer(count, buffer)`. */
@@ -103,6 +106,7 @@ export class FileIo {
     extent: Extent,
     position: number | null,
     signal: AbortSignal | undefined,
+    manner?: Manner,
   ): Promise<T> {
     throwIfAborted(signal);
     if (isGone(extent)) throw detachedView('buffer');
@@ -114,11 +118,11 @@ export class FileIo {
     if (this.#routing.write === 'threadpool')
       return requests.answered(() => requests.writeToPool(extent, position), answer, buffer);
     return this.#direct === undefined
-      ? requests.transfer('write', extent, position, signal, answer, buffer)
-      : this.#direct.write(extent, position, signal, answer, buffer);
+      ? requests.transfer('write', extent, position, signal, answer, buffer, undefined, manner)
+      : this.#direct.write(extent, position, signal, answer, buffer, manner);
   }
 
-  async readv(extents: readonly Extent[], position: number | null): Promise<number> {
+  async readv(extents: readonly Extent[], position: number | null, manner?: Manner): Promise<number> {
     // Since it was handed over, others have had the cursor.
     if (extents.some(isGone)) throw detachedView('buffers');
     const requests = this.#requests;
@@ -132,14 +136,14 @@ export class FileIo {
       return requests.readvFromPool(extents, position, reason);
     }
     if (this.#direct !== undefined)
-      return requests.inTurn(extents, position, (extent, at) => this.read(extent, at));
+      return requests.inTurn(extents, position, (extent, at) => this.read(extent, at, undefined, manner));
     if (this.#routing.read === 'kernel') {
-      return this.#named('read', requests.vector('read', extents, position));
+      return this.#named('read', requests.vector('read', extents, position, 0, manner));
     }
     return this.#buffered.readv(extents, position);
   }
 
-  async writev(extents: readonly Extent[], position: number | null): Promise<number> {
+  async writev(extents: readonly Extent[], position: number | null, manner?: Manner): Promise<number> {
     if (extents.some(isGone)) throw detachedView('buffers');
     if (extents.reduce((sum, { length }) => sum + length, 0) > MOST_BYTES)
       return this.#writeOneByOne(extents, position);
@@ -149,8 +153,8 @@ export class FileIo {
       return requests.writevToPool(extents, position, reason);
     }
     if (this.#direct !== undefined)
-      return requests.inTurn(extents, position, (extent, at) => this.write(extent, at));
-    return this.#named('write', requests.vector('write', extents, position));
+      return requests.inTurn(extents, position, (extent, at) => this.write(extent, at, undefined, manner));
+    return this.#named('write', requests.vector('write', extents, position, 0, manner));
   }
 
   /** More than any host takes at once. */
@@ -171,7 +175,13 @@ export class FileIo {
       : this.#direct.readNow(extent, position);
   }
 
-  async sync(operation: 'fsync' | 'fdatasync'): Promise<void> {
+  /** Resolves when what has ended by now is durable. */
+  sync(operation: SyncOperation): Promise<void> {
+    return this.#syncs.sync(operation);
+  }
+
+  /** One sync, of what has ended by now. */
+  async #makeSync(operation: SyncOperation): Promise<void> {
     const { context, calls, file } = this.#requests;
     refuseStale(file, operation);
     let reason: ThreadPoolReason | undefined;
@@ -188,11 +198,7 @@ export class FileIo {
     }
     this.#routing.count('sync', reason);
     refuseStale(file, operation);
-    try {
-      await calls[operation](file.fd);
-    } catch (error) {
-      throw withStackOfCallers(error);
-    }
+    await calls[operation](file.fd);
   }
 
   /** Gives errors the operation's name that FileHandle uses. */

@@ -19,6 +19,7 @@ import {
   refuseStale,
   type TransferFile,
 } from './file-transfer.ts';
+import type { Manner } from './manner.ts';
 import { PoolTransfers } from './pool-transfers.ts';
 import type { Routing, ThreadPoolReason } from './routing.ts';
 
@@ -55,6 +56,7 @@ export class FileRequests {
     answer: Answer<T>,
     buffer: unknown,
     nowait?: NowaitReads,
+    manner?: Manner,
   ): Promise<T> {
     const { context, file } = this;
     const transfer = new FileTransfer(
@@ -63,11 +65,12 @@ export class FileRequests {
       extent,
       extent.length === 0 ? 0 : context.kernel.memory.addressOf(extent.memory) + extent.start,
       position,
-      nowait === undefined ? 0 : RWF_NOWAIT,
+      nowait === undefined ? (manner?.rw_flags ?? 0) : RWF_NOWAIT,
       answer,
       buffer,
       nowait,
       this.#otherMeans,
+      manner,
     );
     // First, so that no code of the signal's can close the file under it.
     file.activity.begin();
@@ -86,11 +89,14 @@ export class FileRequests {
     extents: readonly Extent[],
     position: number,
     rw_flags = 0,
+    manner?: Manner,
   ): Promise<number> {
+    const priority = manner?.priority ?? 0;
     try {
-      return await this.#vector(name, extents, position, rw_flags);
+      return await this.#vector(name, extents, position, rw_flags, priority);
     } catch (error) {
       if (!isDoubtful(error) || (rw_flags & RWF_NOWAIT) !== 0) throw error;
+      if (priority !== 0 && !hadNoRoom(error)) throw error;
       refuseStale(this.file, name);
       return name === 'read'
         ? this.readvFromPool(extents, position, reasonOf(error))
@@ -103,6 +109,7 @@ export class FileRequests {
     extents: readonly Extent[],
     position: number,
     rw_flags: number,
+    priority: number,
   ): Promise<number> {
     const { context, file } = this;
     const { memory } = context.kernel;
@@ -113,6 +120,7 @@ export class FileRequests {
       iovecs[index * 2 + 1] = BigInt(extent.length);
     });
     const vector = new FileVector(name, file, used, iovecs, memory.addressOf(iovecs), position, rw_flags);
+    vector.priority = priority;
     context.begin(vector, undefined);
     return vector.promise;
   }

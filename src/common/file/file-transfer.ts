@@ -1,11 +1,18 @@
 /** A transfer of a file that is one request of the kernel's: its promise is the caller's, with nothing in between. */
-import { IOCB_CMD_PREAD, IOCB_CMD_PREADV, IOCB_CMD_PWRITE, IOCB_CMD_PWRITEV } from '../abi/constants.ts';
+import {
+  IOCB_CMD_PREAD,
+  IOCB_CMD_PREADV,
+  IOCB_CMD_PWRITE,
+  IOCB_CMD_PWRITEV,
+  RWF_DSYNC,
+} from '../abi/constants.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { Operation } from '../context/operation.ts';
 import { AioError, codeOf } from '../errors.ts';
 import type { Extent } from '../memory/extent.ts';
 import type { Activity } from './activity.ts';
 import { FileError } from './file-error.ts';
+import type { Manner } from './manner.ts';
 
 /** What the caller gets for a count and the buffer that came with the call. */
 export type Answer<T> = (count: number, buffer: never) => T;
@@ -64,10 +71,12 @@ export class FileTransfer<T> extends Operation {
   readonly #buffer: unknown;
   readonly #nowait: NowaitReads | undefined;
   readonly #otherMeans: OtherMeans;
+  readonly #manner: Manner | undefined;
 
   /**
    * @param address - Of the extent; 0 for an empty one.
    * @param nowait - For a read with `rw_flags` RWF_NOWAIT.
+   * @param manner - Its flags are among `rw_flags`.
    */
   constructor(
     name: 'read' | 'write',
@@ -80,6 +89,7 @@ export class FileTransfer<T> extends Operation {
     buffer: unknown,
     nowait: NowaitReads | undefined,
     otherMeans: OtherMeans,
+    manner?: Manner,
   ) {
     super(
       name,
@@ -99,6 +109,8 @@ export class FileTransfer<T> extends Operation {
     this.#buffer = buffer;
     this.#nowait = nowait;
     this.#otherMeans = otherMeans;
+    this.#manner = manner;
+    if (manner !== undefined) this.priority = manner.priority;
   }
 
   /** From the page cache or not at all; of a descriptor that somebody else has opened, nobody knows whether it is a direct one. */
@@ -123,6 +135,7 @@ export class FileTransfer<T> extends Operation {
   }
 
   protected override succeed(count: number): void {
+    if ((this.rw_flags & RWF_DSYNC) !== 0) this.#manner!.durableBytes += count;
     const nowait = this.#nowait;
     nowait?.hit();
     // Short: the end of the file, or the end of what was cached. FileHandle would have gone on.
@@ -140,7 +153,8 @@ export class FileTransfer<T> extends Operation {
     const nowait = this.#nowait;
     if (nowait !== undefined && codeOf(error) === 'EOPNOTSUPP') nowait.refuseNowait();
     nowait?.missed();
-    if (isDoubtful(error) && this.extent !== undefined) {
+    // By other means it would have no priority: what the kernel says may be about that.
+    if (isDoubtful(error) && this.extent !== undefined && (this.priority === 0 || hadNoRoom(error))) {
       this.#goOn(this.#otherMeans(this.#name, this.extent, this.position, error));
       return;
     }
