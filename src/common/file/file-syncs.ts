@@ -19,6 +19,8 @@ interface Group {
   /** What serves all of them. */
   operation: SyncOperation;
   callers: number;
+  /** Whether it ends with the error of another. */
+  failsWithOther: boolean;
   readonly made: Promise<void>;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -67,7 +69,10 @@ export class FileSyncs {
         group.reject(error);
         // A file system tells a descriptor once that something was not written, whoever asks. Who has asked since may have been meant:
         // the next sync would find nothing wrong.
-        this.#takeNext()?.reject(error);
+        const meanwhile = this.#takeNext();
+        if (meanwhile === undefined) continue;
+        meanwhile.failsWithOther = true;
+        meanwhile.reject(error);
       }
     }
     this.#isBusy = false;
@@ -87,12 +92,13 @@ function newGroup(): Group {
     resolve = resolveMade;
     reject = rejectMade;
   });
-  return { operation: 'fdatasync', callers: 0, made, resolve, reject };
+  return { operation: 'fdatasync', callers: 0, failsWithOther: false, made, resolve, reject };
 }
 
 /** An error of the caller's own, of the name that he called. */
-function errorFor(operation: SyncOperation, { callers, operation: made }: Group, error: unknown): unknown {
+function errorFor(operation: SyncOperation, { callers, failsWithOther }: Group, error: unknown): unknown {
   const code = codeOf(error);
-  if (code === undefined || (callers === 1 && made === operation)) return error;
+  // The only caller: his is the operation that was made.
+  if (code === undefined || (callers === 1 && !failsWithOther)) return error;
   return new FileError(code, (error as { errno: number }).errno, operation, { cause: error });
 }
