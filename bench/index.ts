@@ -1,4 +1,5 @@
 /** What `kaio bench` is made of. */
+export { type CommitRow, commitCaseTitle, commitLines, runCommits } from './commits.ts';
 export { messageOf } from './errors.ts';
 export {
   caseTitle,

@@ -124,7 +124,8 @@ export function judge(target: Target, rows: readonly Row[]): TargetResult {
   return result(measure, must, bound, spread(found), 'no round has both');
 }
 
-function result(
+/** Of what was found, or why nothing was. */
+export function result(
   measure: string,
   must: Target['must'],
   bound: number,

@@ -20,6 +20,8 @@ export type {
   AioFileExtras,
   AioReadOptions,
   AioTransferOptions,
+  AioVectorOptions,
+  AioWriteOptions,
   FileData,
   Routes,
   WriteFileOptions,
@@ -29,6 +31,7 @@ export type { BlockDevice } from './common/file/block-device.ts';
 export type { Unaligned } from './common/file/direct-transfers.ts';
 export type { AioWriteResult } from './common/file/file-results.ts';
 export type { Route } from './common/file/routing.ts';
+export { type IoPriorityClass, ioprio } from './common/ioprio.ts';
 export type {
   Address,
   AioContextId,

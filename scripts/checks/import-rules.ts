@@ -192,7 +192,7 @@ export const ROOMS: readonly Room[] = [
   { name: 'common/memory', holds: ['src/common/memory/'], imports: ['common/ground', 'common/abi'] },
   {
     name: 'common/ground',
-    holds: ['callers-stack', 'errors', 'intrinsics', 'lazy-builtins', 'path-bytes', 'validate'].map(
+    holds: ['callers-stack', 'errors', 'intrinsics', 'ioprio', 'lazy-builtins', 'path-bytes', 'validate'].map(
       (file) => `src/common/${file}.ts`,
     ),
     imports: ['common/abi'],

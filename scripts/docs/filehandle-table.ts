@@ -17,6 +17,8 @@ const page = join(packageRoot(), 'docs', 'filehandle.md');
 const BY_DESIGN = [
   '`open(path, flags, mode, options)` takes options that FileHandle has not: `direct`, `unaligned`, `backend`, `context`.',
   "`read` and `write` take a `signal`; FileHandle's ignore it.",
+  '`read`, `write`, `readv` and `writev` take a `priority`, and `write` and `writev` take `dsync`, where FileHandle looks at nothing; other types than theirs are refused.',
+  '`sync` and `datasync` that wait for one of the same file share the next one (docs/durability.md). An error of a sync is told to those, too, who asked while it was under way.',
   '`readFully` and `writeFully` go on after short transfers.',
   '`allocate`, `punchHole` and `blockDevice` are beyond FileHandle (docs/storage.md).',
   'Direct files keep their place by `lseek(2)`, transfers at it one after the other; on the emulation, which has no such call, in the AioFile: others who use the descriptor do not see that move.',

@@ -6,7 +6,10 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import {
   type BenchReport,
   type Choice,
+  type CommitRow,
   caseTitle,
+  commitCaseTitle,
+  commitLines,
   ENGINES,
   failureLine,
   MODES,
@@ -19,6 +22,7 @@ import {
   readReport,
   reportPage,
   runBench,
+  runCommits,
   runTargets,
   TARGET_CHOICE,
   type TargetsReport,
@@ -34,7 +38,8 @@ const MAX_SECONDS = 3600;
 
 interface BenchCommand extends Choice {
   readonly preset: PresetName;
-  readonly suite?: 'targets';
+  readonly suite?: 'targets' | 'commits';
+  readonly busy: number;
   readonly directory: string;
   readonly json?: boolean;
   readonly html?: string;
@@ -43,10 +48,14 @@ interface BenchCommand extends Choice {
 }
 
 async function bench(options: BenchCommand): Promise<void> {
-  const { preset, suite, directory, json = false, html, save, from, ...choice } = options;
+  const { preset, suite, busy, directory, json = false, html, save, from, ...choice } = options;
   if (from !== undefined) {
     if (html === undefined) throw new Error('--from needs --html: the page to make of it');
     writeFileSync(html, reportPage(readReport(from)));
+    return;
+  }
+  if (suite === 'commits') {
+    await commits(options);
     return;
   }
   const { plan, left } = makePlan(preset, suite === undefined ? choice : { ...TARGET_CHOICE, ...choice });
@@ -86,6 +95,53 @@ async function bench(options: BenchCommand): Promise<void> {
     screen.close();
     for (const signal of ENDING_SIGNALS) process.off(signal, onSignal);
   }
+}
+
+/** 4 KiB written and made durable, beside `fs.promises`. */
+async function commits({
+  busy,
+  directory,
+  json = false,
+  save,
+  rounds = 7,
+  seconds = 1,
+}: BenchCommand): Promise<void> {
+  const interrupted = new AbortController();
+  const onSignal = (): void => interrupted.abort(new Error('interrupted'));
+  for (const signal of ENDING_SIGNALS) process.on(signal, onSignal);
+  try {
+    const report = await runCommits({
+      rounds,
+      seconds,
+      busy,
+      directory,
+      command: commandLine(),
+      signal: interrupted.signal,
+      onRows: (rows) => {
+        if (!json) showCommits(rows);
+      },
+    });
+    for (const failure of report.failures) console.error(`kaio: ${printable(failure)}`);
+    if (save !== undefined) writeFileSync(save, `${JSON.stringify(report, undefined, 2)}\n`);
+    if (json) console.log(JSON.stringify(report, undefined, 2));
+    else {
+      console.log('');
+      for (const line of targetLines(report.targets)) console.log(printable(line));
+      console.log('');
+      for (const [name, value] of machineLines(report.machine))
+        console.log(`${name.padEnd(12)} ${printable(value)}`);
+    }
+    if (report.rows.length === 0) throw new Error('nothing could be measured');
+  } finally {
+    for (const signal of ENDING_SIGNALS) process.off(signal, onSignal);
+  }
+}
+
+function showCommits(rows: readonly CommitRow[]): void {
+  const [first] = rows;
+  if (first === undefined) return;
+  console.log(`\n${commitCaseTitle(first)}`);
+  for (const line of commitLines(rows)) console.log(line);
 }
 
 /** What a person sees while it runs: rows on standard output, progress and failures on standard error. */
@@ -173,7 +229,15 @@ export function addBench(program: Command): void {
         .choices(Object.keys(PRESETS))
         .default('quick'),
     )
-    .addOption(new Option('--suite <name>', 'measure what kaio must reach, and tell').choices(['targets']))
+    .addOption(
+      new Option('--suite <name>', 'measure what kaio must reach, and tell').choices(['targets', 'commits']),
+    )
+    .option(
+      '--busy <n>',
+      'of --suite commits: programs that do nothing but compute, beside it in the second half',
+      countArgument,
+      2,
+    )
     .option('--engines <list>', `of ${ENGINES.join(', ')}`, listOf(oneOf(ENGINES)))
     .option('--rw <list>', `of ${TRANSFERS.join(', ')}`, listOf(oneOf(TRANSFERS)))
     .option('--mode <list>', `of ${MODES.join(', ')}`, listOf(oneOf(MODES)))

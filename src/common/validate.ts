@@ -72,6 +72,11 @@ export function validatePosition(position: unknown): number {
   return validateInteger('position', position, 0, Number.MAX_SAFE_INTEGER);
 }
 
+/** @returns The I/O priority, whatever the kernel says to it. 0 is none. */
+export function validatePriority(priority: unknown): number {
+  return validateInteger('options.priority', priority, 0, 0xffff);
+}
+
 /** The TypeError for memory that has been transferred away. */
 export function detachedView(name: string): Error {
   return shapeError(TypeError, 'ERR_INVALID_ARG_VALUE', `The memory of the "${name}" argument is detached`);

@@ -20,6 +20,7 @@ import {
   validateInteger,
   validateOptions,
   validatePosition,
+  validatePriority,
   validateSignal,
 } from '../validate.ts';
 import { contextCloseChannel, contextOpenChannel, threadPoolChannel } from './channels.ts';
@@ -59,7 +60,7 @@ export interface AioContextOptions {
    * Looks for completions at each turn of the event loop, instead of sleeping until one wakes it, while at most four requests are in
    * flight and completions come within some hundred turns: a read of a fast device then takes less time than sleeping and waking
    * up would add. The event loop stays free, but its thread does not sleep meanwhile. Devices that take longer are left
-   * alone, with ever fewer trials. On the emulation it has no effect. Default true.
+   * alone, with ever fewer trials, and so are all while other programs take the CPU away. On the emulation it has no effect. Default true.
    */
   readonly busyPoll?: boolean;
 }
@@ -92,8 +93,13 @@ export interface OperationOptions {
 }
 
 export interface TransferOptions extends OperationOptions {
-  /** RWF_* bits for this transfer. Default 0. */
+  /** RWF_* bits for this transfer, such as `abi.RWF_DSYNC`. Default 0. */
   readonly rw_flags?: number;
+  /**
+   * An I/O priority: see `ioprio()`. Default: that of the thread. One that the kernel refuses fails the transfer: EPERM for realtime without
+   * the privilege, EINVAL for what is none.
+   */
+  readonly priority?: number;
 }
 
 // A context dropped without close() is destroyed when its requests have settled.
@@ -371,9 +377,10 @@ export class AioContext {
     try {
       // What may run code of the caller's comes first, and the descriptor last of that. Then memory is asked by intrinsics, and from
       // there to the queue nothing but ours runs.
-      const { signal, rw_flags } = validateOptions(options, NO_OPTIONS);
+      const { signal, rw_flags, priority } = validateOptions(options, NO_OPTIONS);
       const given = validateSignal(signal);
       const flags = rw_flags === undefined ? 0 : rwFlags(rw_flags);
+      const reqprio = priority === undefined ? 0 : validatePriority(priority);
       const place = validatePosition(position);
       const carrier = carrierOf(fd);
       const number = validateDescriptor(fd);
@@ -393,6 +400,7 @@ export class AioContext {
         fd,
       );
       operation.carrier = carrier;
+      operation.priority = reqprio;
       return this.#push(operation, given) as Promise<number>;
     } catch (error) {
       return Promise.reject(error);
@@ -407,8 +415,9 @@ export class AioContext {
     position: number,
     options: TransferOptions | undefined,
   ): Promise<number> {
-    return this.#start(options, ({ rw_flags }: TransferOptions) => {
+    return this.#start(options, ({ rw_flags, priority }: TransferOptions) => {
       const flags = rw_flags === undefined ? 0 : rwFlags(rw_flags);
+      const reqprio = priority === undefined ? 0 : validatePriority(priority);
       const place = validatePosition(position);
       if (!Array.isArray(views)) throw invalidArgType('buffers', 'an array of ArrayBufferView', views);
       const count = validateInteger('buffers.length', views.length, 0, UIO_MAXIOV);
@@ -436,6 +445,7 @@ export class AioContext {
         extents.filter(({ length }) => length > 0),
         [fd, iovecs],
       );
+      operation.priority = reqprio;
       return carriedBy(carrier, operation);
     });
   }

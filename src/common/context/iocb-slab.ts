@@ -56,6 +56,7 @@ export class IocbSlab {
     flags: number,
     resfd: number,
     data: number,
+    reqprio = 0,
   ): void {
     const words = this.#words;
     const at = index * IOCB_WORDS;
@@ -63,7 +64,7 @@ export class IocbSlab {
     words[at + DATA_HIGH] = Math.floor(data / HIGH);
     words[at + KEY] = 0;
     words[at + RW_FLAGS] = rw_flags;
-    words[at + OPCODE_AND_PRIORITY] = opcode;
+    words[at + OPCODE_AND_PRIORITY] = opcode | (reqprio << 16);
     words[at + FILDES] = fd;
     words[at + BUF_LOW] = buf;
     words[at + BUF_HIGH] = Math.floor(buf / HIGH);

@@ -64,6 +64,8 @@ export class Operation {
   state: OperationState = 'queued';
   /** Whose descriptor it is, where he may close it meanwhile, as a FileHandle. */
   carrier: { readonly fd: number } | undefined;
+  /** `aio_reqprio`; 0 is none. */
+  priority = 0;
   /** Its iocb, while in flight. */
   slot = -1;
   /** The kernel has agreed to give it up: the event that comes says nothing else. */

@@ -1,5 +1,5 @@
 /** What comes between the queue and `io_submit`: requests are looked at once more, get their slots, and their iocbs are written. */
-import { IOCB_FLAG_RESFD } from '../abi/constants.ts';
+import { IOCB_FLAG_IOPRIO, IOCB_FLAG_RESFD } from '../abi/constants.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { errnoException } from '../errors.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
@@ -121,9 +121,10 @@ export class Staging {
       operation.substitute?.nbytes ?? operation.nbytes,
       operation.position,
       operation.rw_flags,
-      operation.isSilent ? 0 : IOCB_FLAG_RESFD,
+      (operation.isSilent ? 0 : IOCB_FLAG_RESFD) | (operation.priority === 0 ? 0 : IOCB_FLAG_IOPRIO),
       this.#eventfd,
       data,
+      operation.priority,
     );
     batch.add(slot, operation.byteLength);
   }

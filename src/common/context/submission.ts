@@ -79,6 +79,7 @@ export class SubmissionQueue {
   readonly #silentWatch = new SilentWatch(
     () => this.#lookForSilent(),
     () => this.#poll?.missed(),
+    () => this.#poll?.pushedOff(),
   );
   #referenced = false;
   #mayKeepAlive = true;

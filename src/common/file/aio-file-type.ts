@@ -20,12 +20,34 @@ export interface AioTransferOptions {
   readonly position?: number | bigint | null | undefined;
   /** See {@link AioFile}. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * An I/O priority: see `ioprio()`. One that the kernel refuses fails the transfer: EPERM for realtime without the privilege, EINVAL for
+   * what is none. What goes by the page cache or by the thread pool ({@link AioFileExtras.routes}) has none, and the value is not judged.
+   */
+  readonly priority?: number | undefined;
 }
+
+/** Options of a single write. */
+export interface AioWriteOptions extends AioTransferOptions {
+  /**
+   * Settles when the bytes are durable, with what is needed to read them back: as `write()` and then `datasync()`, in one call. Writes
+   * of a file that ask for it at once share their syncs (docs/durability.md). Default false.
+   */
+  readonly dsync?: boolean | undefined;
+}
+
+/** Options of a vector of reads or writes. */
+export type AioVectorOptions = Pick<AioWriteOptions, 'priority' | 'dsync'>;
 
 /** Options of a read that has its buffer among them; without one it gets one of 16 KiB. */
 export interface AioReadOptions<T extends NodeJS.ArrayBufferView> extends AioTransferOptions {
   readonly buffer?: T | undefined;
 }
+
+/** Options of `readFully()`; `writeFully()` takes `dsync` too. */
+export type WholeReadOptions = Pick<AioTransferOptions, 'signal' | 'priority'> & {
+  readonly position?: number | null | undefined;
+};
 
 /** Which way the requests of a file go at the moment. */
 export interface Routes {
@@ -98,19 +120,21 @@ export interface AioFileExtras {
    */
   write<T extends NodeJS.ArrayBufferView>(
     buffer: T,
-    options?: AioTransferOptions,
+    options?: AioWriteOptions,
   ): Promise<{ bytesWritten: number; buffer: T }>;
 
   /** Reads into several buffers, one after the other. */
   readv<T extends readonly NodeJS.ArrayBufferView[]>(
     buffers: T,
     position?: number | null,
+    options?: Pick<AioVectorOptions, 'priority'>,
   ): Promise<{ bytesRead: number; buffers: T }>;
 
   /** Writes several buffers, one after the other. */
   writev<T extends readonly NodeJS.ArrayBufferView[]>(
     buffers: T,
     position?: number | null,
+    options?: AioVectorOptions,
   ): Promise<{ bytesWritten: number; buffers: T }>;
 
   /** Writes all of `data` from the current position on; what is there before and behind stays. */
@@ -167,7 +191,7 @@ export interface AioFileExtras {
    */
   readFully<T extends NodeJS.ArrayBufferView>(
     buffer: T,
-    options?: { readonly signal?: AbortSignal | undefined; readonly position?: number | null | undefined },
+    options?: WholeReadOptions,
   ): Promise<FileReadResult<T>>;
 
   /**
@@ -177,7 +201,7 @@ export interface AioFileExtras {
    */
   writeFully<T extends NodeJS.ArrayBufferView>(
     buffer: T,
-    options?: { readonly signal?: AbortSignal | undefined; readonly position?: number | null | undefined },
+    options?: WholeReadOptions & Pick<AioWriteOptions, 'dsync'>,
   ): Promise<AioWriteResult<T>>;
 }
 
@@ -195,7 +219,8 @@ export interface AioFileExtras {
  * device takes at once waits in a queue. What Linux waits for nevertheless is found by the time it took, and then goes to the thread
  * pool for a while; docs/direct-io.md has what that can be. Buffered reads at a position go there with RWF_NOWAIT and, when
  * the page cache has not got them or they are more than a mebibyte at once, to the thread pool; buffered writes, parts of blocks of
- * direct files, and whatever goes on at the current position of a buffered file, go to the thread pool. {@link AioFileExtras.routes} tells.
+ * direct files, and whatever goes on at the current position of a buffered file, go to the thread pool. So do syncs, one for all
+ * who wait for one (docs/durability.md). {@link AioFileExtras.routes} tells.
  *
  * *Ownership*: a buffer belongs to the file until the promise settles, also after an abort. Giving its memory away meanwhile is refused, or
  * fails the request with `ERR_INVALID_ARG_VALUE`. A read into a WebAssembly memory, which may grow meanwhile, is made at the call where

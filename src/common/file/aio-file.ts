@@ -138,12 +138,12 @@ export class AioFile extends Given {
     return this.#operations.write(args);
   }
 
-  readv(buffers: readonly View[], position?: number | null): Promise<unknown> {
-    return this.#operations.readv(buffers, position);
+  readv(buffers: readonly View[], position?: number | null, options?: unknown): Promise<unknown> {
+    return this.#operations.readv(buffers, position, options);
   }
 
-  writev(buffers: readonly View[], position?: number | null): Promise<unknown> {
-    return this.#operations.writev(buffers, position);
+  writev(buffers: readonly View[], position?: number | null, options?: unknown): Promise<unknown> {
+    return this.#operations.writev(buffers, position, options);
   }
 
   readFully(buffer: View, options?: AioTransferOptions): Promise<unknown> {
@@ -201,7 +201,7 @@ export class AioFile extends Given {
     const transfers: StreamTransfers = {
       read: (...args) => operations.read(args, true),
       write: (...args) => operations.write(args, true),
-      writev: (buffers, position) => operations.writev(buffers as readonly View[], position, true),
+      writev: (buffers, position) => operations.writev(buffers as readonly View[], position, undefined, true),
     };
     return withTransfers(stream, transfers);
   }

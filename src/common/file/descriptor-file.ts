@@ -109,12 +109,12 @@ export class DescriptorFile extends EventEmitter {
     return this.#operations.write(args);
   }
 
-  readv(buffers: readonly View[], position?: number | null): Promise<unknown> {
-    return this.#operations.readv(buffers, position);
+  readv(buffers: readonly View[], position?: number | null, options?: unknown): Promise<unknown> {
+    return this.#operations.readv(buffers, position, options);
   }
 
-  writev(buffers: readonly View[], position?: number | null): Promise<unknown> {
-    return this.#operations.writev(buffers, position);
+  writev(buffers: readonly View[], position?: number | null, options?: unknown): Promise<unknown> {
+    return this.#operations.writev(buffers, position, options);
   }
 
   readFully(buffer: View, options?: AioTransferOptions): Promise<unknown> {
@@ -243,7 +243,7 @@ export class DescriptorFile extends EventEmitter {
       letGo: () => references.letGo(),
       read: (...args) => this.#operations.read(args, true),
       write: (...args) => this.#operations.write(args, true),
-      writev: (buffers, position) => this.#operations.writev(buffers, position, true),
+      writev: (buffers, position) => this.#operations.writev(buffers, position, undefined, true),
       sync: () => this.sync(),
       close: () => this.close(),
       once: (event, listener) => this.once(event, listener),

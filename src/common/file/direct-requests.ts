@@ -12,6 +12,7 @@ import {
   type TransferFile,
 } from './file-transfer.ts';
 import type { ExtentsOwner } from './known-extents.ts';
+import type { Manner } from './manner.ts';
 import type { Routing } from './routing.ts';
 
 const WOULD_HOLD: DirectPoolReason = 'would hold the event loop';
@@ -45,11 +46,13 @@ export class DirectRequests {
     answer: Answer<T>,
     buffer: unknown,
     file = this.#requests.file,
+    _nowait?: undefined,
+    manner?: Manner,
   ): Promise<T> {
     const routing = this.#routing;
     const { length } = extent;
     if (routing === undefined || length === 0)
-      return this.#requests.transfer(name, extent, position, signal, answer, buffer, file);
+      return this.#requests.transfer(name, extent, position, signal, answer, buffer, file, undefined, manner);
     const kind = routing.kindOf(name, position, length);
     const { device } = routing;
     const units = device === undefined ? 0 : device.unitsOf(length);
@@ -62,18 +65,24 @@ export class DirectRequests {
         file,
       );
     if (device?.take(units) === false) {
-      const move = (): Promise<number> => this.#inTurn(name, kind, extent, position, units, signal);
+      const move = (): Promise<number> => this.#inTurn(name, kind, extent, position, units, signal, manner);
       return this.#requests.answered(move, answer, buffer, file);
     }
-    return this.#ask(name, kind, extent, position, units, signal, answer, buffer, file);
+    return this.#ask(name, kind, extent, position, units, signal, answer, buffer, file, manner);
   }
 
   /** The same for ourselves. @throws What the calls of a file throw: the memory may have gone while somebody else's turn was waited for. */
-  whole(name: 'read' | 'write', extent: Extent, position: number, signal?: AbortSignal): Promise<number> {
+  whole(
+    name: 'read' | 'write',
+    extent: Extent,
+    position: number,
+    signal?: AbortSignal,
+    manner?: Manner,
+  ): Promise<number> {
     throwIfAborted(signal);
     refuseStale(this.#requests.file, name);
     if (isGone(extent)) throw detachedView('buffer');
-    return this.transfer(name, extent, position, signal, countAlone, undefined);
+    return this.transfer(name, extent, position, signal, countAlone, undefined, undefined, undefined, manner);
   }
 
   /** One vectored request. Preconditions: at most UIO_MAXIOV extents, which the device takes. */
@@ -82,9 +91,12 @@ export class DirectRequests {
     extents: readonly Extent[],
     position: number,
     signal?: AbortSignal,
+    _rw_flags?: undefined,
+    manner?: Manner,
   ): Promise<number> {
     const routing = this.#routing;
-    if (routing === undefined) return this.#requests.vector(name, extents, position, signal);
+    if (routing === undefined)
+      return this.#requests.vector(name, extents, position, signal, undefined, manner);
     const length = extents.reduce((sum, extent) => sum + extent.length, 0);
     const kind = routing.kindOf(name, position, length);
     const reason = routing.poolReason(kind, position, length, this.#owner);
@@ -97,12 +109,14 @@ export class DirectRequests {
       throwIfAborted(signal);
       refuseStale(this.#requests.file, name);
       if (extents.some(isGone)) throw detachedView('buffers');
-      count = await this.#requests.vector(name, extents, position, signal, routing.rw_flags);
+      count = await this.#requests.vector(name, extents, position, signal, routing.rw_flags, manner);
       routing.accepted(kind, position, count);
     } catch (error) {
       routing.refused(kind);
       if (codeOf(error) === 'EOPNOTSUPP') routing.refuseNowait(name);
       if (codeOf(error) !== 'EAGAIN' && !isDoubtful(error)) throw error;
+      // By the pool it would have no priority: what the kernel says may be about that.
+      if (codeOf(error) === 'EINVAL' && manner !== undefined && manner.priority !== 0) throw error;
     } finally {
       device?.give(units);
     }
@@ -136,10 +150,11 @@ export class DirectRequests {
     answer: Answer<T>,
     buffer: unknown,
     file?: TransferFile,
+    manner?: Manner,
   ): Promise<T> {
     const attempt = new Attempt(this, this.#routing!, name, kind, position, units);
     try {
-      return this.#requests.transfer(name, extent, position, signal, answer, buffer, file, attempt);
+      return this.#requests.transfer(name, extent, position, signal, answer, buffer, file, attempt, manner);
     } catch (error) {
       attempt.missed();
       throw error;
@@ -153,6 +168,7 @@ export class DirectRequests {
     position: number,
     units: number,
     signal: AbortSignal | undefined,
+    manner: Manner | undefined,
   ): Promise<number> {
     const device = this.#routing!.device!;
     await device.turn(units, signal);
@@ -164,7 +180,7 @@ export class DirectRequests {
       device.give(units);
       throw error;
     }
-    return this.#ask(name, kind, extent, position, units, signal, countAlone, undefined);
+    return this.#ask(name, kind, extent, position, units, signal, countAlone, undefined, undefined, manner);
   }
 
   /** @internal The kernel has done less than all: nothing, or it has met the file's end or something to wait for. FileHandle would have gone on. */

@@ -7,6 +7,7 @@ import { detachedView } from '../validate.ts';
 import type { DirectRequests } from './direct-requests.ts';
 import { countAlone, type FileRequests, throwIfAborted } from './file-requests.ts';
 import { type Answer, refuseStale } from './file-transfer.ts';
+import type { Manner } from './manner.ts';
 import { ANYWHERE, type OrderedWrites } from './ordered-writes.ts';
 
 /**
@@ -66,11 +67,27 @@ export class DirectTransfers {
     unaligned: Unaligned,
     answer: Answer<T>,
     buffer: unknown,
+    manner?: Manner,
   ): Promise<T> {
     const wrong = this.#misalignment(extent, position);
-    if (wrong === undefined) return this.#direct.transfer('read', extent, position, signal, answer, buffer);
+    if (wrong === undefined)
+      return this.#direct.transfer(
+        'read',
+        extent,
+        position,
+        signal,
+        answer,
+        buffer,
+        undefined,
+        undefined,
+        manner,
+      );
     if (unaligned !== 'error')
-      return this.#requests.answered(() => this.#readWidened(extent, position, signal), answer, buffer);
+      return this.#requests.answered(
+        () => this.#readWidened(extent, position, signal, manner),
+        answer,
+        buffer,
+      );
     return this.#requests.answered(() => this.#readBehindEnd(position, wrong), answer, buffer);
   }
 
@@ -82,29 +99,44 @@ export class DirectTransfers {
     unaligned: Unaligned,
     answer: Answer<T>,
     buffer: unknown,
+    manner?: Manner,
   ): Promise<T> {
     const wrong = this.#misalignment(extent, this.#appends ? 0 : position);
     if (wrong !== undefined && unaligned !== 'read-modify-write') throw wrong;
     if (this.#appends)
-      return this.#requests.answered(() => this.#append(extent, wrong, unaligned, signal), answer, buffer);
+      return this.#requests.answered(
+        () => this.#append(extent, wrong, unaligned, signal, manner),
+        answer,
+        buffer,
+      );
     return wrong === undefined
-      ? this.#writes.transfer('direct', extent, position, signal, answer, buffer)
-      : this.#requests.answered(() => this.#writeInParts(extent, position, signal), answer, buffer);
+      ? this.#writes.transfer('direct', extent, position, signal, answer, buffer, manner)
+      : this.#requests.answered(() => this.#writeInParts(extent, position, signal, manner), answer, buffer);
   }
 
   /** Several extents as one transfer. @throws As {@link read}. */
-  async readv(extents: readonly Extent[], position: number, unaligned: Unaligned): Promise<number> {
+  async readv(
+    extents: readonly Extent[],
+    position: number,
+    unaligned: Unaligned,
+    manner?: Manner,
+  ): Promise<number> {
     if (extents.length <= UIO_MAXIOV && this.#allAligned(extents, position))
-      return this.#direct.vector('read', extents, position);
+      return this.#direct.vector('read', extents, position, undefined, undefined, manner);
     return this.#requests.inTurn(extents, position, (extent, at) =>
-      this.read(extent, at, undefined, unaligned, countAlone, undefined),
+      this.read(extent, at, undefined, unaligned, countAlone, undefined, manner),
     );
   }
 
   /** Several extents as one transfer; a copy of them, where they are written in parts or appended. @throws As {@link write}. */
-  async writev(extents: readonly Extent[], position: number, unaligned: Unaligned): Promise<number> {
+  async writev(
+    extents: readonly Extent[],
+    position: number,
+    unaligned: Unaligned,
+    manner?: Manner,
+  ): Promise<number> {
     if (!this.#appends && extents.length <= UIO_MAXIOV && this.#allAligned(extents, position))
-      return this.#writes.vector('direct', extents, position);
+      return this.#writes.vector('direct', extents, position, manner);
     if (unaligned !== 'read-modify-write')
       for (const wrong of this.#misalignments(extents, this.#appends ? 0 : position)) throw wrong;
     const bytes = alignedBuffer(extents.reduce((sum, { length }) => sum + length, 0));
@@ -113,7 +145,7 @@ export class DirectTransfers {
       bytes.set(bytesOf(extent), at);
       at += extent.length;
     }
-    return this.write(extentOfOwn(bytes), position, undefined, unaligned, countAlone, undefined);
+    return this.write(extentOfOwn(bytes), position, undefined, unaligned, countAlone, undefined, manner);
   }
 
   /** As {@link read}, here and now. Preconditions: {@link FileRequests.mustReadNow}. */
@@ -145,12 +177,17 @@ export class DirectTransfers {
   }
 
   /** Whole blocks into the caller's memory as far as its address allows, in one request with the parts of blocks beside them. */
-  async #readWidened(extent: Extent, position: number, signal?: AbortSignal): Promise<number> {
+  async #readWidened(
+    extent: Extent,
+    position: number,
+    signal: AbortSignal | undefined,
+    manner: Manner | undefined,
+  ): Promise<number> {
     const { offset } = this.#alignment;
     const from = up(position, offset);
     const to = down(position + extent.length, offset);
     if (to - from < BOUNCE_BYTES || !this.#isAddressRight(extent, from - position))
-      return this.#readCopied(extent, position, signal);
+      return this.#readCopied(extent, position, signal, manner);
     throwIfAborted(signal);
     const before = from - position;
     const after = position + extent.length - to;
@@ -161,7 +198,7 @@ export class DirectTransfers {
       const middle = partOf(extent, before, to - from);
       const parts = [extentOfOwn(head), middle, extentOfOwn(tail)].filter(({ length }) => length > 0);
       const start = from - head.length;
-      const got = await this.#direct.vector('read', parts, start, signal);
+      const got = await this.#direct.vector('read', parts, start, signal, undefined, manner);
       if (isGone(extent)) throw detachedView('buffer');
       const end = Math.min(position + extent.length, start + got);
       if (end <= position) return 0;
@@ -175,7 +212,12 @@ export class DirectTransfers {
   }
 
   /** Through memory of ours, a piece after the other. */
-  async #readCopied(extent: Extent, position: number, signal?: AbortSignal): Promise<number> {
+  async #readCopied(
+    extent: Extent,
+    position: number,
+    signal: AbortSignal | undefined,
+    manner: Manner | undefined,
+  ): Promise<number> {
     const { offset } = this.#alignment;
     let done = 0;
     while (done < extent.length) {
@@ -190,6 +232,7 @@ export class DirectTransfers {
           extentOfOwn(bytes),
           start,
           done === 0 ? signal : undefined,
+          manner,
         );
         done += handOut(partOf(extent, done), at - start, bytes.subarray(0, got));
         // The end of the file, or a short read, which the caller may go on after.
@@ -205,7 +248,12 @@ export class DirectTransfers {
    * Whole blocks directly, what is before and behind them through the page cache; in the order of their places, so that whoever looks in
    * between, or finds what is left when the process is killed, sees a shorter write.
    */
-  async #writeInParts(extent: Extent, position: number, signal?: AbortSignal): Promise<number> {
+  async #writeInParts(
+    extent: Extent,
+    position: number,
+    signal: AbortSignal | undefined,
+    manner: Manner | undefined,
+  ): Promise<number> {
     const { offset } = this.#alignment;
     const page = Math.max(PAGE_BYTES, this.#requests.context.kernel.memory.pageBytes, offset);
     const end = position + extent.length;
@@ -227,7 +275,7 @@ export class DirectTransfers {
         try {
           const part = partOf(extent, at, length);
           const count = isDirect
-            ? await this.#writeBlocks(part, position + at)
+            ? await this.#writeBlocks(part, position + at, manner)
             : await this.#writes.writeCached(part, position + at);
           done += count;
           if (count < length) break;
@@ -242,8 +290,9 @@ export class DirectTransfers {
   }
 
   /** Whole blocks at their place. Preconditions: nobody else writes there. */
-  async #writeBlocks(extent: Extent, position: number): Promise<number> {
-    if (this.#isAddressRight(extent, 0)) return this.#direct.whole('write', extent, position);
+  async #writeBlocks(extent: Extent, position: number, manner: Manner | undefined): Promise<number> {
+    if (this.#isAddressRight(extent, 0))
+      return this.#direct.whole('write', extent, position, undefined, manner);
     let done = 0;
     while (done < extent.length) {
       const part = partOf(extent, done, Math.min(PIECE_BYTES, extent.length - done));
@@ -252,7 +301,13 @@ export class DirectTransfers {
       try {
         const bytes = bounce.subarray(0, part.length);
         bytes.set(bytesOf(part));
-        const count = await this.#direct.whole('write', extentOfOwn(bytes), position + done);
+        const count = await this.#direct.whole(
+          'write',
+          extentOfOwn(bytes),
+          position + done,
+          undefined,
+          manner,
+        );
         done += count;
         if (count < part.length) break;
       } catch (error) {
@@ -271,13 +326,15 @@ export class DirectTransfers {
     wrong: Error | undefined,
     unaligned: Unaligned,
     signal: AbortSignal | undefined,
+    manner: Manner | undefined,
   ): Promise<number> {
     return this.#writes.run({ way: 'alone', ...ANYWHERE }, signal, async () => {
       throwIfAborted(signal);
       if (wrong === undefined) {
         refuseStale(this.#requests.file, 'write');
         const { size } = await this.#requests.calls.fstat(this.#requests.file.fd);
-        if (size % this.#alignment.offset === 0) return this.#direct.whole('write', extent, size);
+        if (size % this.#alignment.offset === 0)
+          return this.#direct.whole('write', extent, size, undefined, manner);
         if (unaligned !== 'read-modify-write')
           throw withStackOfCallers(misaligned(this.#alignment, 'position', size));
       }

@@ -8,7 +8,7 @@
 import { byteLengthOf, isAbortSignal, isArrayBufferView } from '../intrinsics.ts';
 import { type Extent, extentOf, extentOfOwn, partOf } from '../memory/extent.ts';
 import type { Pins } from '../memory/pins.ts';
-import { outOfRange } from '../validate.ts';
+import { invalidArgType, outOfRange, validatePriority } from '../validate.ts';
 
 /** Node's limit for one transfer. */
 const MAX_BYTES = 2 ** 31 - 1;
@@ -23,6 +23,33 @@ export interface TransferArguments {
   readonly extent: Extent;
   readonly position: Place;
   readonly signal: AbortSignal | undefined;
+  readonly extras: Extras;
+}
+
+/** What a transfer may be asked for that FileHandle has not. */
+export interface Extras {
+  /** `aio_reqprio`; 0 is none. */
+  readonly priority: number;
+  /** Whether a write settles when its bytes are durable. */
+  readonly dsync: boolean;
+}
+
+const NO_EXTRAS: Extras = { priority: 0, dsync: false };
+
+/** @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`: nobody is to believe that he was given what was passed over. */
+function extrasOf(priority: unknown, dsync: unknown): Extras {
+  if (priority === undefined && dsync === undefined) return NO_EXTRAS;
+  if (dsync !== undefined && typeof dsync !== 'boolean')
+    throw invalidArgType('options.dsync', 'of type boolean', dsync);
+  return { priority: priority === undefined ? 0 : validatePriority(priority), dsync: dsync === true };
+}
+
+/** The extras of a vector, and of what goes on until all is done: each property read once. */
+export function extrasIn(options: unknown): Extras {
+  if (options === undefined || options === null) return NO_EXTRAS;
+  if (!isObject(options)) throw invalidArgType('options', 'of type object', options);
+  const { priority, dsync } = options;
+  return extrasOf(priority, dsync);
 }
 
 /** Arguments that the host's FileHandle is to judge: those of the caller, each read once. Views of his stand first, alone or in an array. */
@@ -30,6 +57,7 @@ export interface RefusedArguments {
   readonly refused: readonly unknown[];
   /** What the view stands for. */
   readonly buffer?: unknown;
+  readonly extras?: Extras;
 }
 
 /** A view, as the types of Node.js name one. */
@@ -74,6 +102,7 @@ function transfer(
   length: unknown,
   position: unknown,
   signal: unknown,
+  extras: Extras,
   pins: Pins | undefined,
 ): TransferArguments | undefined {
   const from = offset ?? 0;
@@ -87,31 +116,39 @@ function transfer(
     throw outOfRange('length', `>= 0 && <= ${MAX_BYTES}`, bytes);
   if (!isLength(bytes) || from + bytes > whole.length) return undefined;
   const extent = from === 0 && bytes === whole.length ? whole : partOf(whole, from, bytes);
-  return { buffer, extent, position: place, signal };
+  return { buffer, extent, position: place, signal, extras };
 }
 
 function withOptions(
   buffer: NodeJS.ArrayBufferView,
-  { offset, length, position, signal }: Loose,
+  { offset, length, position, signal, priority }: Loose,
   pins: Pins | undefined,
 ): TransferArguments | RefusedArguments {
+  const extras = extrasOf(priority, undefined);
   return (
-    transfer(buffer, offset, length, position, signal, pins) ?? {
+    transfer(buffer, offset, length, position, signal, extras, pins) ?? {
       refused: [buffer, { offset, length, position }],
       buffer,
     }
   );
 }
 
-function readOptions({ offset, length, position, signal }: Loose): Loose {
-  return { offset, length: lengthOf(length), position, signal };
+function readOptions({ offset, length, position, signal, priority }: Loose): Loose {
+  return { offset, length: lengthOf(length), position, signal, priority };
 }
 
 /** Node takes anything but a number as absent here. */
-function writeOptions({ offset, length, position, signal }: Loose): Loose {
+function writeOptions({ offset, length, position, signal, priority, dsync }: Loose): Loose {
   // What is absent is computed from the offset, whatever that is.
   const absent = length === undefined ? undefined : null;
-  return { offset, length: numberOf(length) ?? absent, position: numberOf(position) ?? null, signal };
+  return {
+    offset,
+    length: numberOf(length) ?? absent,
+    position: numberOf(position) ?? null,
+    signal,
+    priority,
+    dsync,
+  };
 }
 
 function numberOf(value: unknown): number | undefined {
@@ -128,7 +165,7 @@ export function readArguments(
     if (isObject(second)) return withOptions(first, readOptions(second), pins);
     const length = lengthOf(third);
     return (
-      transfer(first, second, length, fourth, undefined, pins) ?? {
+      transfer(first, second, length, fourth, undefined, NO_EXTRAS, pins) ?? {
         refused: [first, second, length, fourth],
         buffer: first,
       }
@@ -160,17 +197,24 @@ export function writeArguments(
     const bytes = Buffer.from(first, (third as BufferEncoding | null | undefined) ?? 'utf8');
     // Of no bytes, the host asks the kernel all the same, which may refuse.
     if (bytes.length === 0) return { refused: args };
-    return { buffer: bytes, extent: extentOfOwn(bytes), position: place, signal: undefined };
+    return {
+      buffer: bytes,
+      extent: extentOfOwn(bytes),
+      position: place,
+      signal: undefined,
+      extras: NO_EXTRAS,
+    };
   }
   if (!isView(first)) return { refused: args };
   // For options, `null` stands too.
   const isOptions = typeof second === 'object';
   const options = isOptions ? (second ?? {}) : { offset: second, length: third, position: fourth };
-  const { offset, length, position, signal } = writeOptions(options as Loose);
-  const wanted = transfer(first, offset, length, position, signal, pins);
+  const { offset, length, position, signal, priority, dsync } = writeOptions(options as Loose);
+  const extras = extrasOf(priority, dsync);
+  const wanted = transfer(first, offset, length, position, signal, extras, pins);
   if (wanted === undefined) {
     const refused = isOptions ? [first, { offset, length, position }] : [first, offset, length, position];
-    return { refused, buffer: first };
+    return { refused, buffer: first, extras };
   }
   // Of no bytes of some, the host asks the kernel all the same, which may refuse.
   if (wanted.extent.length > 0 || byteLengthOf(first) === 0) return wanted;

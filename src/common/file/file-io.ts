@@ -1,6 +1,5 @@
 /** Moving bytes between a file and memory at given places, each request on its route. */
 import { UIO_MAXIOV } from '../abi/constants.ts';
-import { withStackOfCallers } from '../callers-stack.ts';
 import type { AioContext } from '../context/aio-context.ts';
 import { codeOf } from '../errors.ts';
 import type { Alignment } from '../memory/aligned.ts';
@@ -12,7 +11,9 @@ import type { CachedDescriptor } from './cached-descriptor.ts';
 import { DirectRequests } from './direct-requests.ts';
 import { DirectTransfers, type Unaligned } from './direct-transfers.ts';
 import { countAlone, FileRequests, throwIfAborted } from './file-requests.ts';
+import { FileSyncs, type SyncOperation } from './file-syncs.ts';
 import { type Answer, hadNoRoom, refuseStale, renamed } from './file-transfer.ts';
+import type { Call, Manner } from './manner.ts';
 import { OrderedWrites } from './ordered-writes.ts';
 import type { Routing, ThreadPoolReason } from './routing.ts';
 import { fully, MOST_BYTES } from './whole-transfers.ts';
@@ -36,13 +37,6 @@ export interface FileIoOptions {
   readonly routing: Routing;
 }
 
-/** How a transfer is made. */
-export interface Manner {
-  readonly signal?: AbortSignal | undefined;
-  /** Whether it is cut to fit, however the file was opened: it is kaio that decides about its pieces. */
-  readonly cut?: boolean;
-}
-
 export class FileIo {
   readonly #requests: FileRequests;
   readonly #buffered: BufferedReads;
@@ -51,6 +45,7 @@ export class FileIo {
   readonly #unaligned: Unaligned;
   readonly #writes: OrderedWrites;
   readonly #routing: Routing;
+  readonly #syncs = new FileSyncs((operation) => this.#makeSync(operation));
 
   constructor({
     context,
@@ -82,8 +77,8 @@ export class FileIo {
    * @param position - `null` is the position of the descriptor itself, which only the thread pool knows.
    * @throws At once for a signal that has fired and for memory that cannot be used.
    */
-  read(extent: Extent, position: number | null, manner: Manner = {}): Promise<number> {
-    return this.readFor(countAlone, undefined, extent, position, manner);
+  read(extent: Extent, position: number | null, call: Call = {}): Promise<number> {
+    return this.readFor(countAlone, undefined, extent, position, call);
   }
 
   /** As {@link read}, for a caller who wants `answer(count, buffer)`. */
@@ -92,7 +87,7 @@ export class FileIo {
     buffer: unknown,
     extent: Extent,
     position: number | null,
-    { signal, cut }: Manner,
+    { signal, cut, manner }: Call,
   ): Promise<T> {
     throwIfAborted(signal);
     if (isGone(extent)) throw detachedView('buffer');
@@ -107,8 +102,8 @@ export class FileIo {
     switch (this.#routing.read) {
       case 'kernel':
         return this.#direct === undefined
-          ? requests.transfer('read', extent, position, signal, answer, buffer)
-          : this.#direct.read(extent, position, signal, this.#unalignedIn(cut), answer, buffer);
+          ? requests.transfer('read', extent, position, signal, answer, buffer, undefined, undefined, manner)
+          : this.#direct.read(extent, position, signal, this.#unalignedIn(cut), answer, buffer, manner);
       case 'nowait':
         return this.#buffered.read(extent, position, signal, answer, buffer);
       case 'threadpool':
@@ -117,8 +112,8 @@ export class FileIo {
   }
 
   /** As {@link read}. */
-  write(extent: Extent, position: number | null, manner: Manner = {}): Promise<number> {
-    return this.writeFor(countAlone, undefined, extent, position, manner);
+  write(extent: Extent, position: number | null, call: Call = {}): Promise<number> {
+    return this.writeFor(countAlone, undefined, extent, position, call);
   }
 
   /** As {@link write}, for a caller who wants `answer(count, buffer)`. */
@@ -127,7 +122,7 @@ export class FileIo {
     buffer: unknown,
     extent: Extent,
     position: number | null,
-    { signal, cut }: Manner,
+    { signal, cut, manner }: Call,
   ): Promise<T> {
     throwIfAborted(signal);
     if (isGone(extent)) throw detachedView('buffer');
@@ -138,13 +133,13 @@ export class FileIo {
       return requests.answered(write, answer, buffer);
     }
     if (this.#direct !== undefined)
-      return this.#direct.write(extent, position, signal, this.#unalignedIn(cut), answer, buffer);
+      return this.#direct.write(extent, position, signal, this.#unalignedIn(cut), answer, buffer, manner);
     return this.#routing.write === 'threadpool'
       ? requests.answered(() => writes.toPool(extent, position), answer, buffer)
-      : writes.transfer('cached', extent, position, signal, answer, buffer);
+      : writes.transfer('cached', extent, position, signal, answer, buffer, manner);
   }
 
-  async readv(extents: readonly Extent[], position: number | null): Promise<number> {
+  async readv(extents: readonly Extent[], position: number | null, manner?: Manner): Promise<number> {
     // Since it was handed over, others have had the cursor.
     if (extents.some(isGone)) throw detachedView('buffers');
     const requests = this.#requests;
@@ -158,25 +153,29 @@ export class FileIo {
       return requests.readvFromPool(extents, position, reason);
     }
     if (this.#direct !== undefined)
-      return this.#named('read', this.#direct.readv(extents, position, this.#unaligned));
+      return this.#named('read', this.#direct.readv(extents, position, this.#unaligned, manner));
     if (this.#routing.read === 'kernel') {
-      return this.#named('read', requests.vector('read', extents, position));
+      return this.#named('read', requests.vector('read', extents, position, undefined, undefined, manner));
     }
     return this.#buffered.readv(extents, position);
   }
 
-  async writev(extents: readonly Extent[], position: number | null, { cut }: Manner = {}): Promise<number> {
+  async writev(
+    extents: readonly Extent[],
+    position: number | null,
+    { cut, manner }: Call = {},
+  ): Promise<number> {
     if (extents.some(isGone)) throw detachedView('buffers');
     if (extents.reduce((sum, { length }) => sum + length, 0) > MOST_BYTES)
       return this.#writeOneByOne(extents, position);
     const writes = this.#writes;
     if (this.#direct !== undefined && position !== null)
-      return this.#named('write', this.#direct.writev(extents, position, this.#unalignedIn(cut)));
+      return this.#named('write', this.#direct.writev(extents, position, this.#unalignedIn(cut), manner));
     if (position === null || this.#routing.write === 'threadpool' || extents.length > UIO_MAXIOV) {
       const reason = position === null ? 'position of the descriptor' : undefined;
       return writes.vectorToPool(extents, position, reason);
     }
-    return this.#named('write', writes.vector('cached', extents, position));
+    return this.#named('write', writes.vector('cached', extents, position, manner));
   }
 
   /** More than any host takes at once. */
@@ -206,7 +205,13 @@ export class FileIo {
     return this.#writes.run({ way: 'cached', from, to }, undefined, body);
   }
 
-  async sync(operation: 'fsync' | 'fdatasync'): Promise<void> {
+  /** Resolves when what has ended by now is durable. */
+  sync(operation: SyncOperation): Promise<void> {
+    return this.#syncs.sync(operation);
+  }
+
+  /** One sync, of what has ended by now. */
+  async #makeSync(operation: SyncOperation): Promise<void> {
     const { context, calls, file } = this.#requests;
     refuseStale(file, operation);
     let reason: ThreadPoolReason | undefined;
@@ -223,11 +228,7 @@ export class FileIo {
     }
     this.#routing.count('sync', reason);
     refuseStale(file, operation);
-    try {
-      await calls[operation](file.fd);
-    } catch (error) {
-      throw withStackOfCallers(error);
-    }
+    await calls[operation](file.fd);
   }
 
   /** Gives errors the operation's name that FileHandle uses. */

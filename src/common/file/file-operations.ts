@@ -6,10 +6,13 @@ import { type Extent, extentOf, extentOfOwn } from '../memory/extent.ts';
 import type { Pins } from '../memory/pins.ts';
 import { outOfRange } from '../validate.ts';
 import { Activity } from './activity.ts';
-import type { AioTransferOptions } from './aio-file-type.ts';
+import type { AioWriteOptions } from './aio-file-type.ts';
 import { type AllocateOptions, type Room, roomToAllocate, roomToPunch } from './allocation.ts';
 import { Cursor, placedCursor } from './cursor.ts';
+import { DurableWrites } from './durable-writes.ts';
 import {
+  type Extras,
+  extrasIn,
   fileArguments,
   type RefusedArguments,
   readArguments,
@@ -23,13 +26,16 @@ import { throwIfAborted } from './file-requests.ts';
 import { type AioWriteResult, readResult, readvResult, writeResult, writevResult } from './file-results.ts';
 import { refuseStale } from './file-transfer.ts';
 import { type HostMethod, hostArguments } from './host-memory.ts';
+import { Manner } from './manner.ts';
 import type { Routing } from './routing.ts';
 import { CHUNK_BYTES, fully, inLanes, MOST_BYTES, pieceOf, piecesOf, wholeOf } from './whole-transfers.ts';
 
 const MAX_READ_FILE_BYTES = 2 ** 31 - 1;
 
 type View = NodeJS.ArrayBufferView;
-type WholeOptions = Pick<AioTransferOptions, 'signal'> & { readonly position?: number | null };
+type WholeOptions = Pick<AioWriteOptions, 'signal' | 'priority' | 'dsync'> & {
+  readonly position?: number | null;
+};
 
 /** What keeps that file open, and what its host does in our stead. */
 export interface FileHost {
@@ -53,6 +59,7 @@ export class FileOperations {
   readonly #routing: Routing;
   readonly #appends: boolean;
   readonly #io: FileIo;
+  readonly #durable: DurableWrites;
   readonly #cursor: Cursor;
   /** Whether transfers without a position are the host's, and whole files with them. */
   readonly isAtHostCursor: boolean;
@@ -92,6 +99,7 @@ export class FileOperations {
       cached,
       routing,
     });
+    this.#durable = new DurableWrites(context.kernel, routing, direct, () => this.#io.sync('fdatasync'));
   }
 
   get isUnderWay(): boolean {
@@ -106,13 +114,13 @@ export class FileOperations {
       if ('refused' in wanted) return this.#readRefused(wanted);
       // Reading them may have closed it.
       this.#refuseClosed('read');
-      const { buffer, extent, position, signal } = wanted;
+      const { buffer, extent, position, signal, extras } = wanted;
       // Under way for a moment, as with FileHandle: a close() beside it waits.
       if (extent.length === 0) return this.during('read', async () => readResult(0, buffer));
-      const manner = { signal, cut };
-      if (position !== null) return this.#io.readFor(readResult, buffer, extent, position, manner);
+      const call = { signal, cut, manner: mannerOf(extras) };
+      if (position !== null) return this.#io.readFor(readResult, buffer, extent, position, call);
       return this.during('read', async () =>
-        readResult(await this.#at(null, (place) => this.#io.read(extent, place, manner)), buffer),
+        readResult(await this.#at(null, (place) => this.#io.read(extent, place, call)), buffer),
       );
     } catch (error) {
       return Promise.reject(error);
@@ -133,21 +141,30 @@ export class FileOperations {
       const buffer = args[0] as never;
       const wanted = writeArguments(args, this.#pins);
       if ('refused' in wanted) {
-        const { refused } = wanted;
+        const { refused, extras } = wanted;
         return this.during('write', async () => {
-          const { bytesWritten } = await this.#hostsInTurn<{ bytesWritten: number }>('write', refused);
-          return writeResult(bytesWritten, buffer);
+          const write = async (): Promise<number> => {
+            const answer = await this.#hostsInTurn<{ bytesWritten: number }>('write', refused);
+            return answer.bytesWritten;
+          };
+          return writeResult(await this.#written(extras, null, 0, write), buffer);
         });
       }
       // Reading them may have closed it.
       this.#refuseClosed('write');
-      const { extent, position, signal } = wanted;
+      const { extent, position, signal, extras } = wanted;
       if (extent.length === 0) return this.during('write', async () => writeResult(0, buffer));
-      const manner = { signal, cut };
-      if (position !== null) return this.#io.writeFor(writeResult, buffer, extent, position, manner);
-      return this.during('write', async () =>
-        writeResult(await this.#to(null, (place) => this.#io.write(extent, place, manner)), buffer),
-      );
+      if (position !== null && !extras.dsync)
+        return this.#io.writeFor(writeResult, buffer, extent, position, {
+          signal,
+          cut,
+          manner: mannerOf(extras),
+        });
+      return this.during('write', async () => {
+        const write = (manner: Manner | undefined): Promise<number> =>
+          this.#to(position, (place) => this.#io.write(extent, place, { signal, cut, manner }));
+        return writeResult(await this.#written(extras, position, extent.length, write), buffer);
+      });
     } catch (error) {
       return Promise.reject(error);
     }
@@ -156,8 +173,10 @@ export class FileOperations {
   readv<T extends readonly View[]>(
     buffers: T,
     position: unknown,
+    options?: unknown,
   ): Promise<{ bytesRead: number; buffers: T }> {
     return this.during('readv', async () => {
+      const manner = mannerOf(extrasIn(options));
       const wanted = vectorArguments([buffers, position], this.#pins);
       const refused = refusedOf(wanted, position);
       if (refused !== undefined) {
@@ -165,7 +184,7 @@ export class FileOperations {
         return readvResult(bytesRead, buffers);
       }
       const { extents, position: place } = wanted as Exclude<typeof wanted, RefusedArguments>;
-      const bytesRead = await this.#at(place, (at) => this.#io.readv(extents, at));
+      const bytesRead = await this.#at(place, (at) => this.#io.readv(extents, at, manner));
       return readvResult(bytesRead, buffers);
     });
   }
@@ -173,41 +192,63 @@ export class FileOperations {
   writev<T extends readonly View[]>(
     buffers: T,
     position: unknown,
+    options?: unknown,
     cut = false,
   ): Promise<{ bytesWritten: number; buffers: T }> {
     return this.during('writev', async () => {
+      const extras = extrasIn(options);
       const wanted = vectorArguments([buffers, position], this.#pins);
       const refused = refusedOf(wanted, position);
       if (refused !== undefined) {
-        const { bytesWritten } = await this.#hostsInTurn<{ bytesWritten: number }>('writev', refused);
-        return writevResult(bytesWritten, buffers);
+        const write = async (): Promise<number> => {
+          const answer = await this.#hostsInTurn<{ bytesWritten: number }>('writev', refused);
+          return answer.bytesWritten;
+        };
+        return writevResult(await this.#written(extras, null, 0, write), buffers);
       }
       const { extents, position: place } = wanted as Exclude<typeof wanted, RefusedArguments>;
-      const bytesWritten = await this.#to(place, (at) => this.#io.writev(extents, at, { cut }));
-      return writevResult(bytesWritten, buffers);
+      const length = extents.reduce((sum, extent) => sum + extent.length, 0);
+      const write = (manner: Manner | undefined): Promise<number> =>
+        this.#to(place, (at) => this.#io.writev(extents, at, { cut, manner }));
+      return writevResult(await this.#written(extras, place, length, write), buffers);
     });
   }
 
   readFully<T extends View>(
     buffer: T,
-    { position = null, signal }: WholeOptions = {},
+    { position = null, signal, priority }: WholeOptions = {},
   ): Promise<FileReadResult<T>> {
     return this.during('read', async () => {
       const extent = extentOf('buffer', buffer, this.#pins);
-      const bytesRead = await this.#at(position, (place) => this.#readAll(extent, place, signal));
+      const manner = mannerOf(extrasIn({ priority }));
+      const bytesRead = await this.#at(position, (place) => this.#readAll(extent, place, signal, manner));
       return readResult(bytesRead, buffer);
     });
   }
 
   writeFully<T extends View>(
     buffer: T,
-    { position = null, signal }: WholeOptions = {},
+    { position = null, signal, priority, dsync }: WholeOptions = {},
   ): Promise<AioWriteResult<T>> {
     return this.during('write', async () => {
       const extent = extentOf('buffer', buffer, this.#pins);
-      const bytesWritten = await this.#to(position, (place) => this.#writeAll(extent, place, signal));
-      return writeResult(bytesWritten, buffer);
+      const extras = extrasIn({ priority, dsync });
+      const write = (manner: Manner | undefined): Promise<number> =>
+        this.#to(position, (place) => this.#writeAll(extent, place, signal, undefined, manner));
+      return writeResult(await this.#written(extras, position, extent.length, write), buffer);
     });
+  }
+
+  /** Writes, and settles when that is durable if that is wanted. */
+  #written(
+    extras: Extras | undefined,
+    position: number | null,
+    length: number,
+    write: (manner: Manner | undefined) => Promise<number>,
+  ): Promise<number> {
+    return extras?.dsync === true
+      ? this.#durable.write(position, length, extras.priority, write)
+      : write(mannerOf(extras));
   }
 
   readFile(options: unknown): Promise<Buffer | string> {
@@ -347,9 +388,14 @@ export class FileOperations {
     );
   }
 
-  #readAll(extent: Extent, place: number | null, signal: AbortSignal | undefined): Promise<number> {
+  #readAll(
+    extent: Extent,
+    place: number | null,
+    signal: AbortSignal | undefined,
+    manner?: Manner,
+  ): Promise<number> {
     const read = (rest: Extent, at: number | null): Promise<number> =>
-      this.#io.read(rest, at, { signal, cut: true });
+      this.#io.read(rest, at, { signal, cut: true, manner });
     return fully(extent, place, read, MOST_BYTES, this.#alignment.offset);
   }
 
@@ -358,9 +404,10 @@ export class FileOperations {
     place: number | null,
     signal: AbortSignal | undefined,
     most?: number,
+    manner?: Manner,
   ): Promise<number> {
     const write = async (rest: Extent, at: number | null): Promise<number> => {
-      const count = await this.#io.write(rest, at, { signal, cut: true });
+      const count = await this.#io.write(rest, at, { signal, cut: true, manner });
       if (count === 0)
         throw new FileError('EIO', 5, 'write', { help: 'the kernel wrote nothing and gave no reason' });
       return count;
@@ -421,4 +468,8 @@ function refusedOf(
   if ('refused' in wanted) return wanted.refused;
   if (wanted.extents.some(({ length }) => length > 0)) return undefined;
   return [wanted.extents.map(() => new Uint8Array(0)), position];
+}
+
+function mannerOf(extras: Extras | undefined): Manner | undefined {
+  return extras === undefined || extras.priority === 0 ? undefined : new Manner(0, extras.priority);
 }

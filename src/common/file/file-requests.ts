@@ -19,6 +19,7 @@ import {
   refuseStale,
   type TransferFile,
 } from './file-transfer.ts';
+import type { Manner } from './manner.ts';
 import { PoolTransfers } from './pool-transfers.ts';
 import type { Routing, ThreadPoolReason } from './routing.ts';
 
@@ -56,6 +57,7 @@ export class FileRequests {
     buffer: unknown,
     file = this.file,
     nowait?: NowaitRequest,
+    manner?: Manner,
   ): Promise<T> {
     const { context } = this;
     const transfer = new FileTransfer(
@@ -68,6 +70,7 @@ export class FileRequests {
       buffer,
       nowait,
       this.#otherMeans,
+      manner,
     );
     // First, so that no code of the signal's can close the file under it.
     file.activity.begin();
@@ -87,11 +90,14 @@ export class FileRequests {
     position: number,
     signal?: AbortSignal,
     rw_flags = 0,
+    manner?: Manner,
   ): Promise<number> {
+    const priority = manner?.priority ?? 0;
     try {
-      return await this.#vector(name, extents, position, rw_flags, signal);
+      return await this.#vector(name, extents, position, rw_flags, signal, priority);
     } catch (error) {
       if (!isDoubtful(error) || (rw_flags & RWF_NOWAIT) !== 0) throw error;
+      if (priority !== 0 && !hadNoRoom(error)) throw error;
       refuseStale(this.file, name);
       return name === 'read'
         ? this.readvFromPool(extents, position, reasonOf(error))
@@ -105,6 +111,7 @@ export class FileRequests {
     position: number,
     rw_flags: number,
     signal: AbortSignal | undefined,
+    priority: number,
   ): Promise<number> {
     const { context, file } = this;
     const { memory } = context.kernel;
@@ -115,16 +122,23 @@ export class FileRequests {
       iovecs[index * 2 + 1] = BigInt(extent.length);
     });
     const vector = new FileVector(name, file, used, iovecs, memory.addressOf(iovecs), position, rw_flags);
+    vector.priority = priority;
     context.begin(vector, signal);
     return vector.promise;
   }
 
   /** The same for ourselves. @throws What the calls of a file throw: the memory may have gone while somebody else's turn was waited for. */
-  whole(name: 'read' | 'write', extent: Extent, position: number, signal?: AbortSignal): Promise<number> {
+  whole(
+    name: 'read' | 'write',
+    extent: Extent,
+    position: number,
+    signal?: AbortSignal,
+    manner?: Manner,
+  ): Promise<number> {
     throwIfAborted(signal);
     refuseStale(this.file, name);
     if (isGone(extent)) throw detachedView('buffer');
-    return this.transfer(name, extent, position, signal, countAlone, undefined);
+    return this.transfer(name, extent, position, signal, countAlone, undefined, this.file, undefined, manner);
   }
 
   /**

@@ -1,11 +1,18 @@
 /** A transfer of a file that is one request of the kernel's: its promise is the caller's, with nothing in between. */
-import { IOCB_CMD_PREAD, IOCB_CMD_PREADV, IOCB_CMD_PWRITE, IOCB_CMD_PWRITEV } from '../abi/constants.ts';
+import {
+  IOCB_CMD_PREAD,
+  IOCB_CMD_PREADV,
+  IOCB_CMD_PWRITE,
+  IOCB_CMD_PWRITEV,
+  RWF_DSYNC,
+} from '../abi/constants.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { Operation } from '../context/operation.ts';
 import { AioError, codeOf } from '../errors.ts';
 import type { Extent } from '../memory/extent.ts';
 import type { Activity } from './activity.ts';
 import { FileError } from './file-error.ts';
+import type { Manner } from './manner.ts';
 
 /** What the caller gets for a count and the buffer that came with the call. */
 export type Answer<T> = (count: number, buffer: never) => T;
@@ -70,6 +77,7 @@ export class FileTransfer<T> extends Operation {
   readonly #buffer: unknown;
   readonly #nowait: NowaitRequest | undefined;
   readonly #otherMeans: OtherMeans;
+  readonly #manner: Manner | undefined;
 
   /**
    * @param address - Of the extent; 0 for an empty one.
@@ -85,6 +93,7 @@ export class FileTransfer<T> extends Operation {
     buffer: unknown,
     nowait: NowaitRequest | undefined,
     otherMeans: OtherMeans,
+    manner?: Manner,
   ) {
     super(
       name,
@@ -93,7 +102,7 @@ export class FileTransfer<T> extends Operation {
       address,
       extent.length,
       position,
-      nowait === undefined ? 0 : nowait.rw_flags,
+      (nowait === undefined ? 0 : nowait.rw_flags) | (manner === undefined ? 0 : manner.rw_flags),
       extent.length === 0 ? undefined : extent,
       undefined,
       file.owner,
@@ -104,6 +113,8 @@ export class FileTransfer<T> extends Operation {
     this.#buffer = buffer;
     this.#nowait = nowait;
     this.#otherMeans = otherMeans;
+    this.#manner = manner;
+    if (manner !== undefined) this.priority = manner.priority;
   }
 
   /** From the page cache or not at all; of a descriptor that somebody else has opened, nobody knows whether it is a direct one. */
@@ -132,6 +143,7 @@ export class FileTransfer<T> extends Operation {
   }
 
   protected override succeed(count: number): void {
+    if ((this.rw_flags & RWF_DSYNC) !== 0) this.#manner!.durableBytes += count;
     const nowait = this.#nowait;
     nowait?.hit(count);
     // Short: the end of the file, or of what needed no waiting for. FileHandle would have gone on.
@@ -149,7 +161,8 @@ export class FileTransfer<T> extends Operation {
     const nowait = this.#nowait;
     if (nowait !== undefined && codeOf(error) === 'EOPNOTSUPP') nowait.refuseNowait();
     nowait?.missed();
-    if (isDoubtful(error) && this.extent !== undefined) {
+    // By other means it would have no priority: what the kernel says may be about that.
+    if (isDoubtful(error) && this.extent !== undefined && (this.priority === 0 || hadNoRoom(error))) {
       this.#goOn(this.#otherMeans(this.#name, this.extent, this.position, error));
       return;
     }

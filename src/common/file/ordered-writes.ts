@@ -5,6 +5,7 @@ import type { CachedDescriptor } from './cached-descriptor.ts';
 import type { DirectRequests } from './direct-requests.ts';
 import type { FileRequests } from './file-requests.ts';
 import type { Answer, TransferFile } from './file-transfer.ts';
+import type { Manner } from './manner.ts';
 import type { ThreadPoolReason } from './routing.ts';
 import type { Stretch, Way, WriteOrder } from './write-order.ts';
 import type { Writers } from './writers.ts';
@@ -43,28 +44,43 @@ export class OrderedWrites {
     signal: AbortSignal | undefined,
     answer: Answer<T>,
     buffer: unknown,
+    manner?: Manner,
   ): Promise<T> {
     const kernels = this.#kernels;
     const order = this.#writers?.order;
-    if (order === undefined) return kernels.transfer('write', extent, position, signal, answer, buffer);
+    if (order === undefined)
+      return kernels.transfer(
+        'write',
+        extent,
+        position,
+        signal,
+        answer,
+        buffer,
+        undefined,
+        undefined,
+        manner,
+      );
     const stretch = { way, from: position, to: position + extent.length };
     if (!order.tryBegin(stretch))
       return this.#requests.answered(
-        () => this.#waited(order, stretch, signal, () => kernels.whole('write', extent, position, signal)),
+        () =>
+          this.#waited(order, stretch, signal, () =>
+            kernels.whole('write', extent, position, signal, manner),
+          ),
         answer,
         buffer,
       );
     const file = new OrderedFile(this.#requests.file, order, stretch);
-    return kernels.transfer('write', extent, position, signal, answer, buffer, file);
+    return kernels.transfer('write', extent, position, signal, answer, buffer, file, undefined, manner);
   }
 
   /** One vectored request of the kernel's. */
-  vector(way: Way, extents: readonly Extent[], position: number): Promise<number> {
+  vector(way: Way, extents: readonly Extent[], position: number, manner?: Manner): Promise<number> {
     const length = extents.reduce((sum, extent) => sum + extent.length, 0);
     return this.run({ way, from: position, to: position + length }, undefined, async () => {
       // Somebody else's turn may have been waited for.
       if (extents.some(isGone)) throw detachedView('buffers');
-      return this.#kernels.vector('write', extents, position);
+      return this.#kernels.vector('write', extents, position, undefined, undefined, manner);
     });
   }
 

@@ -27,6 +27,7 @@ export type ThreadPoolReason =
   | 'not whole blocks'
   | 'position of the descriptor'
   | 'no fsync by the kernel'
+  | 'work queue of the kernel'
   | 'no room in the kernel'
   | 'refused by the kernel';
 
@@ -57,6 +58,7 @@ export class Routing {
   #toSkip = 0;
   #readReason: ThreadPoolReason = 'not in the page cache';
   #writeReason: ThreadPoolReason = 'buffered write';
+  #syncReason: ThreadPoolReason = 'no fsync by the kernel';
 
   /**
    * @param direct - Opened with O_DIRECT.
@@ -72,15 +74,19 @@ export class Routing {
       // A pipe would hold io_submit itself until somebody writes (BLOCK-02).
       this.#read = this.#write = this.#sync = 'threadpool';
       this.#readReason = this.#writeReason = 'not a regular file';
-    } else if (direct || free) {
-      this.#read = this.#write = this.#sync = 'kernel';
+      return;
+    }
+    // Linux gives a sync to a work queue of the CPU that has submitted it (BLOCK-05), where it waits for its turn behind whatever keeps
+    // that CPU busy; a thread of the pool goes to the CPU that is free.
+    this.#sync = free ? 'kernel' : 'threadpool';
+    if (!free) this.#syncReason = 'work queue of the kernel';
+    if (direct || free) {
+      this.#read = this.#write = 'kernel';
     } else {
-      const nowait = knowsNowait(context.kernel);
+      const nowait = knowsFlag(context.kernel, RWF_NOWAIT);
       this.#read = nowait ? 'nowait' : 'threadpool';
       if (!nowait) this.#readReason = 'no RWF_NOWAIT in this kernel';
       this.#write = 'threadpool';
-      // The kernel runs syncs on a worker of its own (BLOCK-05).
-      this.#sync = 'kernel';
     }
   }
 
@@ -96,7 +102,7 @@ export class Routing {
     const extents = new KnownExtents(isFile ? kernel : {}, this.#fd);
     const [device] = await Promise.all([deviceQueue(isFile ? stat.dev : stat.rdev), extents.begin()]);
     const end = isFile ? stat.size : Number.POSITIVE_INFINITY;
-    this.#direct = new DirectRouting({ end, device, extents, nowait: knowsNowait(kernel) });
+    this.#direct = new DirectRouting({ end, device, extents, nowait: knowsFlag(kernel, RWF_NOWAIT) });
   }
 
   /** How direct requests go; `undefined` for a buffered file, and where they hold nobody. */
@@ -167,9 +173,7 @@ export class Routing {
 
   /** Counts an operation that takes the thread pool. */
   count(operation: 'read' | 'write' | 'sync', reason?: ThreadPoolReason): void {
-    const usual = { read: this.#readReason, write: this.#writeReason, sync: 'no fsync by the kernel' }[
-      operation
-    ];
+    const usual = { read: this.#readReason, write: this.#writeReason, sync: this.#syncReason }[operation];
     this.#context.countThreadPool(this.#fd, operation, reason ?? usual);
   }
 }
@@ -178,14 +182,14 @@ export class Routing {
 type DeviceStat = Pick<Stats, 'dev' | 'rdev' | 'size' | 'isFile'>;
 
 /** Whether buffered requests run inside `io_submit`, on the event loop's time. */
-function blocksInSubmit(kernel: AioKernel): boolean {
+export function blocksInSubmit(kernel: AioKernel): boolean {
   return kernel.supports.features['runs-in-submit'] === true;
 }
 
-/** Whether the kernel knows RWF_NOWAIT. Where it has no room for the question, the thread pool does. */
-function knowsNowait({ supports }: AioKernel): boolean {
+/** Whether the kernel knows an RWF_* bit. Where it has no room for the question, the thread pool does. */
+export function knowsFlag({ supports }: AioKernel, flag: number): boolean {
   try {
-    return (supports.rw_flags & RWF_NOWAIT) !== 0;
+    return (supports.rw_flags & flag) !== 0;
   } catch (error) {
     if (codeOf(error) === 'EAGAIN' || codeOf(error) === 'EMFILE') return false;
     throw error;

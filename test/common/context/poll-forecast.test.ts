@@ -33,6 +33,18 @@ describe('PollForecast', () => {
     assert.equal(skipped(forecast), 8);
   });
 
+  it('rests when the thread was away, longer each time that this happens soon', async () => {
+    const forecast = new PollForecast();
+    const rest = async (): Promise<number> => {
+      const begun = performance.now();
+      forecast.pushedOff();
+      while (!forecast.accepts(1)) await new Promise((resolve) => setTimeout(resolve, 1));
+      return performance.now() - begun;
+    };
+    const rests = [await rest(), await rest(), await rest()];
+    for (const [index, ms] of rests.entries()) assert.ok(ms >= 16 << index, `${rests}`);
+  });
+
   it('never gives up', () => {
     const forecast = new PollForecast();
     for (let misses = 0; misses < 20; misses++) {

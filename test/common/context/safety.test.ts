@@ -101,7 +101,15 @@ for (const { name, open, missing } of KERNELS) {
         );
         const [answer] = await context.submit([request as never]);
         assert.deepEqual(answer, { status: 'fulfilled', value: 8 });
-        assert.deepEqual(asked.sort(), ['buffer', 'fd', 'operation', 'position', 'rw_flags', 'signal']);
+        assert.deepEqual(asked.sort(), [
+          'buffer',
+          'fd',
+          'operation',
+          'position',
+          'priority',
+          'rw_flags',
+          'signal',
+        ]);
       }));
 
     it('refuses holes and odd elements of vectors and batches, each alone', () =>

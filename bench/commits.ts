@@ -1,0 +1,196 @@
+/** Commits: 4 KiB written and made durable, by writers at once; on a quiet machine and with busy programs beside. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { CommitAnswer, CommitJob, CommitMeasurement, CommitMode, CommitWay } from './commit-job.ts';
+import { BLOCK_BYTES, COMMIT_WAYS, REGION_BLOCKS } from './commit-job.ts';
+import { messageOf } from './errors.ts';
+import { describeMachine, type Machine } from './machine.ts';
+import { runProgram } from './process.ts';
+import { type Spread, spread } from './statistics.ts';
+import { result, type TargetResult } from './targets.ts';
+import { makeTestFile } from './test-file.ts';
+
+const CHILD = fileURLToPath(new URL('./commit-child.js', import.meta.url));
+const PEER: CommitWay = 'fs.promises';
+const LIMIT_MS = 60_000;
+/** Until programs that were started are busy. */
+const START_MS = 500;
+
+const LATENCY_WRITERS = [1, 8];
+const GROUP_WRITERS = 32;
+const MOST_MEDIAN = 1.2;
+const MOST_P99 = 1.5;
+const LEAST_RATE = 3;
+
+/** What all ways do in turns. */
+export interface CommitCase {
+  readonly mode: CommitMode;
+  readonly writers: number;
+  /** Programs beside it that do nothing but compute. */
+  readonly busy: number;
+}
+
+export interface CommitRow extends CommitCase {
+  readonly way: CommitWay;
+  /** Of the rounds. */
+  readonly medianUs: Spread;
+  readonly p99Us: Spread;
+  readonly commitsPerSecond: Spread;
+}
+
+export interface CommitsReport {
+  readonly machine: Machine;
+  readonly command: string;
+  readonly rounds: number;
+  readonly rows: readonly CommitRow[];
+  readonly targets: readonly TargetResult[];
+  readonly failures: readonly string[];
+}
+
+export interface CommitsOptions {
+  readonly rounds: number;
+  /** Of each turn. */
+  readonly seconds: number;
+  /** In the second half. */
+  readonly busy: number;
+  readonly directory: string;
+  readonly command: string;
+  readonly signal?: AbortSignal;
+  readonly onRows?: (rows: readonly CommitRow[]) => void;
+}
+
+/** Measures all cases, quiet ones first. @throws What making the file throws. */
+export async function runCommits(options: CommitsOptions): Promise<CommitsReport> {
+  const home = mkdtempSync(join(options.directory, 'kaio-commits-'));
+  try {
+    const path = join(home, 'file');
+    await makeTestFile(path, GROUP_WRITERS * REGION_BLOCKS * BLOCK_BYTES, { signal: options.signal });
+    return await new Commits(path, options).run();
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+}
+
+class Commits {
+  readonly #path: string;
+  readonly #options: CommitsOptions;
+  readonly #rows: CommitRow[] = [];
+  readonly #targets: TargetResult[] = [];
+  readonly #failures: string[] = [];
+
+  constructor(path: string, options: CommitsOptions) {
+    this.#path = path;
+    this.#options = options;
+  }
+
+  async run(): Promise<CommitsReport> {
+    const { busy, command, directory, rounds } = this.#options;
+    for (const programs of new Set([0, busy])) {
+      const beside = await startBusy(programs);
+      try {
+        for (const mode of ['direct', 'cached'] as const)
+          for (const writers of [...LATENCY_WRITERS, GROUP_WRITERS])
+            await this.#case({ mode, writers, busy: programs });
+      } finally {
+        for (const program of beside) program.kill('SIGKILL');
+      }
+    }
+    const machine = describeMachine(directory, { fio: 'not asked for', compiler: 'not asked for' });
+    return { machine, command, rounds, rows: this.#rows, targets: this.#targets, failures: this.#failures };
+  }
+
+  async #case(one: CommitCase): Promise<void> {
+    const found = new Map<CommitWay, CommitMeasurement[]>(COMMIT_WAYS.map((way) => [way, []]));
+    for (let round = 0; round < this.#options.rounds; round++) {
+      // All ways or none: what is compared was measured in the same minute.
+      const turns: [CommitWay, CommitMeasurement][] = [];
+      for (let turn = 0; turn < COMMIT_WAYS.length; turn++) {
+        const way = COMMIT_WAYS[(turn + round) % COMMIT_WAYS.length]!;
+        const measurement = await this.#turn(way, one);
+        if (measurement === undefined) break;
+        turns.push([way, measurement]);
+      }
+      if (turns.length < COMMIT_WAYS.length) break;
+      for (const [way, measurement] of turns) found.get(way)!.push(measurement);
+    }
+    const rows = COMMIT_WAYS.flatMap((way) => rowOf(one, way, found.get(way)!));
+    this.#rows.push(...rows);
+    this.#options.onRows?.(rows);
+    this.#targets.push(...judged(one, found));
+  }
+
+  async #turn(way: CommitWay, { mode, writers }: CommitCase): Promise<CommitMeasurement | undefined> {
+    const { seconds, signal } = this.#options;
+    const job: CommitJob = { way, mode, writers, path: this.#path, seconds };
+    try {
+      const { stdout, stderr, status } = await runProgram(process.execPath, [CHILD, JSON.stringify(job)], {
+        limitMs: LIMIT_MS + seconds * 1000,
+        signal,
+        isComplete: (text) => text.endsWith('\n'),
+      });
+      if (stdout === '') throw new Error(stderr.trim().split('\n')[0] || `it ended with code ${status}`);
+      const answer = JSON.parse(stdout) as CommitAnswer;
+      if ('failure' in answer) throw new Error(answer.failure);
+      return answer.measurement;
+    } catch (error) {
+      signal?.throwIfAborted();
+      this.#failures.push(`${mode}, ${writers} at once, ${way}: ${messageOf(error)}`);
+      return undefined;
+    }
+  }
+}
+
+async function startBusy(count: number): Promise<ChildProcess[]> {
+  const programs = Array.from({ length: count }, () =>
+    spawn(process.execPath, ['--eval', 'for (;;);'], { stdio: 'ignore' }),
+  );
+  if (count > 0) await setTimeout(START_MS);
+  return programs;
+}
+
+function rowOf(one: CommitCase, way: CommitWay, found: readonly CommitMeasurement[]): CommitRow[] {
+  const medianUs = spread(found.map((measurement) => measurement.medianUs));
+  const p99Us = spread(found.map((measurement) => measurement.p99Us));
+  const commitsPerSecond = spread(found.map((measurement) => measurement.commitsPerSecond));
+  if (medianUs === undefined || p99Us === undefined || commitsPerSecond === undefined) return [];
+  return [{ ...one, way, medianUs, p99Us, commitsPerSecond }];
+}
+
+/** Such as `direct, 8 at once, 2 busy programs beside`. */
+export function commitCaseTitle({ mode, writers, busy }: CommitCase): string {
+  return `${mode}, ${writers} at once, ${busy === 0 ? 'quiet' : `${busy} busy programs beside`}`;
+}
+
+function judged(
+  one: CommitCase,
+  found: ReadonlyMap<CommitWay, readonly CommitMeasurement[]>,
+): TargetResult[] {
+  const ratio = (value: keyof CommitMeasurement): Spread | undefined => {
+    const peers = found.get(PEER)!;
+    return spread(found.get('file')!.map((measurement, round) => measurement[value] / peers[round]![value]));
+  };
+  const target = (
+    what: string,
+    value: keyof CommitMeasurement,
+    must: TargetResult['must'],
+    bound: number,
+  ): TargetResult =>
+    result(`${what}, file / ${PEER}: ${commitCaseTitle(one)}`, must, bound, ratio(value), 'not measured');
+  return one.writers === GROUP_WRITERS
+    ? [target('commits per second', 'commitsPerSecond', 'at least', LEAST_RATE)]
+    : [
+        target('median', 'medianUs', 'at most', MOST_MEDIAN),
+        target('99th percentile', 'p99Us', 'at most', MOST_P99),
+      ];
+}
+
+/** A line for each way of a case. */
+export function commitLines(rows: readonly CommitRow[]): string[] {
+  return rows.map(({ way, medianUs, p99Us, commitsPerSecond }) => {
+    const us = (value: Spread): string => value.median.toFixed(0).padStart(8);
+    return `  ${way.padEnd(12)} median ${us(medianUs)} us   99% ${us(p99Us)} us   ${us(commitsPerSecond)} commits/s`;
+  });
+}

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { setImmediate } from 'node:timers/promises';
+import { describe, it } from 'vitest';
+import { errnoException } from '../../../src/common/errors.ts';
+import { FileSyncs, type SyncOperation } from '../../../src/common/file/file-syncs.ts';
+import { JoiningSyncs } from '../../support/joining-syncs.ts';
+
+/** A disk that does what it is told when it is told, and knows which writes are durable. */
+class Disk {
+  written = 0;
+  durable = 0;
+  readonly made: SyncOperation[] = [];
+  readonly #underWay: { readonly covers: number; readonly end: (error?: unknown) => void }[] = [];
+
+  readonly sync = (operation: SyncOperation): Promise<void> => {
+    this.made.push(operation);
+    const covers = this.written;
+    return new Promise((resolve, reject) => {
+      const end = (error?: unknown): void => {
+        if (error !== undefined) reject(error);
+        else {
+          this.durable = Math.max(this.durable, covers);
+          resolve();
+        }
+      };
+      this.#underWay.push({ covers, end });
+    });
+  };
+
+  /** Ends the sync that is under way. */
+  async end(error?: unknown): Promise<void> {
+    await setImmediate();
+    this.#underWay.shift()!.end(error);
+    await setImmediate();
+  }
+}
+
+type Syncs = Pick<FileSyncs, 'sync'>;
+
+/** Asks, and notes whether what was written before is durable when it is told so. */
+function commit(disk: Disk, syncs: Syncs, operation: SyncOperation = 'fdatasync') {
+  const mine = ++disk.written;
+  const outcome: { state: string; error?: NodeJS.ErrnoException } = { state: 'waiting' };
+  syncs.sync(operation).then(
+    () => {
+      outcome.state = disk.durable >= mine ? 'durable' : 'a lie';
+    },
+    (error) => {
+      outcome.state = 'failed';
+      outcome.error = error;
+    },
+  );
+  return outcome;
+}
+
+async function whoAsksWhileOneRuns(make: (disk: Disk) => Syncs): Promise<string[]> {
+  const disk = new Disk();
+  const syncs = make(disk);
+  const early = commit(disk, syncs);
+  await setImmediate();
+  const late = commit(disk, syncs);
+  await disk.end();
+  const first = [early.state, late.state];
+  if (late.state === 'waiting') await disk.end();
+  return [...first, late.state];
+}
+
+describe('syncs of a file', () => {
+  it('serve all who asked before one began by one', async () => {
+    const disk = new Disk();
+    const syncs = new FileSyncs(disk.sync);
+    const outcomes = Array.from({ length: 32 }, () => commit(disk, syncs));
+    await setImmediate();
+    assert.deepEqual(disk.made, ['fdatasync']);
+    const late = Array.from({ length: 5 }, () => commit(disk, syncs));
+    await disk.end();
+    assert.deepEqual(new Set(outcomes.map(({ state }) => state)), new Set(['durable']));
+    assert.deepEqual(new Set(late.map(({ state }) => state)), new Set(['waiting']));
+    assert.equal(disk.made.length, 2);
+    await disk.end();
+    assert.deepEqual(new Set(late.map(({ state }) => state)), new Set(['durable']));
+    // Nothing is left behind: the next one is made again.
+    const again = commit(disk, syncs);
+    await disk.end();
+    assert.equal(again.state, 'durable');
+    assert.equal(disk.made.length, 3);
+  });
+
+  it('serve nobody by one that is under way, and who does otherwise is caught', async () => {
+    assert.deepEqual(await whoAsksWhileOneRuns((disk) => new FileSyncs(disk.sync)), [
+      'durable',
+      'waiting',
+      'durable',
+    ]);
+    assert.deepEqual(await whoAsksWhileOneRuns((disk) => new JoiningSyncs(disk.sync)), [
+      'durable',
+      'a lie',
+      'a lie',
+    ]);
+  });
+
+  it('give datasync() what sync() does, and not the other way', async () => {
+    const disk = new Disk();
+    const syncs = new FileSyncs(disk.sync);
+    const outcomes = [commit(disk, syncs), commit(disk, syncs, 'fsync'), commit(disk, syncs)];
+    await disk.end();
+    outcomes.push(commit(disk, syncs));
+    await setImmediate();
+    outcomes.push(commit(disk, syncs, 'fsync'));
+    await disk.end();
+    await disk.end();
+    assert.deepEqual(disk.made, ['fsync', 'fdatasync', 'fsync']);
+    assert.deepEqual(new Set(outcomes.map(({ state }) => state)), new Set(['durable']));
+  });
+
+  it('tell an error to each whom the sync served, and to those who asked meanwhile', async () => {
+    const disk = new Disk();
+    const syncs = new FileSyncs(disk.sync);
+    const served = [commit(disk, syncs), commit(disk, syncs, 'fsync')];
+    await setImmediate();
+    const meanwhile = commit(disk, syncs);
+    await disk.end(errnoException(-5, 'fsync'));
+    const all = [...served, meanwhile];
+    assert.deepEqual(
+      all.map(({ error }) => [error?.code, error?.syscall, error?.name]),
+      [
+        ['EIO', 'fdatasync', 'Error'],
+        ['EIO', 'fsync', 'Error'],
+        ['EIO', 'fdatasync', 'Error'],
+      ],
+    );
+    assert.equal(new Set(all.map(({ error }) => error)).size, 3, 'each has an error of his own');
+    // The one that those who asked meanwhile waited for was not made: it could only have said that nothing is wrong.
+    assert.deepEqual(disk.made, ['fsync']);
+    const after = commit(disk, syncs);
+    await disk.end();
+    assert.equal(after.state, 'durable');
+  });
+});
