@@ -18,6 +18,8 @@ export interface FileParts {
   readonly routing: Routing;
   /** Whether transfers without a position go on from the descriptor's own by the host's calls: all but those of direct files. */
   readonly hostCursor: boolean;
+  /** Whether writes go to the end, wherever they are to go (O_APPEND). Not known, and false, of descriptors of others off Linux. */
+  readonly appends: boolean;
   /** Whether the descriptor is somebody else's, who may close it. */
   readonly borrowed: boolean;
   /** Gives back what was taken for the file, whether it could be closed or not. */
