@@ -18,6 +18,8 @@ let probeBuffer: ArrayBuffer | undefined;
 
 /**
  * @param fd - Open with O_DIRECT.
+ * Preconditions: where the kernel does not tell, the file system refuses what is not aligned.
+ *
  * @returns The multiples that direct transfers need. What can't be found out is a page, which every device accepts.
  */
 export async function directAlignment(kernel: AioKernel, fd: number): Promise<Alignment> {

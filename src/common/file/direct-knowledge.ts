@@ -19,7 +19,17 @@ export interface Knowledge {
   readonly witness: Witness;
   /** Whether it is the same for all files of the file system: what was seen of one holds for the others. */
   readonly sameForAll: boolean;
+  /**
+   * Whether it refuses what is not aligned. Others (btrfs, whatever may be below an overlay) pass it through the page cache, so that trying
+   * does not tell what direct transfers need.
+   */
+  readonly refusesUnaligned: boolean;
 }
+
+/** Where nothing better is known. */
+const UNSURE = { direct: true, witness: 'page cache', sameForAll: false, refusesUnaligned: false } as const;
+/** Of file systems on block devices whose ways are known. */
+const USUAL = { direct: true, witness: 'device', sameForAll: false, refusesUnaligned: true } as const;
 
 const MEMORY = new Set(['tmpfs', 'ramfs', 'devtmpfs', 'hugetlbfs', 'rootfs']);
 /** Some of their files are read directly, others not: journalled, encrypted, compressed, inline. */
@@ -31,16 +41,13 @@ const FIRST_DIRECT_ZFS = [2, 3] as const;
 
 /** A block device, whichever file system its name is on. */
 export const OF_BLOCK_DEVICES: Knowledge = {
-  direct: true,
+  ...USUAL,
   reason: 'block devices are known to do direct I/O',
-  witness: 'device',
-  sameForAll: false,
 };
 
 /** @param mount - Where the file is; `undefined` where that is not known. */
 export async function knowledgeOf(mount: Mount | undefined): Promise<Knowledge> {
-  if (mount === undefined)
-    return { direct: true, reason: 'the file system is not known', witness: 'page cache', sameForAll: false };
+  if (mount === undefined) return { ...UNSURE, reason: 'the file system is not known' };
   const { type } = mount;
   if (MEMORY.has(type)) return memory(type);
   if (type === 'overlay') return overlay(mount);
@@ -50,29 +57,29 @@ export async function knowledgeOf(mount: Mount | undefined): Promise<Knowledge> 
   if (type === 'btrfs') {
     const reason =
       'the file system btrfs is known to read directly, and to pass writes of files with checksums through the page cache';
-    return { direct: true, reason, witness: 'device', sameForAll: false };
+    return { ...USUAL, reason, refusesUnaligned: false };
   }
   const known = `the file system ${type} is known to do direct I/O`;
-  if (BY_FILE.has(type)) return { direct: true, reason: known, witness: 'device', sameForAll: false };
-  if (BY_FILE_SYSTEM.has(type)) return { direct: true, reason: known, witness: 'device', sameForAll: true };
+  if (BY_FILE.has(type)) return { ...USUAL, reason: known };
+  if (BY_FILE_SYSTEM.has(type)) return { ...USUAL, reason: known, sameForAll: true };
   if (FUSE.test(type) || REMOTE.test(type)) {
     const reason = `the file system ${type} is known to bypass the page cache here, not what its server keeps`;
-    return { direct: true, reason, witness: 'page cache', sameForAll: true };
+    return { ...UNSURE, reason, sameForAll: true };
   }
   const reason = `nothing is known of the file system ${type}`;
-  return { direct: true, reason, witness: 'page cache', sameForAll: false };
+  return { ...UNSURE, reason };
 }
 
 function memory(type: string): Knowledge {
   const reason = `the file system ${type} is known to be memory, whatever O_DIRECT says`;
-  return { direct: false, reason, witness: 'none', sameForAll: true };
+  return { ...UNSURE, direct: false, reason, witness: 'none', sameForAll: true };
 }
 
 /** ext3 and ext4 print the option also where it is the default that the file system itself has. */
 function journals({ type, options }: Mount): Knowledge | undefined {
   if (!/^ext[34]$/.test(type) || !options.includes('data=journal')) return undefined;
   const reason = `the file system ${type} mounted with data=journal is known to pass everything through the page cache`;
-  return { direct: false, reason, witness: 'none', sameForAll: true };
+  return { ...UNSURE, direct: false, reason, witness: 'none', sameForAll: true };
 }
 
 /** Its files are those of the layers; what is written is in the upper one. */
@@ -85,7 +92,7 @@ async function overlay(mount: Mount): Promise<Knowledge> {
       ? 'an overlay is known to do what the file systems below it do, which cannot be seen from here'
       : `an overlay is known to do what the file systems below it do, and ${below.reason}`;
   // A file that is only read may be in another layer.
-  return { direct, reason, witness: 'device', sameForAll: false };
+  return { ...USUAL, direct, reason, refusesUnaligned: false };
 }
 
 /** What is known of a folder: `undefined` where it cannot be seen, which is so in most containers. */
@@ -124,5 +131,5 @@ function zfs(): Knowledge {
   const reason = old
     ? `OpenZFS ${version} is known to take O_DIRECT and ignore it`
     : 'OpenZFS is known to bypass its cache since 2.3, where the property `direct` allows it';
-  return { direct: !old, reason, witness: 'none', sameForAll: true };
+  return { ...UNSURE, direct: !old, reason, witness: 'none', sameForAll: true };
 }

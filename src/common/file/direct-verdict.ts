@@ -2,7 +2,7 @@
 import { constants, type Stats } from 'node:fs';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
 import type { Alignment } from '../memory/aligned.ts';
-import { directAlignment } from './direct-alignment.ts';
+import { directAlignment, SAFE_ALIGNMENT } from './direct-alignment.ts';
 import { type Knowledge, knowledgeOf, OF_BLOCK_DEVICES } from './direct-knowledge.ts';
 import { LEAST_BYTES, witness } from './direct-witness.ts';
 import { type Mount, mountOf } from './mounts.ts';
@@ -38,21 +38,23 @@ export async function judgeDirect(kernel: AioKernel, fd: number, stat: Stats): P
   const told = kernel.directAlignment(fd);
   if (told !== undefined) {
     if (told.memory > 0 && told.offset > 0)
-      return taken(kernel, fd, 'the kernel says that this file takes it');
+      return taken(await directAlignment(kernel, fd), 'the kernel says that this file takes it');
     return refused(`the kernel says that this file takes no direct I/O${described(await mountOf(fd))}`);
   }
   // The name of a device is on a file system that has nothing to do with it.
   const knowledge = stat.isBlockDevice() ? OF_BLOCK_DEVICES : await knowledgeOf(await mountOf(fd));
   if (!knowledge.direct && knowledge.witness === 'none') return refused(knowledge.reason);
+  const alignment = knowledge.refusesUnaligned ? await directAlignment(kernel, fd) : SAFE_ALIGNMENT;
   const before = remember(stat.dev);
-  if (before !== undefined) return taken(kernel, fd, before.reason, before.release);
-  return verified(kernel, fd, stat, knowledge);
+  if (before !== undefined) return taken(alignment, before.reason, before.release);
+  return verified(kernel, fd, stat, alignment, knowledge);
 }
 
 async function verified(
   kernel: AioKernel,
   fd: number,
   stat: Stats,
+  alignment: Alignment,
   { direct, reason: known, witness: how, sameForAll }: Knowledge,
 ): Promise<DirectVerdict> {
   const { dev } = stat;
@@ -61,12 +63,12 @@ async function verified(
   if (sight.direct === false) return refused(`verified: ${sight.reason}; ${known}`);
   if (sight.direct === undefined) {
     const reason = `not verified: ${sight.reason}; ${known}`;
-    return direct ? taken(kernel, fd, reason) : refused(reason);
+    return direct ? taken(alignment, reason) : refused(reason);
   }
   const reason = `verified: ${sight.reason}; ${known}`;
-  if (!sameForAll) return taken(kernel, fd, reason);
+  if (!sameForAll) return taken(alignment, reason);
   remembered.set(dev, { reason: `verified on another file of the file system: ${sight.reason}`, users: 0 });
-  return taken(kernel, fd, reason, remember(dev)!.release);
+  return taken(alignment, reason, remember(dev)!.release);
 }
 
 /** Takes part in what is remembered of a file system. */
@@ -82,18 +84,8 @@ function remember(dev: number): { reason: string; release: () => void } | undefi
   };
 }
 
-async function taken(
-  kernel: AioKernel,
-  fd: number,
-  reason: string,
-  release: () => void = nothing,
-): Promise<DirectVerdict> {
-  try {
-    return { direct: true, reason, alignment: await directAlignment(kernel, fd), release };
-  } catch (error) {
-    release();
-    throw error;
-  }
+function taken(alignment: Alignment, reason: string, release: () => void = nothing): DirectVerdict {
+  return { direct: true, reason, alignment, release };
 }
 
 function refused(reason: string): DirectVerdict {
