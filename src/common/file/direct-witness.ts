@@ -2,6 +2,7 @@
 import {
   close as closeWithCallback,
   constants,
+  fdatasync as fdatasyncWithCallback,
   open as openWithCallback,
   read as readWithCallback,
 } from 'node:fs';
@@ -13,6 +14,7 @@ import { pageAlignedBuffer } from '../memory/page-aligned.ts';
 import type { Witness } from './direct-knowledge.ts';
 
 const close = promisify(closeWithCallback);
+const fdatasync = promisify(fdatasyncWithCallback);
 const open = promisify(openWithCallback);
 const read = promisify(readWithCallback);
 
@@ -35,7 +37,7 @@ export interface Sight {
 let turn: Promise<unknown> = Promise.resolve();
 
 /**
- * Reads a block or two of the file. What is written in it is not changed.
+ * Reads a block or two of the file, and writes what it has in the page cache to the disk where that is in the way.
  *
  * @param fd - Open with O_DIRECT, for reading or not.
  * @param bytes - The size of the file.
@@ -56,7 +58,12 @@ async function look(kernel: AioKernel, fd: number, bytes: number, how: Witness):
     // Files that were opened for writing alone are read through another descriptor.
     reader = await open(`/proc/self/fd/${fd}`, constants.O_RDONLY | constants.O_DIRECT);
     const block = new Block(reader);
-    const counted = how === 'device' ? await byDevice(block, bytes) : undefined;
+    let counted = how === 'device' ? await byDevice(block, bytes) : undefined;
+    if (counted?.direct === false) {
+      // btrfs (seen on Linux 6.18) reads what is not on the disk yet from the page cache, and directly afterwards.
+      await fdatasync(reader);
+      counted = await byDevice(block, bytes);
+    }
     if (counted !== undefined) return counted;
     buffered = await open(`/proc/self/fd/${fd}`, constants.O_RDONLY);
     return (await byPageCache(kernel, block, buffered, bytes)) ?? unseen('the reads did not tell');
