@@ -39,11 +39,12 @@ export type {
   SubmitThread,
   Word,
 } from './common/kernel/aio-kernel.ts';
-export type { DescriptorCalls, KernelFiles } from './common/kernel/kernel-files.ts';
+export type { DescriptorCalls, KernelFiles, KernelNames } from './common/kernel/kernel-files.ts';
 export type { AioRing, EventSink } from './common/kernel/mapped-ring.ts';
 export { FEATURES, type Feature, type Supports } from './common/kernel/supports.ts';
 export { AlignedBufferPool, type Alignment, alignedBuffer } from './common/memory/aligned.ts';
 export { pageAlignedBuffer } from './common/memory/page-aligned.ts';
 export type { Descriptor } from './common/validate.ts';
 export { AioFile, type DescriptorOptions, fromDescriptor, type OpenOptions, open } from './open.ts';
+export { type ReplaceFileOptions, replaceFile } from './replace-file.ts';
 export { type BackendPreference, type Selection, type SelectOptions, selectKernel } from './select.ts';

@@ -5,9 +5,10 @@ import type { AioContext } from './common/context/aio-context.ts';
 import { codeOf } from './common/errors.ts';
 import { AioFile as HostFile } from './common/file/aio-file.ts';
 import type { AioFileClass, AioFile as AnyFile } from './common/file/aio-file-type.ts';
+import { CachedDescriptor } from './common/file/cached-descriptor.ts';
 import { DescriptorFile } from './common/file/descriptor-file.ts';
-import { descriptorHandle, type HostHandle } from './common/file/descriptor-handle.ts';
 import { descriptorFlags } from './common/file/descriptor-flags.ts';
+import { descriptorHandle, type HostHandle, hostCalls } from './common/file/descriptor-handle.ts';
 import { directAlignment, SAFE_ALIGNMENT } from './common/file/direct-alignment.ts';
 import type { Unaligned } from './common/file/direct-transfers.ts';
 import { asksForDirect, type DirectVerdict, judgeDirect } from './common/file/direct-verdict.ts';
@@ -15,7 +16,8 @@ import type { FileParts } from './common/file/file-parts.ts';
 import { noDirect, openHost, type PendingDirect } from './common/file/host-open.ts';
 import { flagsNumber } from './common/file/open-flags.ts';
 import { Routing } from './common/file/routing.ts';
-import type { KernelFiles } from './common/kernel/kernel-files.ts';
+import { fileKey, Writers } from './common/file/writers.ts';
+import type { DescriptorCalls, KernelFiles } from './common/kernel/kernel-files.ts';
 import { UNALIGNED } from './common/memory/aligned.ts';
 import { invalidArgType, invalidArgValue, validateDescriptor } from './common/validate.ts';
 import type { BackendPreference } from './select.ts';
@@ -40,7 +42,12 @@ export interface OpenOptions {
    * a block is read to see it, as far as it can be seen (docs/direct-io.md).
    */
   readonly direct?: false | 'prefer' | 'require';
-  /** What becomes of a direct transfer out of `file.alignment`. Default `'error'`. */
+  /**
+   * What becomes of a direct `read`, `write`, `readv` or `writev` out of `file.alignment`. Default `'error'`. Whole files, streams and lines are
+   * cut to fit in any case (docs/direct-io.md).
+   *
+   * With `'read-modify-write'` a file that is open for writing takes a second descriptor.
+   */
   readonly unaligned?: Unaligned;
   /** Which kernel. Default: `KAIO_BACKEND`, else automatic. Not together with `context`. */
   readonly backend?: BackendPreference;
@@ -62,6 +69,7 @@ export interface DescriptorOptions extends Pick<OpenOptions, 'unaligned' | 'back
   readonly autoClose?: boolean;
 }
 
+const O_DIRECT: number | undefined = constants.O_DIRECT;
 const DIRECT_CHOICES: readonly unknown[] = [false, 'prefer', 'require', undefined];
 const UNALIGNED_CHOICES: readonly unknown[] = ['error', 'copy', 'read-modify-write', undefined];
 
@@ -93,7 +101,7 @@ export async function open(
   validateChoice('options.unaligned', unaligned, UNALIGNED_CHOICES);
   const files = context?.kernel.files;
   const wanted = { backend, context, unaligned };
-  const made = { hostCursor: appends(flags), appends: appends(flags), autoClose: true };
+  const made = { hostCursor: false, appends: appends(flags), writes: writes(flags), autoClose: true };
   if (files !== undefined) {
     const opened = await openIn(files, path, flags, mode, direct);
     return make(opened.handle, wanted, { ...opened, ...made, isOwn: false });
@@ -140,8 +148,9 @@ export async function fromDescriptor(
       direct,
       reason,
       isToBeJudged: direct && files === undefined,
-      hostCursor: true,
+      hostCursor: !direct,
       appends: flags !== undefined && (flags & constants.O_APPEND) !== 0,
+      writes: undefined,
       autoClose,
       isOwn: false,
     },
@@ -181,6 +190,8 @@ interface Made {
   readonly pending?: PendingDirect | undefined;
   readonly hostCursor: boolean;
   readonly appends: boolean;
+  /** Whether it is open for writing. `undefined` where nobody has said so. */
+  readonly writes: boolean | undefined;
   readonly autoClose: boolean;
   /** Whether the handle is the host's, and nobody else has it. */
   readonly isOwn: boolean;
@@ -197,6 +208,7 @@ async function make(
     pending,
     hostCursor,
     appends,
+    writes,
     autoClose,
     isOwn,
   }: Made,
@@ -214,8 +226,7 @@ async function make(
     if (isToBeJudged) {
       verdict = await judgeDirect(kernel, handle.fd, stat);
       undo.push(verdict.release);
-      if (verdict.direct) await pending?.accept();
-      else if (pending !== undefined) handle = await pending.refuse(kernel, verdict.reason);
+      if (!verdict.direct && pending !== undefined) handle = await pending.refuse(kernel, verdict.reason);
     }
     const direct = verdict?.direct ?? asked;
     const imitation = imitated && seekable ? SAFE_ALIGNMENT : UNALIGNED;
@@ -226,6 +237,18 @@ async function make(
       kernel.fget(fd, imitation === UNALIGNED ? undefined : imitation);
       undo.push(() => kernel.fput(fd));
     }
+    const isAligned = alignment !== UNALIGNED;
+    const calls = kernel.files?.calls ?? hostCalls;
+    const key = fileKey(stat);
+    const cached = isAligned && seekable ? cachedOf(calls, handle, key, !autoClose) : undefined;
+    if (cached !== undefined) undo.push(() => void cached.close().catch(warn));
+    if (isAligned && writes === true && unaligned === 'read-modify-write') await cached?.open();
+    // Nobody has a direct descriptor of what cannot be opened so.
+    const canBeDirect = O_DIRECT !== undefined || kernel.files !== undefined;
+    const writers = seekable && canBeDirect ? new Writers(calls, key) : undefined;
+    if (writers !== undefined) undo.push(() => writers.leave());
+    // The last thing that can fail: a file that is not opened is not emptied.
+    if (direct) await pending?.accept();
     const parts: FileParts = {
       handle,
       context,
@@ -235,10 +258,12 @@ async function make(
       directReason: verdict === undefined ? reason : told(reason, verdict),
       alignment,
       unaligned,
+      appends,
+      writers,
+      cached,
       routing: new Routing(context, fd, direct, seekable),
       // A kernel's own files, and direct ones, cannot leave that to the host.
-      hostCursor: hostCursor || !seekable || (kernel.files === undefined && !direct && !imitated),
-      appends,
+      hostCursor: hostCursor || !seekable || (!isAligned && (appends || kernel.files === undefined)),
       borrowed: !autoClose,
       release: () => {
         for (const step of undo.reverse()) step();
@@ -289,6 +314,25 @@ async function openIn(
     if (direct === 'require') throw noDirect(reason, path, error);
     return opened(false, reason);
   }
+}
+
+/** Apart from what is undone at the end, which lives as long as a file that was dropped is to be told of: it must not hold the handle. */
+function cachedOf(
+  calls: DescriptorCalls,
+  handle: HostHandle,
+  key: string,
+  borrowed: boolean,
+): CachedDescriptor {
+  const { fd } = handle;
+  return new CachedDescriptor(calls, { fd, isOpen: borrowed ? () => handle.fd === fd : undefined }, key);
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error));
+}
+
+function writes(flags: string | number): boolean {
+  return ((flagsNumber(flags) ?? 0) & (constants.O_WRONLY | constants.O_RDWR)) !== 0;
 }
 
 function appends(flags: string | number): boolean {

@@ -12,7 +12,6 @@ import { afterAll, describe, it } from 'vitest';
 import { POLLIN } from '../src/common/abi/constants.ts';
 import { ERRNO } from '../src/common/abi/errno.ts';
 import { AioContext } from '../src/common/context/aio-context.ts';
-import { Exclusion } from '../src/common/file/exclusion.ts';
 import { AlignedBufferPool, alignedBuffer } from '../src/common/memory/aligned.ts';
 import { openNativeKernel } from '../src/native/index.ts';
 import { open } from '../src/open.ts';
@@ -423,26 +422,6 @@ describe('aligned buffers', () => {
     assert.notEqual(pool.take(), two);
     assert.throws(() => pool.give(Buffer.alloc(4096)), { code: 'ERR_INVALID_ARG_TYPE' });
   });
-});
-
-it('an exclusion lets many in, or one alone, first come, first served', async () => {
-  const lock = new Exclusion();
-  const log: string[] = [];
-  const body = (name: string) => async (): Promise<void> => {
-    log.push(`+${name}`);
-    await setImmediate();
-    log.push(`-${name}`);
-  };
-  const failing = lock.alone(() => Promise.reject(new Error('no')));
-  await Promise.all([
-    assert.rejects(failing),
-    lock.shared(body('a')),
-    lock.shared(body('b')),
-    lock.alone(body('C')),
-    lock.shared(body('d')),
-    lock.alone(body('E')),
-  ]);
-  assert.deepEqual(log, ['+a', '+b', '-a', '-b', '+C', '-C', '+d', '-d', '+E', '-E']);
 });
 
 /** What Node.js says of handles that are closed because nobody has them any more: a warning, from 25 on an error that nobody catches. */

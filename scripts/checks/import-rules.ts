@@ -73,7 +73,13 @@ export const ROOMS: readonly Room[] = [
       'common/ground',
     ],
   },
-  { name: 'index', holds: ['src/index.ts'], imports: ['open', 'select', ...COMMON] },
+  { name: 'index', holds: ['src/index.ts'], imports: ['replace-file', 'open', 'select', ...COMMON] },
+  {
+    name: 'replace-file',
+    holds: ['src/replace-file.ts', 'src/file-replacement.ts'],
+    face: 'src/replace-file.ts',
+    imports: ['open', 'select', ...COMMON],
+  },
   { name: 'open', holds: ['src/open.ts'], imports: ['shared-context', 'select', ...COMMON] },
   {
     name: 'shared-context',
@@ -186,7 +192,7 @@ export const ROOMS: readonly Room[] = [
   { name: 'common/memory', holds: ['src/common/memory/'], imports: ['common/ground', 'common/abi'] },
   {
     name: 'common/ground',
-    holds: ['callers-stack', 'errors', 'intrinsics', 'lazy-builtins', 'validate'].map(
+    holds: ['callers-stack', 'errors', 'intrinsics', 'lazy-builtins', 'path-bytes', 'validate'].map(
       (file) => `src/common/${file}.ts`,
     ),
     imports: ['common/abi'],

@@ -9,8 +9,8 @@ import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, lstat, open, rename, rm, stat } from 'node:fs/promises';
 import { ERRNO } from '../common/abi/errno.ts';
 import { codeOf, errnoException } from '../common/errors.ts';
+import { directoryOf, endsInSeparator, followLinks, partialPath } from '../common/path-bytes.ts';
 import { adopt, type Existing, isSame, isUnchanged, tiesOf } from './copy-identity.ts';
-import { directoryOf, endsInSeparator, followLinks, partialPath } from './path-bytes.ts';
 import { printable } from './printable.ts';
 
 /** Opening a FIFO would wait for its other end. Windows has neither. */

@@ -85,14 +85,22 @@ function boundedEnd(options: Value | undefined): boolean {
   return typeof end === 'number' && end >= 0 && end < MOST_BYTES;
 }
 
-/** Runs a program. @param hangMs - How long a step may take. */
-export async function runOn(side: Side, program: FileProgram, hangMs: number): Promise<Run> {
-  return new Course(side, hangMs).run(program);
+/** How long things may take. */
+export interface Patience {
+  /** A step, before it hangs. */
+  readonly hangMs: number;
+  /** What is left under way, between two looks at it: on a busy machine a sync takes longer on one side than on another. */
+  readonly restMs: number;
+}
+
+/** Runs a program. */
+export async function runOn(side: Side, program: FileProgram, patience: Patience): Promise<Run> {
+  return new Course(side, patience).run(program);
 }
 
 class Course {
   readonly #side: Side;
-  readonly #hangMs: number;
+  readonly #patience: Patience;
   readonly #slots = new Map<number, OpenedFile>();
   readonly #opened: OpenedFile[] = [];
   readonly #streams = new Map<number, StreamRecord>();
@@ -104,9 +112,9 @@ class Course {
   #isOver = false;
   #hangs = false;
 
-  constructor(side: Side, hangMs: number) {
+  constructor(side: Side, patience: Patience) {
     this.#side = side;
-    this.#hangMs = hangMs;
+    this.#patience = patience;
   }
 
   async run({ steps }: FileProgram): Promise<Run> {
@@ -155,7 +163,7 @@ class Course {
   async #within(at: number | 'end', done: Promise<void>, what = 'hangs'): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(true), this.#hangMs);
+      timer = setTimeout(() => resolve(true), this.#patience.hangMs);
     });
     if ((await Promise.race([done, late])) === true) {
       this.#hangs = true;
@@ -174,7 +182,7 @@ class Course {
     let seen = '';
     for (let still = 0, round = 0; still < QUIET_ROUNDS && round < MOST_ROUNDS; round++) {
       await stat('/');
-      await setImmediate();
+      await (this.#patience.restMs === 0 ? setImmediate() : sleep(this.#patience.restMs));
       const now = [...this.#opened.map((one) => this.#position(one)), ...this.#records.map(progress)].join();
       still = now === seen ? still + 1 : 0;
       seen = now;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { open } from '../index.ts';
 import { compare } from './compare.ts';
 import { generateFileProgram } from './generator.ts';
-import { catchAll, runOn, type Side } from './machine.ts';
+import { catchAll, type Patience, runOn, type Side } from './machine.ts';
 import type { FileDifference, FileProgram, Run, SideName, Step } from './program.ts';
 import type { FileScope } from './scope.ts';
 import { openPaces, openSides } from './sides.ts';
@@ -39,7 +39,8 @@ export type Report =
   | { readonly runs: readonly Run[]; readonly stained: boolean };
 
 /** The first look at a program; what differs is looked at again with patience. */
-const HANG_MS = 150;
+const HASTE: Patience = { hangMs: 150, restMs: 0 };
+const REST_MS = 4;
 /** Descriptors and threads held by what hangs. */
 const MOST_STAINS = 16;
 
@@ -57,8 +58,8 @@ function report(message: Report): void {
   process.send!(message);
 }
 
-async function runOnSide(side: Side, program: FileProgram, hangMs: number): Promise<Run> {
-  const run = await runOn(side, program, hangMs);
+async function runOnSide(side: Side, program: FileProgram, patience: Patience): Promise<Run> {
+  const run = await runOn(side, program, patience);
   if (run.stained) stains += program.steps.some(holdsRoom) ? MOST_STAINS : 1;
   return run;
 }
@@ -77,9 +78,9 @@ async function search({ seed, from, until, scope }: Search): Promise<Report> {
     const program = generateFileProgram(seed, index, scope);
     calls += program.steps.length;
     const [host, ...others] = sides as [Side, ...Side[]];
-    const expected = await runOnSide(host, program, HANG_MS);
+    const expected = await runOnSide(host, program, HASTE);
     for (const side of others) {
-      const found = compare(program, expected, await runOnSide(side, program, HANG_MS), side.name, scope);
+      const found = compare(program, expected, await runOnSide(side, program, HASTE), side.name, scope);
       for (const { name } of found.decided) decided[name] = (decided[name] ?? 0) + 1;
       if (found.difference !== undefined)
         return {
@@ -102,7 +103,7 @@ async function answer(request: Request): Promise<void> {
   const runs: Run[] = [];
   for (const name of request.sides) {
     const side = [...sides, ...paces].find((each) => each.name === name)!;
-    runs.push(await runOnSide(side, request.program, request.hangMs));
+    runs.push(await runOnSide(side, request.program, { hangMs: request.hangMs, restMs: REST_MS }));
   }
   report({ runs, stained: stains >= MOST_STAINS });
 }
@@ -124,7 +125,7 @@ async function begin(): Promise<void> {
     kept.push(file);
     await file.write('warm', 0);
   }
-  for (const side of sides) await runOn(side, WARM_UP, 1000);
+  for (const side of sides) await runOn(side, WARM_UP, { hangMs: 1000, restMs: 0 });
   process.on('message', (request: Request) => void answer(request).catch(fail));
   process.on('disconnect', () => process.exit());
   report({ ready: true });

@@ -4,7 +4,6 @@ import fc from 'fast-check';
 import { describe, it } from 'vitest';
 import { dataRuns, isSparse } from '../../src/cli/holes.ts';
 import { pathArguments } from '../../src/cli/path-arguments.ts';
-import { directoryOf, endsInSeparator, partialPath } from '../../src/cli/path-bytes.ts';
 import { errorLine, printable, printableLines } from '../../src/cli/printable.ts';
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
@@ -60,35 +59,6 @@ describe('pathArguments', () => {
       pathArguments(['x\ufffd'], () => []),
       [Buffer.from('x\ufffd')],
     );
-  });
-});
-
-describe('partialPath', () => {
-  it('fits where the name itself fits, lies beside it and is another each time', () => {
-    fc.assert(
-      fc.property(fc.string({ unit: 'binary', minLength: 1, maxLength: 255 }), (text) => {
-        const base = Buffer.from(text.replaceAll(/[/\\:\0]/g, '_')).subarray(0, 255);
-        const path = Buffer.concat([Buffer.from('a/../b/'), base]);
-        const partial = partialPath(path);
-        assert.equal(directoryOf(partial).toString(), 'a/../b/');
-        assert.ok(partial.length <= 'a/../b/'.length + Math.max(64, base.length));
-        assert.notDeepEqual(partialPath(path), partial);
-      }),
-    );
-  });
-
-  it('cuts no character into pieces', () => {
-    for (let extra = 0; extra < 4; extra++) {
-      const name = `${'x'.repeat(extra)}${'漢'.repeat(84)}`;
-      assert.match(partialPath(Buffer.from(name)).toString(), /^\.x*漢+\.kaio-[0-9a-f]{12}$/);
-    }
-  });
-
-  it('knows folders', () => {
-    assert.equal(directoryOf(bytes('name')).toString(), '.');
-    assert.equal(directoryOf(bytes('/name')).toString(), '/');
-    assert.equal(endsInSeparator(bytes('a/')), true);
-    assert.equal(endsInSeparator(bytes('')), false);
   });
 });
 

@@ -15,7 +15,7 @@ import type { FileDifference, FileProgram, PlaceName } from '../../src/file-fuzz
 import type { FileScope } from '../../src/file-fuzz/scope.ts';
 import { shrinkFileProgram } from '../../src/file-fuzz/shrink.ts';
 
-const HANG_MS = 150;
+const PATIENCE = { hangMs: 1000, restMs: 0 };
 const SEED = 11;
 const MOST_PROGRAMS = 1500;
 
@@ -134,8 +134,8 @@ function side(spoil: (file: FileHandle) => void = () => {}): Side {
 }
 
 async function differs(right: Side, wrong: Side, program: FileProgram): Promise<FileDifference | undefined> {
-  const expected = await runOn(right, program, HANG_MS);
-  return compare(program, expected, await runOn(wrong, program, HANG_MS), 'native').difference;
+  const expected = await runOn(right, program, PATIENCE);
+  return compare(program, expected, await runOn(wrong, program, PATIENCE), 'native').difference;
 }
 
 describe.skipIf(process.platform !== 'linux')('the fuzzer for files', () => {
@@ -179,7 +179,7 @@ describe.skipIf(process.platform !== 'linux')('the fuzzer for files', () => {
         { op: 'call', slot: 0, method: 'utimes', args: [1, 1] },
       ],
     };
-    const { items } = await runOn(only, program, HANG_MS);
+    const { items } = await runOn(only, program, PATIENCE);
     only.places.close();
     assert.equal(items.filter(({ value }) => value.startsWith('not done')).length, 2);
     assert.deepEqual(statSync('/dev/null').mtimeMs, before.mtimeMs);

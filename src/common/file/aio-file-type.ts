@@ -147,8 +147,8 @@ export interface AioFileExtras {
  * of Node's. The table in docs/filehandle.md has every difference.
  *
  * *Blocking*: never the event loop. Direct transfers go to the kernel; buffered reads at a position go there with RWF_NOWAIT and, when
- * the page cache has not got them or they are more than a mebibyte at once, to the thread pool; buffered writes, and whatever goes on at
- * the file's current position, go to the thread pool. {@link AioFileExtras.routes} tells.
+ * the page cache has not got them or they are more than a mebibyte at once, to the thread pool; buffered writes, parts of blocks of direct
+ * files, and whatever goes on at the current position of a buffered file, go to the thread pool. {@link AioFileExtras.routes} tells.
  *
  * *Ownership*: a buffer belongs to the file until the promise settles, also after an abort. Giving its memory away meanwhile is refused, or
  * fails the request with `ERR_INVALID_ARG_VALUE`. A read into a WebAssembly memory, which may grow meanwhile, is made at the call where

@@ -10,7 +10,7 @@ import { DescriptorFile } from './descriptor-file.ts';
 import { type FileHost, FileOperations } from './file-operations.ts';
 import type { FileParts } from './file-parts.ts';
 import { type HostInternals, hostInternals } from './host-internals.ts';
-import { endsWithItsFile, endWithTheirInput } from './host-streams.ts';
+import { endsWithItsFile, endWithTheirInput, type StreamTransfers, withTransfers } from './host-streams.ts';
 import { webStream } from './web-stream.ts';
 
 type View = NodeJS.ArrayBufferView;
@@ -18,6 +18,7 @@ type View = NodeJS.ArrayBufferView;
 interface Hosts {
   readonly fd: number;
   stat(): Promise<Stats>;
+  truncate(length?: number): Promise<void>;
   readFile(options?: unknown): Promise<Buffer | string>;
   createReadStream(options?: ReadStreamOptions): ReadStream;
   createWriteStream(options?: WriteStreamOptions): WriteStream;
@@ -87,7 +88,9 @@ export class AioFile extends Given {
     // Node.js, too, has it on each handle.
     this.#keyed.close = () => {
       this.#beforeClose();
-      return close();
+      const { cached } = parts;
+      const closed = close() as Promise<void>;
+      return cached === undefined ? closed : closed.then(() => cached.close());
     };
     const descriptor = this.#keyed[internals.descriptor] as object;
     dropped.register(this, { descriptor, release: parts.release }, this);
@@ -166,15 +169,28 @@ export class AioFile extends Given {
     return this.#operations.sync('fdatasync');
   }
 
+  override truncate(length?: number): Promise<void> {
+    return this.#operations.truncate(length, () => super.truncate(length));
+  }
+
   override createReadStream(options?: ReadStreamOptions): ReadStream {
-    return this.#lent(() => super.createReadStream(options));
+    return this.#cutting(this.#lent(() => super.createReadStream(options)));
   }
 
   override createWriteStream(options?: WriteStreamOptions): WriteStream {
-    return endsWithItsFile(
-      this,
-      this.#lent(() => super.createWriteStream(options)),
-    );
+    return endsWithItsFile(this, this.#cutting(this.#lent(() => super.createWriteStream(options))));
+  }
+
+  /** Node's streams choose their memory and their pieces: those of a direct file are cut to fit. */
+  #cutting<S extends object>(stream: S): S {
+    if (this.#parts.cached === undefined) return stream;
+    const operations = this.#operations;
+    const transfers: StreamTransfers = {
+      read: (...args) => operations.read(args, true),
+      write: (...args) => operations.write(args, true),
+      writev: (buffers, position) => operations.writev(buffers as readonly View[], position, true),
+    };
+    return withTransfers(stream, transfers);
   }
 
   /** A stream whose options Node.js refuses has the file already, and would keep it open for ever (Node.js 20 to 26): it gives it back. */
@@ -203,7 +219,7 @@ export class AioFile extends Given {
     if (this.#isStreamed) throw invalidState('The FileHandle is locked');
     this.#isStreamed = true;
     const { hold, letGo } = this.#host();
-    const read = (...args: unknown[]) => this.#operations.read(args);
+    const read = (...args: unknown[]) => this.#operations.read(args, true);
     return webStream(
       { hold, letGo, read, close: () => this.close(), once: (...args) => this.once(...args) },
       options,

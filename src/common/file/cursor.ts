@@ -39,6 +39,19 @@ export class Cursor {
   }
 
   /**
+   * Runs a transfer that goes to the end of the file wherever the cursor is, and takes the cursor there.
+   *
+   * @param end - Where the file ends.
+   */
+  append(transfer: () => Promise<number>, end: () => Promise<number>): Promise<number> {
+    return this.inTurn(async () => {
+      const count = await transfer();
+      if (count > 0) this.#place?.set(await end());
+      return count;
+    });
+  }
+
+  /**
    * Runs what moves the cursor by itself, when all that was asked for before has ended, however it did; at once where there is nothing, as
    * with FileHandle. Nobody but the caller waits for the promise: V8 would not know who, for the stack of an error.
    */

@@ -145,7 +145,7 @@ export class DescriptorFile extends EventEmitter {
   }
 
   truncate(length?: number): Promise<void> {
-    return this.#operations.during('ftruncate', () => this.#parts.handle.truncate(length));
+    return this.#operations.truncate(length, () => this.#parts.handle.truncate(length));
   }
 
   utimes(...args: Parameters<FileHandle['utimes']>): Promise<void> {
@@ -217,6 +217,7 @@ export class DescriptorFile extends EventEmitter {
     const { handle, release, borrowed } = this.#parts;
     // Before the close: the number may mean another file the moment after it.
     release();
+    await this.#parts.cached?.close();
     if (!borrowed) await handle.close();
   }
 
@@ -227,9 +228,9 @@ export class DescriptorFile extends EventEmitter {
       fd: this.fd,
       hold: () => references.hold(),
       letGo: () => references.letGo(),
-      read: (...args) => this.#operations.read(args),
-      write: (...args) => this.#operations.write(args),
-      writev: (buffers, position) => this.#operations.writev(buffers, position),
+      read: (...args) => this.#operations.read(args, true),
+      write: (...args) => this.#operations.write(args, true),
+      writev: (buffers, position) => this.#operations.writev(buffers, position, true),
       sync: () => this.sync(),
       close: () => this.close(),
       once: (event, listener) => this.once(event, listener),

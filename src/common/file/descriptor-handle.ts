@@ -1,6 +1,7 @@
 /** What an AioFile needs of the host's file: a FileHandle has it, and so does a bare descriptor through `node:fs`. */
 import {
   close,
+  constants,
   fchmod,
   fchown,
   fdatasync,
@@ -18,6 +19,7 @@ import {
 import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { DescriptorCalls } from '../kernel/kernel-files.ts';
+import { openCached } from './open-cached.ts';
 
 /** The part of FileHandle that is not AIO's business. */
 export type HostHandle = Pick<
@@ -55,6 +57,8 @@ export const hostCalls = {
   readFile: promisify(readFile) as DescriptorCalls['readFile'],
   writeFile: promisify(writeFile) as DescriptorCalls['writeFile'],
   close: promisify(close),
+  // Where there is no O_DIRECT, a descriptor takes any write itself.
+  ...(constants.O_DIRECT === undefined ? {} : { openCached }),
 } as DescriptorCalls;
 
 type Loose = (fd: number, ...args: unknown[]) => Promise<never>;

@@ -1,23 +1,29 @@
 /** Transfers past the page cache, also those that the device would refuse as they are. */
+import { UIO_MAXIOV } from '../abi/constants.ts';
 import { withStackOfCallers } from '../callers-stack.ts';
 import { AlignedBufferPool, type Alignment, alignedBuffer, misaligned } from '../memory/aligned.ts';
-import { bytesOf, type Extent, extentOfOwn, isGone } from '../memory/extent.ts';
+import { bytesOf, type Extent, extentOfOwn, isGone, partOf } from '../memory/extent.ts';
 import { detachedView } from '../validate.ts';
-import { Exclusion } from './exclusion.ts';
-import { type FileRequests, throwIfAborted } from './file-requests.ts';
+import { countAlone, type FileRequests, throwIfAborted } from './file-requests.ts';
 import { type Answer, refuseStale } from './file-transfer.ts';
+import { ANYWHERE, type OrderedWrites } from './ordered-writes.ts';
 
 /**
  * What becomes of a direct transfer that the device would refuse.
  *
  * - `'error'`: a RangeError that says what is needed.
  * - `'copy'`: reads are widened and copied; writes are refused.
- * - `'read-modify-write'`: writes too: the blocks around are read, changed and written, alone.
+ * - `'read-modify-write'`: writes too: whole blocks go directly, copied where only their address is wrong, and the parts of blocks at
+ *   the two ends through the page cache, where the kernel reads, changes and writes them.
  */
 export type Unaligned = 'error' | 'copy' | 'read-modify-write';
 
 const BOUNCE_BYTES = 1 << 16;
 const bounces = new AlignedBufferPool(BOUNCE_BYTES, 64);
+/** Of memory of ours that stands in for the caller's, at a time. */
+const PIECE_BYTES = 1 << 20;
+/** Where the page cache begins and ends what it reads and writes: a part of a block is not mixed with blocks of the same page. */
+const PAGE_BYTES = 4096;
 
 /** Takes memory for a widened transfer; small ones from a pool. */
 function takeBounce(bytes: number): Buffer<ArrayBuffer> {
@@ -30,14 +36,16 @@ function giveBounce(buffer: Buffer<ArrayBuffer>): void {
 
 export class DirectTransfers {
   readonly #requests: FileRequests;
+  readonly #writes: OrderedWrites;
   readonly #alignment: Alignment;
-  readonly #unaligned: Unaligned;
-  readonly #writers = new Exclusion();
+  readonly #appends: boolean;
 
-  constructor(requests: FileRequests, alignment: Alignment, unaligned: Unaligned) {
+  /** @param appends - Writes go to the end of the file, whatever their position. */
+  constructor(requests: FileRequests, writes: OrderedWrites, alignment: Alignment, appends: boolean) {
     this.#requests = requests;
+    this.#writes = writes;
     this.#alignment = alignment;
-    this.#unaligned = unaligned;
+    this.#appends = appends;
   }
 
   /** @throws RangeError for what the device would refuse, unless it may be widened, or is at the end of the file. */
@@ -45,12 +53,13 @@ export class DirectTransfers {
     extent: Extent,
     position: number,
     signal: AbortSignal | undefined,
+    unaligned: Unaligned,
     answer: Answer<T>,
     buffer: unknown,
   ): Promise<T> {
     const wrong = this.#misalignment(extent, position);
     if (wrong === undefined) return this.#requests.transfer('read', extent, position, signal, answer, buffer);
-    if (this.#unaligned !== 'error')
+    if (unaligned !== 'error')
       return this.#requests.answered(() => this.#readWidened(extent, position, signal), answer, buffer);
     return this.#requests.answered(() => this.#readBehindEnd(position, wrong), answer, buffer);
   }
@@ -60,31 +69,58 @@ export class DirectTransfers {
     extent: Extent,
     position: number,
     signal: AbortSignal | undefined,
+    unaligned: Unaligned,
     answer: Answer<T>,
     buffer: unknown,
   ): Promise<T> {
-    const wrong = this.#misalignment(extent, position);
-    if (this.#unaligned === 'read-modify-write') {
-      const write = (): Promise<number> =>
-        wrong === undefined
-          ? this.#writers.shared(() => this.#requests.whole('write', extent, position, signal))
-          : this.#writers.alone(() => this.#readModifyWrite(extent, position, signal));
-      return this.#requests.answered(write, answer, buffer);
+    const wrong = this.#misalignment(extent, this.#appends ? 0 : position);
+    if (wrong !== undefined && unaligned !== 'read-modify-write') throw wrong;
+    if (this.#appends)
+      return this.#requests.answered(() => this.#append(extent, wrong, unaligned, signal), answer, buffer);
+    return wrong === undefined
+      ? this.#writes.transfer('direct', extent, position, signal, answer, buffer)
+      : this.#requests.answered(() => this.#writeInParts(extent, position, signal), answer, buffer);
+  }
+
+  /** Several extents as one transfer. @throws As {@link read}. */
+  async readv(extents: readonly Extent[], position: number, unaligned: Unaligned): Promise<number> {
+    if (extents.length <= UIO_MAXIOV && this.#allAligned(extents, position))
+      return this.#requests.vector('read', extents, position);
+    return this.#requests.inTurn(extents, position, (extent, at) =>
+      this.read(extent, at, undefined, unaligned, countAlone, undefined),
+    );
+  }
+
+  /** Several extents as one transfer; a copy of them, where they are written in parts or appended. @throws As {@link write}. */
+  async writev(extents: readonly Extent[], position: number, unaligned: Unaligned): Promise<number> {
+    if (!this.#appends && extents.length <= UIO_MAXIOV && this.#allAligned(extents, position))
+      return this.#writes.vector('direct', extents, position);
+    if (unaligned !== 'read-modify-write')
+      for (const wrong of this.#misalignments(extents, this.#appends ? 0 : position)) throw wrong;
+    const bytes = alignedBuffer(extents.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const extent of extents) {
+      bytes.set(bytesOf(extent), at);
+      at += extent.length;
     }
-    if (wrong !== undefined) throw wrong;
-    return this.#requests.transfer('write', extent, position, signal, answer, buffer);
+    return this.write(extentOfOwn(bytes), position, undefined, unaligned, countAlone, undefined);
   }
 
   /** As {@link read}, here and now. Preconditions: {@link FileRequests.mustReadNow}. */
-  readNow(extent: Extent, position: number): number {
+  readNow(extent: Extent, position: number, unaligned: Unaligned): number {
     const wrong = this.#misalignment(extent, position);
     // Addresses of the emulation are its own: what is aligned there need not be so to the host, which is asked here.
     const isReal = this.#requests.context.kernel.completesAside === true;
     if (wrong === undefined && isReal) return this.#requests.readNow([extent], position);
-    if (wrong !== undefined && this.#unaligned === 'error') throw wrong;
-    const { start, bounce, bytes } = this.#widened(extent, position);
+    if (wrong !== undefined && unaligned === 'error') throw wrong;
+    const { offset } = this.#alignment;
+    const start = down(position, offset);
+    const span = up(position + extent.length, offset) - start;
+    const bounce = takeBounce(span);
     try {
-      return handOut(extent, position, start, bytes, this.#requests.readNow([extentOfOwn(bytes)], start));
+      const bytes = bounce.subarray(0, span);
+      const got = this.#requests.readNow([extentOfOwn(bytes)], start);
+      return handOut(extent, position - start, bytes.subarray(0, got));
     } finally {
       giveBounce(bounce);
     }
@@ -98,55 +134,145 @@ export class DirectTransfers {
     return 0;
   }
 
+  /** Whole blocks into the caller's memory as far as its address allows, in one request with the parts of blocks beside them. */
   async #readWidened(extent: Extent, position: number, signal?: AbortSignal): Promise<number> {
-    const { start, bounce, bytes } = this.#widened(extent, position);
-    try {
-      const got = await this.#requests.whole('read', extentOfOwn(bytes), start, signal);
-      return handOut(extent, position, start, bytes, got);
-    } finally {
-      giveBounce(bounce);
-    }
-  }
-
-  /** Memory for the blocks that have the bytes, and where these begin. */
-  #widened(
-    { length }: Extent,
-    position: number,
-  ): { start: number; bounce: Buffer<ArrayBuffer>; bytes: Buffer } {
     const { offset } = this.#alignment;
-    const start = down(position, offset);
-    const span = up(position + length, offset) - start;
-    const bounce = takeBounce(span);
-    return { start, bounce, bytes: bounce.subarray(0, span) };
-  }
-
-  /** Preconditions: no other write of this file is under way. */
-  async #readModifyWrite(extent: Extent, position: number, signal?: AbortSignal): Promise<number> {
+    const from = up(position, offset);
+    const to = down(position + extent.length, offset);
+    if (to - from < BOUNCE_BYTES || !this.#isAddressRight(extent, from - position))
+      return this.#readCopied(extent, position, signal);
     throwIfAborted(signal);
-    const { offset } = this.#alignment;
-    const end = position + extent.length;
-    const start = down(position, offset);
-    const span = up(end, offset) - start;
-    const { size } = await this.#requests.calls.fstat(this.#requests.file.fd);
-    const bounce = takeBounce(span);
+    const before = from - position;
+    const after = position + extent.length - to;
+    const bounce = takeBounce(2 * offset);
     try {
-      const blocks = bounce.subarray(0, span).fill(0);
-      for (let got = 0; got < span; ) {
-        const count = await this.#requests.whole('read', extentOfOwn(blocks.subarray(got)), start + got);
-        got += count;
-        // Not whole blocks: the end of the file.
-        if (count === 0 || got % offset !== 0) break;
-      }
+      const head = bounce.subarray(0, before === 0 ? 0 : offset);
+      const tail = bounce.subarray(offset, offset + (after === 0 ? 0 : offset));
+      const middle = partOf(extent, before, to - from);
+      const parts = [extentOfOwn(head), middle, extentOfOwn(tail)].filter(({ length }) => length > 0);
+      const start = from - head.length;
+      const got = await this.#requests.vector('read', parts, start, 0, signal);
       if (isGone(extent)) throw detachedView('buffer');
-      blocks.set(bytesOf(extent), position - start);
-      const put = await this.#requests.whole('write', extentOfOwn(blocks), start);
-      // The last block is whole on the disk; the file ends where it should.
-      const length = Math.max(size, Math.min(end, start + put));
-      if (start + put > length) await this.#requests.calls.ftruncate(this.#requests.file.fd, length);
-      return Math.max(0, Math.min(put - (position - start), extent.length));
+      const end = Math.min(position + extent.length, start + got);
+      if (end <= position) return 0;
+      const bytes = bytesOf(extent);
+      if (before > 0) bytes.set(head.subarray(offset - before, Math.min(offset, end - start)), 0);
+      if (end > to) bytes.set(tail.subarray(0, end - to), to - position);
+      return end - position;
     } finally {
       giveBounce(bounce);
     }
+  }
+
+  /** Through memory of ours, a piece after the other. */
+  async #readCopied(extent: Extent, position: number, signal?: AbortSignal): Promise<number> {
+    const { offset } = this.#alignment;
+    let done = 0;
+    while (done < extent.length) {
+      const at = position + done;
+      const start = down(at, offset);
+      const span = Math.min(up(position + extent.length, offset) - start, Math.max(PIECE_BYTES, offset));
+      const bounce = takeBounce(span);
+      try {
+        const bytes = bounce.subarray(0, span);
+        const got = await this.#requests.whole(
+          'read',
+          extentOfOwn(bytes),
+          start,
+          done === 0 ? signal : undefined,
+        );
+        done += handOut(partOf(extent, done), at - start, bytes.subarray(0, got));
+        // The end of the file, or a short read, which the caller may go on after.
+        if (got < span) break;
+      } finally {
+        giveBounce(bounce);
+      }
+    }
+    return done;
+  }
+
+  /**
+   * Whole blocks directly, what is before and behind them through the page cache; in the order of their places, so that whoever looks in
+   * between, or finds what is left when the process is killed, sees a shorter write.
+   */
+  async #writeInParts(extent: Extent, position: number, signal?: AbortSignal): Promise<number> {
+    const { offset } = this.#alignment;
+    const page = Math.max(PAGE_BYTES, this.#requests.context.kernel.memory.pageBytes, offset);
+    const end = position + extent.length;
+    const from = position % offset === 0 ? position : up(position, page);
+    const to = end % offset === 0 ? end : down(end, page);
+    const isWhole = from === position && to === end;
+    if (!isWhole && to - from < page) return this.#writes.cached(extent, position, signal);
+    const way = isWhole && extent.length <= PIECE_BYTES ? 'direct' : 'alone';
+    return this.#writes.run({ way, from: position, to: end }, signal, async () => {
+      throwIfAborted(signal);
+      const parts = [
+        [0, from - position, false],
+        [from - position, to - from, true],
+        [to - position, end - to, false],
+      ] as const;
+      let done = 0;
+      for (const [at, length, isDirect] of parts) {
+        if (length === 0) continue;
+        try {
+          const part = partOf(extent, at, length);
+          const count = isDirect
+            ? await this.#writeBlocks(part, position + at)
+            : await this.#writes.writeCached(part, position + at);
+          done += count;
+          if (count < length) break;
+        } catch (error) {
+          // As write(2) does: what has been written is told, and the error to whoever goes on.
+          if (done === 0) throw error;
+          break;
+        }
+      }
+      return done;
+    });
+  }
+
+  /** Whole blocks at their place. Preconditions: nobody else writes there. */
+  async #writeBlocks(extent: Extent, position: number): Promise<number> {
+    if (this.#isAddressRight(extent, 0)) return this.#requests.whole('write', extent, position);
+    let done = 0;
+    while (done < extent.length) {
+      const part = partOf(extent, done, Math.min(PIECE_BYTES, extent.length - done));
+      if (isGone(part)) throw detachedView('buffer');
+      const bounce = takeBounce(part.length);
+      try {
+        const bytes = bounce.subarray(0, part.length);
+        bytes.set(bytesOf(part));
+        const count = await this.#requests.whole('write', extentOfOwn(bytes), position + done);
+        done += count;
+        if (count < part.length) break;
+      } catch (error) {
+        if (done === 0) throw error;
+        break;
+      } finally {
+        giveBounce(bounce);
+      }
+    }
+    return done;
+  }
+
+  /** In one call, as whoever appends expects: directly where the file ends between blocks, else through the page cache. */
+  async #append(
+    extent: Extent,
+    wrong: Error | undefined,
+    unaligned: Unaligned,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
+    return this.#writes.run({ way: 'alone', ...ANYWHERE }, signal, async () => {
+      throwIfAborted(signal);
+      if (wrong === undefined) {
+        refuseStale(this.#requests.file, 'write');
+        const { size } = await this.#requests.calls.fstat(this.#requests.file.fd);
+        if (size % this.#alignment.offset === 0) return this.#requests.whole('write', extent, size);
+        if (unaligned !== 'read-modify-write')
+          throw withStackOfCallers(misaligned(this.#alignment, 'position', size));
+      }
+      return this.#writes.writeCached(extent, null);
+    });
   }
 
   /** @returns The error that tells what is wrong, or `undefined` for what the device accepts. */
@@ -155,18 +281,39 @@ export class DirectTransfers {
     if (extent.length === 0) return undefined;
     if (position % offset !== 0) return misaligned(this.#alignment, 'position', position);
     if (extent.length % length !== 0) return misaligned(this.#alignment, 'length', extent.length);
-    const address = this.#requests.context.kernel.memory.addressOf(extent.memory) + extent.start;
+    const address = this.#addressOf(extent);
     return address % memory === 0 ? undefined : misaligned(this.#alignment, 'address of the buffer', address);
+  }
+
+  *#misalignments(extents: readonly Extent[], position: number): Iterable<Error> {
+    let at = position;
+    for (const extent of extents) {
+      const wrong = this.#misalignment(extent, at);
+      if (wrong !== undefined) yield wrong;
+      at += extent.length;
+    }
+  }
+
+  #allAligned(extents: readonly Extent[], position: number): boolean {
+    for (const _ of this.#misalignments(extents, position)) return false;
+    return true;
+  }
+
+  #isAddressRight(extent: Extent, from: number): boolean {
+    return (this.#addressOf(extent) + from) % this.#alignment.memory === 0;
+  }
+
+  #addressOf({ memory, start }: Extent): number {
+    return this.#requests.context.kernel.memory.addressOf(memory) + start;
   }
 }
 
-/** What of `got` bytes from `start` on belongs to the extent at `position`. @throws TypeError where its memory has gone. */
-function handOut(extent: Extent, position: number, start: number, bytes: Uint8Array, got: number): number {
-  const from = position - start;
-  const count = Math.max(0, Math.min(got - from, extent.length));
+/** Hands out what was read for it, which lies `skip` bytes behind the beginning. @throws TypeError where its memory has gone. */
+function handOut(extent: Extent, skip: number, read: Uint8Array): number {
+  const bytes = read.subarray(skip, skip + extent.length);
   if (isGone(extent)) throw detachedView('buffer');
-  bytesOf(extent).set(bytes.subarray(from, from + count));
-  return count;
+  bytesOf(extent).set(bytes);
+  return bytes.length;
 }
 
 function down(value: number, multiple: number): number {

@@ -8,11 +8,14 @@ import { type Extent, isGone } from '../memory/extent.ts';
 import { detachedView } from '../validate.ts';
 import type { Activity } from './activity.ts';
 import { BufferedReads } from './buffered-reads.ts';
+import type { CachedDescriptor } from './cached-descriptor.ts';
 import { DirectTransfers, type Unaligned } from './direct-transfers.ts';
 import { countAlone, FileRequests, throwIfAborted } from './file-requests.ts';
 import { type Answer, hadNoRoom, refuseStale, renamed } from './file-transfer.ts';
+import { OrderedWrites } from './ordered-writes.ts';
 import type { Routing, ThreadPoolReason } from './routing.ts';
 import { fully, MOST_BYTES } from './whole-transfers.ts';
+import type { Writers } from './writers.ts';
 
 export interface FileIoOptions {
   readonly context: AioContext;
@@ -26,7 +29,17 @@ export interface FileIoOptions {
   readonly direct: boolean;
   readonly alignment: Alignment;
   readonly unaligned: Unaligned;
+  readonly appends: boolean;
+  readonly writers: Writers | undefined;
+  readonly cached: CachedDescriptor | undefined;
   readonly routing: Routing;
+}
+
+/** How a transfer is made. */
+export interface Manner {
+  readonly signal?: AbortSignal | undefined;
+  /** Whether it is cut to fit, however the file was opened: it is kaio that decides about its pieces. */
+  readonly cut?: boolean;
 }
 
 export class FileIo {
@@ -34,6 +47,8 @@ export class FileIo {
   readonly #buffered: BufferedReads;
   /** `undefined` for a buffered file. */
   readonly #direct: DirectTransfers | undefined;
+  readonly #unaligned: Unaligned;
+  readonly #writes: OrderedWrites;
   readonly #routing: Routing;
 
   constructor({
@@ -45,11 +60,16 @@ export class FileIo {
     direct,
     alignment,
     unaligned,
+    appends,
+    writers,
+    cached,
     routing,
   }: FileIoOptions) {
     this.#requests = new FileRequests(context, { fd, isOpen, activity, owner }, routing);
     this.#buffered = new BufferedReads(this.#requests, routing);
-    this.#direct = direct ? new DirectTransfers(this.#requests, alignment, unaligned) : undefined;
+    this.#writes = new OrderedWrites(this.#requests, writers, cached);
+    this.#direct = direct ? new DirectTransfers(this.#requests, this.#writes, alignment, appends) : undefined;
+    this.#unaligned = unaligned;
     this.#routing = routing;
   }
 
@@ -57,8 +77,8 @@ export class FileIo {
    * @param position - `null` is the position of the descriptor itself, which only the thread pool knows.
    * @throws At once for a signal that has fired and for memory that cannot be used.
    */
-  read(extent: Extent, position: number | null, signal?: AbortSignal): Promise<number> {
-    return this.readFor(countAlone, undefined, extent, position, signal);
+  read(extent: Extent, position: number | null, manner: Manner = {}): Promise<number> {
+    return this.readFor(countAlone, undefined, extent, position, manner);
   }
 
   /** As {@link read}, for a caller who wants `answer(count, buffer)`. */
@@ -67,13 +87,13 @@ export class FileIo {
     buffer: unknown,
     extent: Extent,
     position: number | null,
-    signal: AbortSignal | undefined,
+    { signal, cut }: Manner,
   ): Promise<T> {
     throwIfAborted(signal);
     if (isGone(extent)) throw detachedView('buffer');
     const requests = this.#requests;
     if (requests.mustReadNow([extent])) {
-      return requests.answered(async () => this.#readNow(extent, position), answer, buffer);
+      return requests.answered(async () => this.#readNow(extent, position, cut), answer, buffer);
     }
     if (position === null) {
       const read = (): Promise<number> => requests.readFromPool(extent, null, 'position of the descriptor');
@@ -83,7 +103,7 @@ export class FileIo {
       case 'kernel':
         return this.#direct === undefined
           ? requests.transfer('read', extent, position, signal, answer, buffer)
-          : this.#direct.read(extent, position, signal, answer, buffer);
+          : this.#direct.read(extent, position, signal, this.#unalignedIn(cut), answer, buffer);
       case 'nowait':
         return this.#buffered.read(extent, position, signal, answer, buffer);
       case 'threadpool':
@@ -92,8 +112,8 @@ export class FileIo {
   }
 
   /** As {@link read}. */
-  write(extent: Extent, position: number | null, signal?: AbortSignal): Promise<number> {
-    return this.writeFor(countAlone, undefined, extent, position, signal);
+  write(extent: Extent, position: number | null, manner: Manner = {}): Promise<number> {
+    return this.writeFor(countAlone, undefined, extent, position, manner);
   }
 
   /** As {@link write}, for a caller who wants `answer(count, buffer)`. */
@@ -102,20 +122,21 @@ export class FileIo {
     buffer: unknown,
     extent: Extent,
     position: number | null,
-    signal: AbortSignal | undefined,
+    { signal, cut }: Manner,
   ): Promise<T> {
     throwIfAborted(signal);
     if (isGone(extent)) throw detachedView('buffer');
     const requests = this.#requests;
+    const writes = this.#writes;
     if (position === null) {
-      const write = (): Promise<number> => requests.writeToPool(extent, null, 'position of the descriptor');
+      const write = (): Promise<number> => writes.toPool(extent, null, 'position of the descriptor');
       return requests.answered(write, answer, buffer);
     }
     if (this.#routing.write === 'threadpool')
-      return requests.answered(() => requests.writeToPool(extent, position), answer, buffer);
+      return requests.answered(() => writes.toPool(extent, position), answer, buffer);
     return this.#direct === undefined
-      ? requests.transfer('write', extent, position, signal, answer, buffer)
-      : this.#direct.write(extent, position, signal, answer, buffer);
+      ? writes.transfer('cached', extent, position, signal, answer, buffer)
+      : this.#direct.write(extent, position, signal, this.#unalignedIn(cut), answer, buffer);
   }
 
   async readv(extents: readonly Extent[], position: number | null): Promise<number> {
@@ -132,25 +153,25 @@ export class FileIo {
       return requests.readvFromPool(extents, position, reason);
     }
     if (this.#direct !== undefined)
-      return requests.inTurn(extents, position, (extent, at) => this.read(extent, at));
+      return this.#named('read', this.#direct.readv(extents, position, this.#unaligned));
     if (this.#routing.read === 'kernel') {
       return this.#named('read', requests.vector('read', extents, position));
     }
     return this.#buffered.readv(extents, position);
   }
 
-  async writev(extents: readonly Extent[], position: number | null): Promise<number> {
+  async writev(extents: readonly Extent[], position: number | null, { cut }: Manner = {}): Promise<number> {
     if (extents.some(isGone)) throw detachedView('buffers');
     if (extents.reduce((sum, { length }) => sum + length, 0) > MOST_BYTES)
       return this.#writeOneByOne(extents, position);
-    const requests = this.#requests;
+    const writes = this.#writes;
+    if (this.#direct !== undefined && position !== null)
+      return this.#named('write', this.#direct.writev(extents, position, this.#unalignedIn(cut)));
     if (position === null || this.#routing.write === 'threadpool' || extents.length > UIO_MAXIOV) {
       const reason = position === null ? 'position of the descriptor' : undefined;
-      return requests.writevToPool(extents, position, reason);
+      return writes.vectorToPool(extents, position, reason);
     }
-    if (this.#direct !== undefined)
-      return requests.inTurn(extents, position, (extent, at) => this.write(extent, at));
-    return this.#named('write', requests.vector('write', extents, position));
+    return this.#named('write', writes.vector('cached', extents, position));
   }
 
   /** More than any host takes at once. */
@@ -165,10 +186,19 @@ export class FileIo {
     return done;
   }
 
-  #readNow(extent: Extent, position: number | null): number {
+  #readNow(extent: Extent, position: number | null, cut?: boolean): number {
     return this.#direct === undefined || position === null
       ? this.#requests.readNow([extent], position)
-      : this.#direct.readNow(extent, position);
+      : this.#direct.readNow(extent, position, this.#unalignedIn(cut));
+  }
+
+  #unalignedIn(cut: boolean | undefined): Unaligned {
+    return cut === true ? 'read-modify-write' : this.#unaligned;
+  }
+
+  /** Runs what changes the length of the file in its turn among the writes behind that length. */
+  truncate(length: number, body: () => Promise<void>): Promise<void> {
+    return this.#writes.run({ way: 'cached', from: length, to: Number.MAX_SAFE_INTEGER }, undefined, body);
   }
 
   async sync(operation: 'fsync' | 'fdatasync'): Promise<void> {

@@ -49,6 +49,7 @@ export class FileOperations {
   readonly #context: AioContext;
   readonly #alignment: Alignment;
   readonly #routing: Routing;
+  readonly #appends: boolean;
   readonly #io: FileIo;
   readonly #cursor: Cursor;
   /** Whether transfers without a position are the host's, and whole files with them. */
@@ -57,12 +58,13 @@ export class FileOperations {
 
   /** @param owner - The file: it lives as long as something of it is under way. */
   constructor(owner: object, host: FileHost, parts: FileParts) {
-    const { context, direct, alignment, unaligned, routing } = parts;
+    const { context, direct, alignment, unaligned, appends, writers, cached, routing } = parts;
     const { fd } = parts.handle;
     this.#host = host;
     this.#context = context;
     this.#alignment = alignment;
     this.#routing = routing;
+    this.#appends = appends;
     this.#activity = new Activity(
       () => host.hold(),
       () => host.letGo(),
@@ -81,6 +83,9 @@ export class FileOperations {
       direct: direct || alignment !== UNALIGNED,
       alignment,
       unaligned,
+      appends,
+      writers,
+      cached,
       routing,
     });
   }
@@ -89,7 +94,8 @@ export class FileOperations {
     return this.#activity.isUnderWay;
   }
 
-  read(args: readonly unknown[]): Promise<FileReadResult<View>> {
+  /** @param cut - Whether it may be of any length and anywhere, however the file was opened: for streams, whose pieces nobody chooses. */
+  read(args: readonly unknown[], cut = false): Promise<FileReadResult<View>> {
     try {
       this.#refuseClosed('read');
       const wanted = readArguments(args, this.#pins);
@@ -99,9 +105,10 @@ export class FileOperations {
       const { buffer, extent, position, signal } = wanted;
       // Under way for a moment, as with FileHandle: a close() beside it waits.
       if (extent.length === 0) return this.during('read', async () => readResult(0, buffer));
-      if (position !== null) return this.#io.readFor(readResult, buffer, extent, position, signal);
+      const manner = { signal, cut };
+      if (position !== null) return this.#io.readFor(readResult, buffer, extent, position, manner);
       return this.during('read', async () =>
-        readResult(await this.#at(null, (place) => this.#io.read(extent, place, signal)), buffer),
+        readResult(await this.#at(null, (place) => this.#io.read(extent, place, manner)), buffer),
       );
     } catch (error) {
       return Promise.reject(error);
@@ -115,7 +122,8 @@ export class FileOperations {
     });
   }
 
-  write(args: readonly unknown[]): Promise<AioWriteResult<never>> {
+  /** @param cut - As for {@link read}. */
+  write(args: readonly unknown[], cut = false): Promise<AioWriteResult<never>> {
     try {
       this.#refuseClosed('write');
       const buffer = args[0] as never;
@@ -131,9 +139,10 @@ export class FileOperations {
       this.#refuseClosed('write');
       const { extent, position, signal } = wanted;
       if (extent.length === 0) return this.during('write', async () => writeResult(0, buffer));
-      if (position !== null) return this.#io.writeFor(writeResult, buffer, extent, position, signal);
+      const manner = { signal, cut };
+      if (position !== null) return this.#io.writeFor(writeResult, buffer, extent, position, manner);
       return this.during('write', async () =>
-        writeResult(await this.#at(null, (place) => this.#io.write(extent, place, signal)), buffer),
+        writeResult(await this.#to(null, (place) => this.#io.write(extent, place, manner)), buffer),
       );
     } catch (error) {
       return Promise.reject(error);
@@ -160,6 +169,7 @@ export class FileOperations {
   writev<T extends readonly View[]>(
     buffers: T,
     position: unknown,
+    cut = false,
   ): Promise<{ bytesWritten: number; buffers: T }> {
     return this.during('writev', async () => {
       const wanted = vectorArguments([buffers, position], this.#pins);
@@ -169,7 +179,7 @@ export class FileOperations {
         return writevResult(bytesWritten, buffers);
       }
       const { extents, position: place } = wanted as Exclude<typeof wanted, RefusedArguments>;
-      const bytesWritten = await this.#at(place, (at) => this.#io.writev(extents, at));
+      const bytesWritten = await this.#to(place, (at) => this.#io.writev(extents, at, { cut }));
       return writevResult(bytesWritten, buffers);
     });
   }
@@ -191,7 +201,7 @@ export class FileOperations {
   ): Promise<AioWriteResult<T>> {
     return this.during('write', async () => {
       const extent = extentOf('buffer', buffer, this.#pins);
-      const bytesWritten = await this.#at(position, (place) => this.#writeAll(extent, place, signal));
+      const bytesWritten = await this.#to(position, (place) => this.#writeAll(extent, place, signal));
       return writeResult(bytesWritten, buffer);
     });
   }
@@ -239,7 +249,17 @@ export class FileOperations {
   async #writeChunk(chunk: Extent, signal: AbortSignal | undefined): Promise<void> {
     // In pieces, as FileHandle does, what can be given up, whose signal is looked at before each, and where pieces can be told apart.
     const most = signal === undefined && this.#routing.seekable ? undefined : CHUNK_BYTES;
-    if (chunk.length > 0) await this.#at(null, (place) => this.#writeAll(chunk, place, signal, most));
+    if (chunk.length > 0) await this.#to(null, (place) => this.#writeAll(chunk, place, signal, most));
+  }
+
+  /**
+   * Changes the length of the file.
+   *
+   * @param body - Does it.
+   */
+  truncate(length: unknown, body: () => Promise<void>): Promise<void> {
+    const size = typeof length === 'number' && length > 0 ? length : 0;
+    return this.during('ftruncate', () => this.#io.truncate(size, body));
   }
 
   sync(operation: 'fsync' | 'fdatasync'): Promise<void> {
@@ -293,8 +313,18 @@ export class FileOperations {
     return place === null ? this.#cursor.advance(transfer) : transfer(place);
   }
 
+  /** The same for what writes: a file that appends has its end for a cursor then. */
+  #to(place: number | null, transfer: (position: number | null) => Promise<number>): Promise<number> {
+    if (place !== null || this.isAtHostCursor || !this.#appends) return this.#at(place, transfer);
+    return this.#cursor.append(
+      () => transfer(0),
+      () => this.#host.size(),
+    );
+  }
+
   #readAll(extent: Extent, place: number | null, signal: AbortSignal | undefined): Promise<number> {
-    const read = (rest: Extent, at: number | null): Promise<number> => this.#io.read(rest, at, signal);
+    const read = (rest: Extent, at: number | null): Promise<number> =>
+      this.#io.read(rest, at, { signal, cut: true });
     return fully(extent, place, read, MOST_BYTES, this.#alignment.offset);
   }
 
@@ -305,7 +335,7 @@ export class FileOperations {
     most?: number,
   ): Promise<number> {
     const write = async (rest: Extent, at: number | null): Promise<number> => {
-      const count = await this.#io.write(rest, at, signal);
+      const count = await this.#io.write(rest, at, { signal, cut: true });
       if (count === 0)
         throw new FileError('EIO', 5, 'write', { help: 'the kernel wrote nothing and gave no reason' });
       return count;

@@ -46,7 +46,7 @@ export class FileRequests {
     this.#routing = routing;
   }
 
-  /** One request for all of it. Preconditions: the device takes it. */
+  /** One request for all of it. Preconditions: the device takes it. @param file - In place of the file, what stands for it this time. */
   transfer<T>(
     name: 'read' | 'write',
     extent: Extent,
@@ -55,8 +55,9 @@ export class FileRequests {
     answer: Answer<T>,
     buffer: unknown,
     nowait?: NowaitReads,
+    file = this.file,
   ): Promise<T> {
-    const { context, file } = this;
+    const { context } = this;
     const transfer = new FileTransfer(
       name,
       file,
@@ -86,9 +87,10 @@ export class FileRequests {
     extents: readonly Extent[],
     position: number,
     rw_flags = 0,
+    signal?: AbortSignal,
   ): Promise<number> {
     try {
-      return await this.#vector(name, extents, position, rw_flags);
+      return await this.#vector(name, extents, position, rw_flags, signal);
     } catch (error) {
       if (!isDoubtful(error) || (rw_flags & RWF_NOWAIT) !== 0) throw error;
       refuseStale(this.file, name);
@@ -103,6 +105,7 @@ export class FileRequests {
     extents: readonly Extent[],
     position: number,
     rw_flags: number,
+    signal: AbortSignal | undefined,
   ): Promise<number> {
     const { context, file } = this;
     const { memory } = context.kernel;
@@ -113,7 +116,7 @@ export class FileRequests {
       iovecs[index * 2 + 1] = BigInt(extent.length);
     });
     const vector = new FileVector(name, file, used, iovecs, memory.addressOf(iovecs), position, rw_flags);
-    context.begin(vector, undefined);
+    context.begin(vector, signal);
     return vector.promise;
   }
 
@@ -169,6 +172,13 @@ export class FileRequests {
   writeToPool(extent: Extent, position: number | null, reason?: ThreadPoolReason): Promise<number> {
     this.#routing.count('write', reason);
     return this.#pool.write(extent, position);
+  }
+
+  /** By the thread pool, through another descriptor of a direct file. */
+  writeCached(fd: number, extent: Extent, position: number | null): Promise<number> {
+    this.#routing.count('write', 'not whole blocks');
+    const pool = new PoolTransfers(this.calls, { ...this.file, fd }, this.context.kernel.memory);
+    return pool.write(extent, position);
   }
 
   writevToPool(

@@ -13,7 +13,7 @@ export type Answer<T> = (count: number, buffer: never) => T;
 /** The file of a transfer. */
 export interface TransferFile {
   readonly fd: number;
-  readonly activity: Activity;
+  readonly activity: Pick<Activity, 'begin' | 'end'>;
   /** What must live while requests of the file are under way. */
   readonly owner: object;
   /** Whether the descriptor still is this file's: somebody else may close it, and its number come to mean another file. Absent: it is. */

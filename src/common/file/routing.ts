@@ -20,6 +20,7 @@ export type ThreadPoolReason =
   | 'no RWF_NOWAIT on this file system'
   | 'no RWF_NOWAIT in this kernel'
   | 'not a regular file'
+  | 'not whole blocks'
   | 'position of the descriptor'
   | 'no fsync by the kernel'
   | 'no room in the kernel'

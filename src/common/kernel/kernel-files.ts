@@ -42,15 +42,35 @@ export interface DescriptorCalls {
   readFile(fd: number, options?: unknown): Promise<Buffer | string>;
   writeFile(fd: number, data: unknown, options?: unknown): Promise<void>;
   close(fd: number): Promise<void>;
+  /**
+   * Opens the file of a descriptor once more for writing, without O_DIRECT. Absent where the descriptor itself takes any write.
+   *
+   * @throws Error `EBADF` where the descriptor is not open for writing; what open(2) throws.
+   */
+  openCached?(fd: number): Promise<number>;
   /** lseek(2): the descriptor's own position, which transfers without one go on from. @returns It, or a negative errno. */
   lseek?(fd: number, offset: number, whence: number): number;
   /** Whether a descriptor still means something, where files can go without being closed: a machine can lose its power. */
   isOpen?(fd: number): boolean;
 }
 
+/**
+ * What can be asked of names: what `fs.promises` has of that name. Separators are slashes on every host, and there are no symbolic links.
+ *
+ * A directory is made durable as on Linux: it is opened and synced.
+ */
+export interface KernelNames {
+  stat(path: PathLike): Promise<Stats>;
+  rename(oldPath: PathLike, newPath: PathLike): Promise<void>;
+  unlink(path: PathLike): Promise<void>;
+  /** Bytes for a name that nobody has yet: by chance, or by what makes a history that can be repeated. */
+  randomBytes(count: number): Uint8Array;
+}
+
 /** Files that exist inside a kernel, and nowhere on the host. */
 export interface KernelFiles {
   readonly calls: DescriptorCalls;
+  readonly names: KernelNames;
   /**
    * Opens a file.
    *

@@ -4,6 +4,7 @@ import { ERRNO } from '../../common/abi/errno.ts';
 import { errnoException } from '../../common/errors.ts';
 import type { DescriptorCalls } from '../../common/kernel/kernel-files.ts';
 import { invalidArgValue, outOfRange } from '../../common/validate.ts';
+import type { FileSupport } from '../files/file.ts';
 import type { FileTable } from '../files/file-table.ts';
 import type { AddressSpace } from '../memory/mm.ts';
 import type { Disk, Done } from './disk.ts';
@@ -23,7 +24,7 @@ const MAX_READ_FILE_BYTES = 2 ** 31 - 1;
 type View = NodeJS.ArrayBufferView;
 
 /** What the calls need of the kernel that they belong to. */
-interface CallsSupport {
+interface CallsSupport extends FileSupport {
   readonly files: FileTable;
   readonly mm: AddressSpace;
 }
@@ -119,6 +120,14 @@ export class SimulatedCalls implements DescriptorCalls {
     if (from === undefined || from + offset < 0) return -ERRNO.EINVAL;
     file.position = from + offset;
     return file.position;
+  };
+
+  readonly openCached = async (fd: number): Promise<number> => {
+    const { inode, path, mode } = this.#file(fd, 'write');
+    if (!mode.writable) throw errnoException(-ERRNO.EBADF, 'write', { path });
+    return this.#kernel.files.install(
+      new SimulatedFile(this.#kernel, this.#disk, inode, path, { ...mode, direct: false }),
+    );
   };
 
   readonly close = async (fd: number): Promise<void> => {

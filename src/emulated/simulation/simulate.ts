@@ -39,6 +39,8 @@ export interface SimulateOptions {
 export interface CrashOptions {
   /** It is lost within so many operations on the disk, each as likely as the others. Default 100. */
   readonly withinEvents?: number;
+  /** It is lost when this operation from now on would have ended, 1 being the next; chance has no part in when. */
+  readonly atEvent?: number;
   /** Whether only the process ends, by {@link Simulation.kill}, and the power stays on. Default false. */
   readonly kill?: boolean;
 }
@@ -96,7 +98,7 @@ export class Simulation {
     const { seed, trace } = shared;
     const { generation } = start;
     const stream = (name: string): Random => new Random(seed, `${generation}/${name}`);
-    const random = { times: stream('times'), luck: stream('luck') };
+    const random = { times: stream('times'), luck: stream('luck'), names: stream('names') };
     this.seed = seed;
     this.trace = trace;
     this.generation = generation;
@@ -202,12 +204,13 @@ export class Simulation {
    */
   async crashDuring(
     program: (simulation: this) => Promise<unknown>,
-    { withinEvents = WITHIN_EVENTS, kill = false }: CrashOptions = {},
+    { withinEvents = WITHIN_EVENTS, atEvent, kill = false }: CrashOptions = {},
   ): Promise<Simulation> {
     validateInteger('options.withinEvents', withinEvents, 1, Number.MAX_SAFE_INTEGER);
+    if (atEvent !== undefined) validateInteger('options.atEvent', atEvent, 1, Number.MAX_SAFE_INTEGER);
     let found: Simulation | undefined;
     const lost = new Promise<void>((resolve) => {
-      this.#disk.losePowerAt(1 + this.#fate.below(withinEvents), () => {
+      this.#disk.losePowerAt(atEvent ?? 1 + this.#fate.below(withinEvents), () => {
         found = this.#end(kill);
         resolve();
       });

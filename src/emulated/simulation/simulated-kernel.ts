@@ -51,7 +51,7 @@ export class SimulatedKernel extends EmulatedKernel {
   constructor(
     disk: Disk,
     fs: SimulatedFileSystem,
-    random: { readonly times: Random; readonly luck: Random },
+    random: { readonly times: Random; readonly luck: Random; readonly names: Random },
     options: SimulatedKernelOptions,
   ) {
     const machine = new SimulatedMachine(disk, random.times);
@@ -62,6 +62,12 @@ export class SimulatedKernel extends EmulatedKernel {
     const state = machine.state!;
     this.files = {
       calls: new SimulatedCalls(state, disk, fs),
+      names: {
+        stat: (path: PathLike) => fs.stat(path),
+        rename: (oldPath: PathLike, newPath: PathLike) => fs.rename(oldPath, newPath),
+        unlink: (path: PathLike) => fs.unlink(path),
+        randomBytes: (count: number) => random.names.bytes(count),
+      },
       open: async (path: PathLike, flags: number, mode: number, direct: boolean): Promise<number> => {
         const found = await fs.open(path, flags, mode, direct);
         return state.files.install(new SimulatedFile(state, disk, found.inode, found.path, found.mode));

@@ -247,6 +247,26 @@ describe('crashDuring()', () => {
     expect([...lengths].sort()).toEqual([-1, 0, 1, 2, 3, 4, 5]);
   });
 
+  it('loses the power at the operation that is named, or at the end', async () => {
+    const lengths: number[] = [];
+    for (let atEvent = 3; atEvent < 8; atEvent++) {
+      const simulation = simulate({ seed: 1, faults: { lost: 0, torn: 0 } });
+      const after = await simulation.crashDuring(
+        async () => {
+          const file = await openOn(simulation, '/file', 'w');
+          for (let index = 0; index < 3; index++) await file.datasync();
+          await file.writeFile('x');
+        },
+        { atEvent },
+      );
+      lengths.push((await after.fs.stat('/file')).size, simulation.events);
+    }
+    // A write in flight is on the disk here, where nothing is lost.
+    expect(lengths).toEqual([0, 3, 0, 4, 0, 5, 1, 6, 1, 6]);
+    const wrong = simulate({ seed: 1 }).crashDuring(async () => {}, { atEvent: 0 });
+    await expect(wrong).rejects.toThrow('atEvent');
+  });
+
   it('passes on what the program throws while there is power', async () => {
     const simulation = simulate({ seed: 1 });
     const failing = simulation.crashDuring(async () => {

@@ -1,0 +1,154 @@
+/** Writes of one handle, each in its turn among all that write to the file. */
+import { type Extent, isGone } from '../memory/extent.ts';
+import { detachedView } from '../validate.ts';
+import type { CachedDescriptor } from './cached-descriptor.ts';
+import type { FileRequests } from './file-requests.ts';
+import type { Answer, TransferFile } from './file-transfer.ts';
+import type { ThreadPoolReason } from './routing.ts';
+import type { Stretch, Way, WriteOrder } from './write-order.ts';
+import type { Writers } from './writers.ts';
+
+/** Of what only the kernel knows the place. */
+export const ANYWHERE = { from: 0, to: Number.MAX_SAFE_INTEGER } as const;
+
+export class OrderedWrites {
+  readonly #requests: FileRequests;
+  readonly #writers: Writers | undefined;
+  readonly #cached: CachedDescriptor | undefined;
+
+  /**
+   * @param writers - `undefined` for a file that nobody can open with O_DIRECT: its writes need no turns.
+   * @param cached - `undefined` for a file that is not direct.
+   */
+  constructor(requests: FileRequests, writers: Writers | undefined, cached: CachedDescriptor | undefined) {
+    this.#requests = requests;
+    this.#writers = writers;
+    this.#cached = cached;
+  }
+
+  /** One request of the kernel's, at once where nobody is in the way. */
+  transfer<T>(
+    way: Way,
+    extent: Extent,
+    position: number,
+    signal: AbortSignal | undefined,
+    answer: Answer<T>,
+    buffer: unknown,
+  ): Promise<T> {
+    const requests = this.#requests;
+    const order = this.#writers?.order;
+    if (order === undefined) return requests.transfer('write', extent, position, signal, answer, buffer);
+    const stretch = { way, from: position, to: position + extent.length };
+    if (!order.tryBegin(stretch))
+      return requests.answered(
+        () => this.#waited(order, stretch, signal, () => requests.whole('write', extent, position, signal)),
+        answer,
+        buffer,
+      );
+    const file = new OrderedFile(requests.file, order, stretch);
+    return requests.transfer('write', extent, position, signal, answer, buffer, undefined, file);
+  }
+
+  /** One vectored request of the kernel's. */
+  vector(way: Way, extents: readonly Extent[], position: number): Promise<number> {
+    const length = extents.reduce((sum, extent) => sum + extent.length, 0);
+    return this.run({ way, from: position, to: position + length }, undefined, async () => {
+      // Somebody else's turn may have been waited for.
+      if (extents.some(isGone)) throw detachedView('buffers');
+      return this.#requests.vector('write', extents, position);
+    });
+  }
+
+  /** By the thread pool. @param position - `null` is the descriptor's own, or the end of a file that appends. */
+  toPool(extent: Extent, position: number | null, reason?: ThreadPoolReason): Promise<number> {
+    return this.run(stretchOf(position, extent.length), undefined, () =>
+      this.#requests.writeToPool(extent, position, reason),
+    );
+  }
+
+  /** As {@link toPool}. */
+  vectorToPool(
+    extents: readonly Extent[],
+    position: number | null,
+    reason?: ThreadPoolReason,
+  ): Promise<number> {
+    const length = extents.reduce((sum, extent) => sum + extent.length, 0);
+    return this.run(stretchOf(position, length), undefined, () =>
+      this.#requests.writevToPool(extents, position, reason),
+    );
+  }
+
+  /** Through the page cache, of a direct file. */
+  cached(extent: Extent, position: number, signal: AbortSignal | undefined): Promise<number> {
+    return this.run(stretchOf(position, extent.length), signal, () => this.writeCached(extent, position));
+  }
+
+  /** The same in a turn that the caller has. @param position - `null` is the end of a file that appends. */
+  async writeCached(extent: Extent, position: number | null): Promise<number> {
+    return this.#requests.writeCached(await this.#cached!.open(), extent, position);
+  }
+
+  /** Runs what takes a turn of its own. @throws AbortError when the signal fires before. */
+  async run<T>(stretch: Stretch, signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
+    const order = this.#writers?.order;
+    if (order === undefined) return body();
+    if (!order.tryBegin(stretch)) await order.begin(stretch, signal);
+    try {
+      return await body();
+    } finally {
+      order.end(stretch);
+    }
+  }
+
+  async #waited<T>(
+    order: WriteOrder,
+    stretch: Stretch,
+    signal: AbortSignal | undefined,
+    body: () => Promise<T>,
+  ): Promise<T> {
+    await order.begin(stretch, signal);
+    try {
+      return await body();
+    } finally {
+      order.end(stretch);
+    }
+  }
+}
+
+function stretchOf(position: number | null, length: number): Stretch {
+  return position === null
+    ? { way: 'cached', ...ANYWHERE }
+    : { way: 'cached', from: position, to: position + length };
+}
+
+/** A file for the time of one write, whose turn ends with it. */
+class OrderedFile implements TransferFile {
+  readonly fd: number;
+  readonly owner: object;
+  readonly isOpen: (() => boolean) | undefined;
+  readonly #file: TransferFile;
+  readonly #order: WriteOrder;
+  readonly #stretch: Stretch;
+
+  constructor(file: TransferFile, order: WriteOrder, stretch: Stretch) {
+    this.fd = file.fd;
+    this.owner = file.owner;
+    this.isOpen = file.isOpen;
+    this.#file = file;
+    this.#order = order;
+    this.#stretch = stretch;
+  }
+
+  get activity(): TransferFile['activity'] {
+    return this;
+  }
+
+  begin(): void {
+    this.#file.activity.begin();
+  }
+
+  end(): void {
+    this.#order.end(this.#stretch);
+    this.#file.activity.end();
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Which writes of one file may be under way at once, through whichever handles of this thread.
+ *
+ * Linux keeps the page cache and direct writes apart only while nobody writes to the same piece of the cache in both ways at once: a
+ * direct write throws the piece out before and after, and one that was changed meanwhile stays, with the old bytes around the change,
+ * and is written back over the new ones (`mm/filemap.c`, `kiocb_invalidate_post_direct_write`; "Page cache invalidation failure on direct
+ * I/O" in the kernel's log). So these two ways take turns where they meet.
+ */
+import { AbortListeners } from '../context/abort-listeners.ts';
+import { AbortError } from '../errors.ts';
+import { abortReason, isAborted } from '../intrinsics.ts';
+
+/**
+ * - `'direct'`: past the page cache, in one call.
+ * - `'cached'`: through it, in one call.
+ * - `'alone'`: in several calls, which nobody may come between.
+ */
+export type Way = 'direct' | 'cached' | 'alone';
+
+/** A write, or what changes a file like one. */
+export interface Stretch {
+  readonly way: Way;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The largest piece of the page cache: a huge page (`MAX_PAGECACHE_ORDER`, observed on Linux 6.18, x86-64). */
+const PIECE_BYTES = 1 << 21;
+
+interface Waiter {
+  readonly stretch: Stretch;
+  readonly signal: AbortSignal | undefined;
+  readonly enter: () => void;
+  readonly leave: (error: Error) => void;
+}
+
+function meet(one: Stretch, other: Stretch): boolean {
+  if (one.way === other.way && one.way !== 'alone') return false;
+  return pieceOf(one.from) < endOf(other.to) && pieceOf(other.from) < endOf(one.to);
+}
+
+function pieceOf(position: number): number {
+  return Math.floor(position / PIECE_BYTES);
+}
+
+function endOf(position: number): number {
+  return Math.ceil(position / PIECE_BYTES);
+}
+
+export class WriteOrder {
+  readonly #underWay = new Set<Stretch>();
+  readonly #waiting = new Set<Waiter>();
+  readonly #listeners = new AbortListeners<Waiter>((waiter) => {
+    if (!this.#waiting.delete(waiter)) return;
+    waiter.leave(new AbortError(abortReason(waiter.signal!)));
+    // Those behind it waited for it.
+    this.#admit();
+  });
+
+  /** Lets it begin if nobody is in its way, who is under way or waits; {@link end} has to follow then. */
+  tryBegin(stretch: Stretch): boolean {
+    if (this.#isInTheWay(stretch)) return false;
+    this.#underWay.add(stretch);
+    return true;
+  }
+
+  /** Waits until it may begin, first come, first served; {@link end} has to follow. @throws AbortError when the signal fires before. */
+  async begin(stretch: Stretch, signal?: AbortSignal): Promise<void> {
+    if (signal !== undefined && isAborted(signal)) throw new AbortError(abortReason(signal));
+    if (this.tryBegin(stretch)) return;
+    await new Promise<void>((enter, leave) => {
+      const waiter = { stretch, signal, enter, leave };
+      this.#waiting.add(waiter);
+      if (signal !== undefined) this.#listeners.add(signal, waiter);
+    });
+  }
+
+  end(stretch: Stretch): void {
+    this.#underWay.delete(stretch);
+    if (this.#waiting.size > 0) this.#admit();
+  }
+
+  #isInTheWay(stretch: Stretch): boolean {
+    for (const one of this.#underWay) if (meet(one, stretch)) return true;
+    for (const { stretch: one } of this.#waiting) if (meet(one, stretch)) return true;
+    return false;
+  }
+
+  /** Takes the place for those who may go on, so that nobody slips in before they run. */
+  #admit(): void {
+    const passed: Stretch[] = [];
+    for (const waiter of this.#waiting) {
+      const { stretch, signal, enter } = waiter;
+      if (passed.some((one) => meet(one, stretch)) || this.#meetsUnderWay(stretch)) {
+        passed.push(stretch);
+        continue;
+      }
+      this.#waiting.delete(waiter);
+      if (signal !== undefined) this.#listeners.delete(signal, waiter);
+      this.#underWay.add(stretch);
+      enter();
+    }
+  }
+
+  #meetsUnderWay(stretch: Stretch): boolean {
+    for (const one of this.#underWay) if (meet(one, stretch)) return true;
+    return false;
+  }
+}
