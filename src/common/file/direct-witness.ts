@@ -5,8 +5,8 @@ import {
   fdatasync as fdatasyncWithCallback,
   open as openWithCallback,
   read as readWithCallback,
+  readFileSync,
 } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { codeOf } from '../errors.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
@@ -105,10 +105,10 @@ async function byDevice(block: Block, bytes: number): Promise<Sight | undefined>
   for (const position of places(bytes)) {
     if (!(await block.read(position))) continue;
     for (let tries = 0; tries < TRIES; tries++) {
-      const before = await bytesFromDevices();
+      const before = bytesFromDevices();
       if (before === undefined) return undefined;
       await block.read(position);
-      const more = (await bytesFromDevices())! - before;
+      const more = bytesFromDevices()! - before;
       if (more === BLOCK_BYTES)
         return { direct: true, reason: 'a block that was read again came from the device again' };
       if (more < BLOCK_BYTES)
@@ -120,9 +120,9 @@ async function byDevice(block: Block, bytes: number): Promise<Sight | undefined>
 }
 
 /** Of the whole process, block devices alone. @returns `undefined` where the kernel does not count. */
-async function bytesFromDevices(): Promise<number | undefined> {
+function bytesFromDevices(): number | undefined {
   try {
-    const text = await readFile('/proc/self/io', 'latin1');
+    const text = readFileSync('/proc/self/io', 'latin1');
     const count = /^read_bytes: (\d+)$/m.exec(text)?.[1];
     return count === undefined ? undefined : Number(count);
   } catch {
