@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs by apt what the checks need and this machine lacks: a C compiler with its headers, strace, a browser,
-# a second kernel with a file system to give it, an XML parser, what a FUSE file system is built with.
+# a second kernel with a file system to give it, tools for other file systems, an XML parser, what a FUSE file system is built with.
 set -euo pipefail
 missing=()
 command -v cc >/dev/null 2>&1 || missing+=(gcc)
@@ -9,6 +9,8 @@ command -v strace >/dev/null 2>&1 || missing+=(strace)
 command -v "${CHROMIUM:-chromium}" >/dev/null 2>&1 || missing+=(chromium)
 command -v linux.uml >/dev/null 2>&1 || missing+=(user-mode-linux)
 [ -e /usr/sbin/mkfs.ext4 ] || [ -e /sbin/mkfs.ext4 ] || missing+=(e2fsprogs)
+[ -e /usr/sbin/mkfs.xfs ] || [ -e /sbin/mkfs.xfs ] || missing+=(xfsprogs)
+[ -e /usr/sbin/mkfs.btrfs ] || [ -e /sbin/mkfs.btrfs ] || missing+=(btrfs-progs)
 command -v xmllint >/dev/null 2>&1 || missing+=(libxml2-utils)
 command -v pkg-config >/dev/null 2>&1 || missing+=(pkg-config)
 pkg-config --exists fuse3 2>/dev/null || missing+=(libfuse3-dev)

@@ -1,6 +1,6 @@
 /** Opening files whose transfers go through kernel AIO. */
 import { constants } from 'node:fs';
-import { type FileHandle, open as openHandle, rm } from 'node:fs/promises';
+import type { FileHandle, open as openHandle } from 'node:fs/promises';
 import type { AioContext } from './common/context/aio-context.ts';
 import { AioStateError, codeOf } from './common/errors.ts';
 import { AioFile as HostFile } from './common/file/aio-file.ts';
@@ -9,10 +9,13 @@ import { type Fallocate, fallocateOfHost } from './common/file/allocation.ts';
 import { blockDeviceOf } from './common/file/block-device.ts';
 import { CachedDescriptor } from './common/file/cached-descriptor.ts';
 import { DescriptorFile } from './common/file/descriptor-file.ts';
+import { descriptorFlags } from './common/file/descriptor-flags.ts';
 import { descriptorHandle, type HostHandle, hostCalls } from './common/file/descriptor-handle.ts';
 import { directAlignment, SAFE_ALIGNMENT } from './common/file/direct-alignment.ts';
 import type { Unaligned } from './common/file/direct-transfers.ts';
+import { asksForDirect, type DirectVerdict, judgeDirect } from './common/file/direct-verdict.ts';
 import type { FileParts } from './common/file/file-parts.ts';
+import { noDirect, openHost, type PendingDirect } from './common/file/host-open.ts';
 import { flagsNumber } from './common/file/open-flags.ts';
 import { Routing } from './common/file/routing.ts';
 import { fileKey, Writers } from './common/file/writers.ts';
@@ -35,7 +38,11 @@ export interface OpenOptions {
    * - `false` (default): buffered.
    * - `'prefer'`: direct where the file system can, else buffered; `file.direct` and `file.directReason` tell. On a platform
    *   without O_DIRECT (macOS, Windows) transfers still have to be aligned, to a page, so that mistakes show there.
-   * - `'require'`: direct, or an error.
+   * - `'require'`: direct, or an error, which leaves everything as it was: no new file, and an old one is not emptied. For that a file
+   *   is opened without O_TRUNC, and cut when it is known to be direct.
+   *
+   * A file system that takes O_DIRECT and ignores it does not count as direct. What the kernel says is believed; where it says nothing,
+   * a block is read to see it, as far as it can be seen (docs/direct-io.md).
    */
   readonly direct?: false | 'prefer' | 'require';
   /**
@@ -56,7 +63,10 @@ export interface OpenOptions {
 
 /** Options of {@link fromDescriptor}. */
 export interface DescriptorOptions extends Pick<OpenOptions, 'unaligned' | 'backend' | 'context'> {
-  /** Whether it was opened with O_DIRECT. Plain Node.js cannot ask. Default false. */
+  /**
+   * Whether it was opened with O_DIRECT. Default: what Linux tells of the descriptor in `/proc`; false where there is none. A word
+   * that Linux contradicts is refused.
+   */
   readonly direct?: boolean;
   /** Whether closing the AioFile closes the descriptor too. Default false. */
   readonly autoClose?: boolean;
@@ -66,21 +76,13 @@ const O_DIRECT: number | undefined = constants.O_DIRECT;
 const DIRECT_CHOICES: readonly unknown[] = [false, 'prefer', 'require', undefined];
 const UNALIGNED_CHOICES: readonly unknown[] = ['error', 'copy', 'read-modify-write', undefined];
 
-interface Opened {
-  readonly handle: HostHandle;
-  readonly direct: boolean;
-  readonly reason: string;
-  /** Not direct, but to be aligned as if it were. */
-  readonly imitated?: boolean;
-}
-
 /**
  * Opens a file.
  *
  * @param path - As in `fs.promises.open`.
  * @param flags - As there; a number may have O_DIRECT in it, which is `direct: 'require'`. Default `'r'`.
  * @param mode - As there. Default 0o666.
- * @throws What `fs.promises.open` throws; `EINVAL` with help when direct I/O was required and can't be had;
+ * @throws What `fs.promises.open` throws; `EINVAL` with the reason when direct I/O was required and can't be had;
  * `ERR_AIO_BACKEND_UNAVAILABLE` when a kernel was asked for and can't be had.
  *
  * @example
@@ -101,24 +103,22 @@ export async function open(
   validateChoice('options.direct', direct, DIRECT_CHOICES);
   validateChoice('options.unaligned', unaligned, UNALIGNED_CHOICES);
   const files = context?.kernel.files;
-  const opened =
-    files === undefined
-      ? await openAs(path, flags, mode, direct)
-      : await openIn(files, path, flags, mode, direct);
-  return make(
-    opened.handle,
-    { backend, context, unaligned },
-    {
-      direct: opened.direct,
-      imitated: opened.imitated === true,
-      directReason: opened.reason,
-      hostCursor: false,
-      appends: appends(flags),
-      writes: writes(flags),
-      autoClose: true,
-      isOwn: files === undefined,
-    },
-  );
+  const wanted = { backend, context, unaligned };
+  const made = { hostCursor: false, appends: appends(flags), writes: writes(flags), autoClose: true };
+  if (files !== undefined) {
+    const opened = await openIn(files, path, flags, mode, direct);
+    return make(opened.handle, wanted, { ...opened, ...made, isOwn: false });
+  }
+  const { handle, pending, ...opened } = await openHost(path, flags, mode, direct);
+  const asked = pending !== undefined;
+  return make(handle, wanted, {
+    ...opened,
+    ...made,
+    direct: asked,
+    isToBeJudged: asked,
+    pending,
+    isOwn: true,
+  });
 }
 
 /**
@@ -127,34 +127,52 @@ export async function open(
  * Transfers without a position go on from the descriptor's own position, which only the thread pool can use.
  *
  * @remarks *Ownership*: unless `autoClose` is set it stays yours; keep it open until the AioFile is closed.
+ *
+ * @throws TypeError `ERR_INVALID_ARG_VALUE` for an `options.direct` that is not so: Linux tells.
  */
 export async function fromDescriptor(
   descriptor: number | FileHandle,
   options: DescriptorOptions = {},
 ): Promise<AioFile> {
-  const { direct = false, autoClose = false, unaligned = 'error', backend, context } = options;
+  const { direct: said, autoClose = false, unaligned = 'error', backend, context } = options;
   validateChoice('options.unaligned', unaligned, UNALIGNED_CHOICES);
+  validateChoice('options.direct', said, [true, false, undefined]);
   const files = context?.kernel.files;
   const fd = validateDescriptor(descriptor);
   if (files !== undefined && typeof descriptor !== 'number')
     throw invalidArgType('descriptor', "a descriptor of the context's kernel", descriptor);
   const handle: HostHandle = typeof descriptor === 'number' ? descriptorHandle(fd, files?.calls) : descriptor;
+  const flags = files === undefined ? descriptorFlags(fd)?.flags : undefined;
+  const { direct, reason } = claimed(said, flags);
   return make(
     handle,
     { backend, context, unaligned },
     {
       direct,
-      directReason: direct
-        ? 'the caller says that it was opened so'
-        : 'the caller does not say that it was opened so',
-      imitated: false,
+      reason,
+      isToBeJudged: direct && files === undefined,
       hostCursor: !direct,
-      appends: false,
+      appends: flags !== undefined && (flags & constants.O_APPEND) !== 0,
       writes: undefined,
       autoClose,
       isOwn: false,
     },
   );
+}
+
+/** What the descriptor's flags say counts, and the caller's word where they are not to be had. */
+function claimed(said: boolean | undefined, flags: number | undefined): { direct: boolean; reason: string } {
+  if (flags === undefined) {
+    const direct = said ?? false;
+    const reason = `the caller ${direct ? 'says' : 'does not say'} that it was opened so`;
+    return { direct, reason };
+  }
+  const direct = asksForDirect(flags);
+  if (said !== undefined && said !== direct) {
+    const how = direct ? 'has O_DIRECT' : 'was opened without O_DIRECT';
+    throw invalidArgValue('options.direct', said, `is not so: the descriptor ${how}`);
+  }
+  return { direct, reason: direct ? 'the descriptor has O_DIRECT' : 'the descriptor has no O_DIRECT' };
 }
 
 /** What was asked for. */
@@ -166,8 +184,13 @@ interface Wanted {
 
 interface Made {
   readonly direct: boolean;
-  readonly imitated: boolean;
-  readonly directReason: string;
+  readonly reason: string;
+  /** Not direct, but to be aligned as if it were. */
+  readonly imitated?: boolean;
+  /** Whether `direct` is no more than what was asked for, of a file of the host. */
+  readonly isToBeJudged?: boolean;
+  /** What is to be done after that. Absent for what others have opened. */
+  readonly pending?: PendingDirect | undefined;
   readonly hostCursor: boolean;
   readonly appends: boolean;
   /** Whether it is open for writing. `undefined` where nobody has said so. */
@@ -178,11 +201,22 @@ interface Made {
 }
 
 async function make(
-  handle: HostHandle,
+  opened: HostHandle,
   { backend, context: own, unaligned }: Wanted,
-  { direct, imitated, directReason, hostCursor, appends, writes, autoClose, isOwn }: Made,
+  {
+    direct: asked,
+    reason,
+    imitated = false,
+    isToBeJudged = false,
+    pending,
+    hostCursor,
+    appends,
+    writes,
+    autoClose,
+    isOwn,
+  }: Made,
 ): Promise<AioFile> {
-  const { fd } = handle;
+  let handle = opened;
   const undo: (() => void)[] = [];
   try {
     const lease = own === undefined ? leaseSharedContext(backend) : undefined;
@@ -191,9 +225,19 @@ async function make(
     const { kernel } = context;
     const stat = await handle.stat();
     const seekable = stat.isFile() || stat.isBlockDevice();
-    const imitation = imitated && seekable ? SAFE_ALIGNMENT : UNALIGNED;
     const blockDevice = kernel.files === undefined ? await blockDeviceOf(stat) : undefined;
-    const alignment = direct ? await directAlignment(kernel, fd, blockDevice?.logicalSectorBytes) : imitation;
+    let verdict: DirectVerdict | undefined;
+    if (isToBeJudged) {
+      verdict = await judgeDirect(kernel, handle.fd, stat, blockDevice?.logicalSectorBytes);
+      undo.push(verdict.release);
+      if (!verdict.direct && pending !== undefined) handle = await pending.refuse(kernel, verdict.reason);
+    }
+    const direct = verdict?.direct ?? asked;
+    const imitation = imitated && seekable ? SAFE_ALIGNMENT : UNALIGNED;
+    const alignment =
+      verdict?.alignment ??
+      (direct ? await directAlignment(kernel, handle.fd, blockDevice?.logicalSectorBytes) : imitation);
+    const { fd } = handle;
     if (autoClose) {
       // The descriptor is ours until every request has ended: the emulation may rely on it.
       kernel.fget(fd, imitation === UNALIGNED ? undefined : imitation);
@@ -210,14 +254,16 @@ async function make(
     const writers = seekable && canBeDirect ? new Writers(calls, key) : undefined;
     if (writers !== undefined) undo.push(() => writers.leave());
     const routing = new Routing(context, fd, direct, seekable);
-    await routing.prepareDirect(stat);
+    await routing.prepareDirect(pending?.empties === true ? Object.assign(stat, { size: 0 }) : stat);
+    // The last thing that can fail: a file that is not opened is not emptied.
+    if (direct) await pending?.accept();
     const parts: FileParts = {
       handle,
       context,
       backend: kernel.name,
       backendReason: lease?.reason ?? 'the context that was given',
       direct,
-      directReason,
+      directReason: verdict === undefined ? reason : told(reason, verdict),
       alignment,
       unaligned,
       appends,
@@ -236,6 +282,7 @@ async function make(
     return ((isOwn ? HostFile.of(parts) : undefined) ?? new DescriptorFile(parts)) as unknown as AioFile;
   } catch (error) {
     for (const step of undo.reverse()) step();
+    await pending?.undo();
     if (autoClose) await handle.close();
     throw error;
   }
@@ -254,78 +301,42 @@ function fallocateOf({ files, release }: AioKernel): Fallocate {
   );
 }
 
-async function openAs(
-  path: Parameters<typeof openHandle>[0],
-  flags: string | number,
-  mode: Parameters<typeof openHandle>[2],
-  direct: false | 'prefer' | 'require',
-): Promise<Opened> {
-  if (typeof flags === 'number' && O_DIRECT !== undefined && (flags & O_DIRECT) !== 0) {
-    return { handle: await openHandle(path, flags, mode), direct: true, reason: 'the flags say O_DIRECT' };
-  }
-  if (direct === false)
-    return { handle: await openHandle(path, flags, mode), direct: false, reason: 'not asked for' };
-  const number = flagsNumber(flags);
-  const refusal =
-    O_DIRECT === undefined
-      ? `${process.platform} has no O_DIRECT`
-      : number === undefined
-        ? `the flags '${flags}' are unknown`
-        : undefined;
-  if (refusal !== undefined) {
-    if (direct === 'require') throw noDirect(refusal);
-    const handle = await openHandle(path, flags, mode);
-    const imitated = O_DIRECT === undefined;
-    const reason = imitated ? `${refusal}; transfers have to be aligned all the same` : refusal;
-    return { handle, direct: false, reason, imitated };
-  }
-  try {
-    return { handle: await openHandle(path, number! | O_DIRECT!, mode), direct: true, reason: 'asked for' };
-  } catch (error) {
-    if (codeOf(error) !== 'EINVAL') throw error;
-    const reason = 'the file system does not open files with O_DIRECT';
-    const creates = (number! & constants.O_CREAT) !== 0;
-    const exclusive = (number! & constants.O_EXCL) !== 0;
-    // Linux has made the file by the time it finds that O_DIRECT is not to be had.
-    if (creates && exclusive) await rm(path as string, { force: true });
-    if (direct === 'require') throw noDirect(reason, error);
-    return { handle: await openHandle(path, flags, mode), direct: false, reason };
-  }
+/** Why it is direct: what asked for it, and how it is known that it was obtained. Why not: the latter alone. */
+function told(asked: string, { direct, reason }: DirectVerdict): string {
+  return direct ? `${asked}; ${reason}` : reason;
 }
 
-/** Opens a file of a kernel that brings its own. */
+interface OpenedIn {
+  readonly handle: HostHandle;
+  readonly direct: boolean;
+  readonly reason: string;
+}
+
+/** Opens a file of a kernel that brings its own, which knows what it does. */
 async function openIn(
   files: KernelFiles,
   path: Parameters<typeof openHandle>[0],
   flags: string | number,
   mode: Parameters<typeof openHandle>[2],
   direct: false | 'prefer' | 'require',
-): Promise<Opened> {
+): Promise<OpenedIn> {
   const number = flagsNumber(flags);
   if (number === undefined) throw invalidArgValue('flags', flags);
   const bits = typeof mode === 'string' ? Number.parseInt(mode, 8) : (mode ?? 0o666);
-  const flagged = O_DIRECT !== undefined && (number & O_DIRECT) !== 0;
-  const opened = async (asDirect: boolean, reason: string): Promise<Opened> => {
+  const opened = async (asDirect: boolean, reason: string): Promise<OpenedIn> => {
     const fd = await files.open(path, number, bits, asDirect);
     return { handle: descriptorHandle(fd, files.calls), direct: asDirect, reason };
   };
-  if (flagged) return opened(true, 'the flags say O_DIRECT');
+  if (asksForDirect(number)) return opened(true, 'the flags say O_DIRECT');
   if (direct === false) return opened(false, 'not asked for');
   try {
     return await opened(true, 'asked for');
   } catch (error) {
     if (codeOf(error) !== 'EINVAL') throw error;
     const reason = 'the file system does not open files with O_DIRECT';
-    if (direct === 'require') throw noDirect(reason, error);
+    if (direct === 'require') throw noDirect(reason, path, error);
     return opened(false, reason);
   }
-}
-
-function noDirect(reason: string, cause?: unknown): Error {
-  return Object.assign(new Error(`EINVAL: direct I/O was required, but ${reason}`, { cause }), {
-    code: 'EINVAL',
-    syscall: 'open',
-  });
 }
 
 /** Apart from what is undone at the end, which lives as long as a file that was dropped is to be told of: it must not hold the handle. */

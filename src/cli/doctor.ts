@@ -1,29 +1,23 @@
 /** `kaio doctor`: which kernel would be used, and why. */
-import {
-  closeSync,
-  constants,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { arch, platform, release, tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { AioStateError } from '../common/errors.ts';
-import { pageAlignedBuffer } from '../common/memory/page-aligned.ts';
+import type { AioKernel } from '../common/kernel/aio-kernel.ts';
+import { emulatedKernel } from '../emulated/index.ts';
 import { koffiVersion, loadAddon, openNativeKernel, pinsState } from '../native/index.ts';
 import { selectKernel } from '../select.ts';
+import { alignmentText, directReport } from './direct-report.ts';
 import { printable } from './printable.ts';
+
+const NAME_WIDTH = 13;
+/** What people read in place of the names in JSON. */
+const NAMES: Readonly<Record<string, string>> = { file_system: 'file system', direct_reason: 'known by' };
 
 interface DoctorOptions {
   readonly json?: boolean;
   readonly directory: string;
 }
-
-const BLOCK_BYTES = 4096;
 
 /** What a question answered, or why it had no answer. */
 function attempt(question: () => string | number): string | number {
@@ -55,14 +49,24 @@ function pins(): string {
   return state.pins === undefined ? `no: ${state.reason}` : 'yes';
 }
 
-/** Also when the choice fails: that is when a doctor is called. */
-function choice(): { backend: string; reason: string; kernel: string } {
+interface Choice {
+  readonly backend: string;
+  readonly reason: string;
+  readonly kernel: string;
+}
+
+/** Also when the choice fails: that is when a doctor is called. Then the emulation is asked about files. */
+function choose(): { choice: Choice; kernel: AioKernel; backend: 'native' | 'emulated' } {
   try {
     const { kernel, backend, reason } = selectKernel();
-    return { backend, reason, kernel: kernel.release };
+    return { choice: { backend, reason, kernel: kernel.release }, kernel, backend };
   } catch (error) {
     if (!(error instanceof AioStateError)) throw error;
-    return { backend: 'none', reason: error.message, kernel: 'none' };
+    return {
+      choice: { backend: 'none', reason: error.message, kernel: 'none' },
+      kernel: emulatedKernel(),
+      backend: 'emulated',
+    };
   }
 }
 
@@ -71,34 +75,12 @@ function sysctl(name: string): string | number {
   return attempt(() => Number(readFileSync(`/proc/sys/fs/${name}`, 'latin1')));
 }
 
-/** Writes a block with O_DIRECT and reads it back. */
-function probeDirect(parent: string): string {
-  const flag: number | undefined = constants.O_DIRECT;
-  if (flag === undefined) return `no: ${platform()} has no O_DIRECT`;
-  const directory = mkdtempSync(join(parent, 'kaio-doctor-'));
-  try {
-    const fd = openSync(join(directory, 'block'), constants.O_RDWR | constants.O_CREAT | flag);
-    try {
-      const written = new Uint8Array(pageAlignedBuffer(BLOCK_BYTES), 0, BLOCK_BYTES).fill(0x6b);
-      const read = new Uint8Array(pageAlignedBuffer(BLOCK_BYTES), 0, BLOCK_BYTES);
-      writeSync(fd, written, 0, BLOCK_BYTES, 0);
-      readSync(fd, read, 0, BLOCK_BYTES, 0);
-      return read.every((byte) => byte === 0x6b)
-        ? 'yes'
-        : 'no: the block that was read is not the one written';
-    } finally {
-      closeSync(fd);
-    }
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
-
-function doctor({ json = false, directory }: DoctorOptions): void {
+async function doctor({ json = false, directory }: DoctorOptions): Promise<void> {
   // Before the probes below, which take contexts themselves.
   const limits = { aio_nr: sysctl('aio-nr'), aio_max_nr: sysctl('aio-max-nr') };
+  const { choice, kernel, backend } = choose();
   const report = {
-    ...choice(),
+    ...choice,
     node: process.version,
     platform: `${platform()} ${arch()} ${release()}`,
     ...limits,
@@ -108,12 +90,16 @@ function doctor({ json = false, directory }: DoctorOptions): void {
     ring: attempt(ring),
     pins: pins(),
     directory,
-    direct: attempt(() => probeDirect(directory)),
+    ...(await directReport(directory, kernel, backend)),
   };
-  if (json) console.log(JSON.stringify(report, undefined, 2));
-  else
-    for (const [name, value] of Object.entries(report))
-      console.log(`${name.padEnd(10)} ${printable(String(value))}`);
+  if (json) {
+    console.log(JSON.stringify(report, undefined, 2));
+    return;
+  }
+  for (const [name, value] of Object.entries(report)) {
+    const text = typeof value === 'object' ? alignmentText(value) : String(value);
+    console.log(`${NAMES[name] ?? name}`.padEnd(NAME_WIDTH), printable(text));
+  }
 }
 
 export function addDoctor(program: Command): void {
@@ -121,6 +107,6 @@ export function addDoctor(program: Command): void {
     .command('doctor')
     .description('tell which kernel would be used and why, and what works here')
     .option('--json', 'print one JSON object')
-    .option('--directory <dir>', 'where to try O_DIRECT', tmpdir())
+    .option('--directory <dir>', 'whose direct I/O to tell: a file is made there, and removed', tmpdir())
     .action(doctor);
 }

@@ -31,11 +31,11 @@ export function outOfRange(name: string, expected: string, actual: unknown): Err
 }
 
 /** The TypeError of Node.js for a value of the right type that means nothing. */
-export function invalidArgValue(name: string, actual: unknown): Error {
+export function invalidArgValue(name: string, actual: unknown, why = 'is invalid'): Error {
   return shapeError(
     TypeError,
     'ERR_INVALID_ARG_VALUE',
-    `The argument '${name}' is invalid. Received ${inspect(actual)}`,
+    `The argument '${name}' ${why}. Received ${inspect(actual)}`,
   );
 }
 

@@ -1,5 +1,5 @@
 /** The six calls over Linux's own, through `syscall(2)`. */
-import { readFileSync } from 'node:fs';
+import { constants, readFileSync } from 'node:fs';
 import { arch, endianness, release } from 'node:os';
 import { AIO_RING_HEADER_BYTES, IO_EVENT_BYTES } from '../common/abi/layout.ts';
 import { dataView, decodeAioRing } from '../common/abi/structs.ts';
@@ -32,6 +32,15 @@ const STATX_BYTES = 256;
 const STX_MASK = 0;
 const STX_DIO_MEM_ALIGN = 0x98;
 const STX_DIO_OFFSET_ALIGN = 0x9c;
+// `linux/fcntl.h`.
+const F_GETFL = 3;
+const F_SETFL = 4;
+// Younger than the headers of many a compiler, so not in the table that is compared with them: `asm-generic/unistd.h` of 6.5, and the
+// same on every architecture that has a native kernel here.
+const CACHESTAT = 451;
+// `linux/mman.h`: struct cachestat_range is u64 offset and length, struct cachestat begins with u64 nr_cache.
+const CACHESTAT_RANGE_WORDS = 2;
+const CACHESTAT_WORDS = 5;
 
 /** Linux AIO by the real system calls. Made by `openNativeKernel()`. */
 export class NativeKernel implements AioKernel {
@@ -150,6 +159,22 @@ export class NativeKernel implements AioKernel {
 
   loadExtents(fd: number, from: number): Promise<number> {
     return this.#extents.load(fd, from);
+  }
+
+  cachedPages(fd: number, position: number, bytes: number): number | undefined {
+    const range = new BigUint64Array(CACHESTAT_RANGE_WORDS);
+    range[0] = BigInt(position);
+    range[1] = BigInt(bytes);
+    const counts = new BigUint64Array(CACHESTAT_WORDS);
+    const { memory } = this;
+    const answer = this.libc.syscall(CACHESTAT, fd, memory.addressOf(range), memory.addressOf(counts), 0);
+    return answer < 0 ? undefined : Number(counts[0]);
+  }
+
+  clearDirect(fd: number): boolean {
+    const fcntl = this.libc.bind('fcntl', 'int', 3);
+    const flags = fcntl(fd, F_GETFL, 0);
+    return flags >= 0 && fcntl(fd, F_SETFL, flags & ~constants.O_DIRECT) === 0;
   }
 
   mapRing(ctx_id: AioContextId): AioRing | undefined {

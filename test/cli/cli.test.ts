@@ -238,8 +238,20 @@ describe('kaio doctor', () => {
     assert.equal(report.directory, directory);
     assert.match(report.addon, /^no: .|\.node, Node-API \d+, (glibc|musl)$/);
     if (linux) assert.equal(typeof report.aio_max_nr, 'number');
-    for (const key of ['reason', 'kernel', 'platform', 'koffi', 'probe', 'ring', 'pins', 'direct'])
+    for (const key of ['reason', 'kernel', 'platform', 'koffi', 'probe', 'ring', 'pins'])
       assert.equal(typeof report[key], 'string', key);
+    for (const key of ['file_system', 'mount', 'direct', 'direct_reason', 'nowait'])
+      assert.equal(typeof report[key], 'string', key);
+    assert.match(report.direct, /^yes$|^no: ./);
+    assert.match(report.nowait, /^yes$|^no: ./);
+    assert.equal(report.alignment !== undefined, report.direct === 'yes');
+    if (report.direct === 'yes') {
+      const { memory, position, length, known } = report.alignment;
+      for (const multiple of [memory, position, length]) assert.equal(Math.log2(multiple) % 1, 0);
+      assert.equal(typeof known, 'string');
+      assert.match(report.direct_reason, /^the kernel says|verified: /);
+    }
+    // Its file is gone.
     assert.deepEqual(readdirSync(directory), ['source']);
   });
 
@@ -250,6 +262,12 @@ describe('kaio doctor', () => {
     assert.match(stdout, /^backend +none$/m);
     assert.match(stdout, /^reason +KAIO_BACKEND asks for the backend 'uring'/m);
     assert.match(stdout, /^direct +no: ENOENT/m);
+    const here = kaio(['doctor', '--directory', directory]).stdout;
+    for (const name of ['file system', 'mount', 'direct', 'known by', 'nowait'])
+      assert.match(here, new RegExp(`^${name} +\\S`, 'm'));
+    if (/^direct +yes$/m.test(here))
+      assert.match(here, /^alignment +memory \d+, position \d+, length \d+ \(/m);
+    assert.deepEqual(readdirSync(directory), ['source']);
   });
 });
 

@@ -74,9 +74,12 @@ export interface AioFileExtras {
   readonly backend: AioKernel['name'];
   /** Why that one. */
   readonly backendReason: string;
-  /** Whether it bypasses the page cache. */
+  /** Whether it bypasses the page cache: what was obtained, not what was asked for. */
   readonly direct: boolean;
-  /** Why, or why not. */
+  /**
+   * Why, or why not, and how that is known: `the kernel says`, `verified`, `not verified`, what the kind of file system is known for. For
+   * people: the words may change.
+   */
   readonly directReason: string;
   /** What direct transfers need; all 1 for a buffered file. A page where direct I/O was preferred on a host without O_DIRECT. */
   readonly alignment: Alignment;

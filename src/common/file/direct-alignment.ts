@@ -19,6 +19,8 @@ let probeBuffer: ArrayBuffer | undefined;
 /**
  * @param fd - Open with O_DIRECT.
  * @param sectorBytes - Of the device that it is: what each kernel takes (before Linux 6.0 memory had to be aligned to it too).
+ * Preconditions: where the kernel does not tell, the file system refuses what is not aligned.
+ *
  * @returns The multiples that direct transfers need. What can't be found out is a page, which every device accepts.
  */
 export async function directAlignment(

@@ -19,7 +19,7 @@ export interface FileParts {
   readonly directReason: string;
   readonly alignment: Alignment;
   readonly unaligned: Unaligned;
-  /** Whether writes go to the end of the file, whatever their position. */
+  /** Whether writes go to the end of the file, whatever their position (O_APPEND). Not known, and false, of descriptors of others off Linux. */
   readonly appends: boolean;
   /** Those that write to the same file. `undefined` where nobody can open it with O_DIRECT. */
   readonly writers: Writers | undefined;

@@ -219,6 +219,16 @@ export interface AioKernel {
   directAlignment(fd: number): DirectAlignment | undefined;
 
   /**
+   * How many pages of a part of a file are in the page cache, where this kernel can ask (cachestat(2), Linux 6.5).
+   *
+   * @returns `undefined` where it cannot. On an overlay Linux answers 0 whatever there is (observed on 6.18).
+   */
+  cachedPages?(fd: number, position: number, bytes: number): number | undefined;
+
+  /** Takes O_DIRECT off a descriptor (fcntl(2) with F_SETFL), where this kernel can. @returns Whether it is off. */
+  clearDirect?(fd: number): boolean;
+
+  /**
    * The ring of a context, to be reaped without a system call, where this kernel and runtime allow it
    * (`mapped-ring` feature). It stops answering when the context is destroyed through this kernel.
    */
