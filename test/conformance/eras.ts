@@ -47,7 +47,15 @@ export const ASKS_ABOUT: Partial<Readonly<Record<Feature, readonly string[]>>> =
     '*/double-huge',
   ],
   'judged-place': ['iocb/offset-*', '*/none-negative-offset', '*/offset-negative'],
-  'single-call': ['block/short'],
+  // A short transfer that cannot go on is an error there.
+  'single-call': [
+    'block/short',
+    'transfer/half-mapped-*',
+    '*/second-unmapped',
+    'file/pipe',
+    'file/pipe-pages',
+    'file/pipe-partly-mapped',
+  ],
   'timeout-first': [
     'io_getevents/timeout-unmapped',
     'io_getevents/timeout-kernel',
@@ -64,6 +72,8 @@ export const ASKS_ABOUT: Partial<Readonly<Record<Feature, readonly string[]>>> =
     'io_getevents/events-kernel',
     'io_getevents/events-read-only',
     'io_getevents/room-for-2-of-3',
+    'ring/head-beyond-nr',
+    'ring/head-reduced-when-empty',
   ],
   'ring-cancel': [
     'io_cancel/poll',
