@@ -137,7 +137,10 @@ export const MECHANISMS: readonly Mechanism[] = [
       ],
       ['aio/vect-retry.test.ts', 'advances over segments, also empty ones, and shortens the current one'],
       ['aio/vect-retry.test.ts', 'tells an error after progress as the error, in linux-2.6.20'],
-      ['aio/vect-retry.test.ts', 'is left by a request that was queued: its end is what the file says by complete()'],
+      [
+        'aio/vect-retry.test.ts',
+        'is left by a request that was queued: its end is what the file says by complete()',
+      ],
     ],
   },
   {
