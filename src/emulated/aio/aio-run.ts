@@ -79,7 +79,7 @@ function queue_kicked_iocb(req: AioKiocb): void {
 }
 
 /** Runs what was kicked, and what files kick by that. */
-export function aio_run_kicked(ctx: AioKioctx): void {
+export function aio_run_all_iocbs(ctx: AioKioctx): void {
   for (let round = 0; round < ctx.profile.drainRounds && aio_run_kicked_once(ctx); round++);
 }
 

@@ -8,7 +8,7 @@ import { pointer } from '../memory/registers.ts';
 import { inline } from '../workqueue/inline.ts';
 import { aio_complete, cutOff } from './aio-complete.ts';
 import type { AioKiocb, AioKioctx } from './aio-kiocb.ts';
-import { aio_run_iocb, aio_run_kicked } from './aio-run.ts';
+import { aio_run_iocb, aio_run_all_iocbs } from './aio-run.ts';
 import { aio_cancel_all } from './io-cancel.ts';
 import type { KernelState } from './kernel-state.ts';
 import { put_ioctx } from './kioctx.ts';
@@ -77,7 +77,7 @@ function kill_ioctx(kernel: KernelState, ctx_id: Word): AioKioctx | undefined {
   for (const reader of ctx.readers) reader.detach();
   ctx.delayed?.();
   aio_cancel_all(ctx);
-  aio_run_kicked(ctx);
+  aio_run_all_iocbs(ctx);
   return ctx;
 }
 

@@ -5,7 +5,7 @@ import type { Word } from '../../common/kernel/aio-kernel.ts';
 import type { AddressSpace } from '../memory/mm.ts';
 import { fromHalves, pointer, signedLong } from '../memory/registers.ts';
 import type { AioKioctx } from './aio-kiocb.ts';
-import { aio_run_accepted, aio_run_kicked } from './aio-run.ts';
+import { aio_run_accepted, aio_run_all_iocbs } from './aio-run.ts';
 import type { KernelState } from './kernel-state.ts';
 import { put_ioctx } from './kioctx.ts';
 import { FOREVER, sleepNs, timespecToNs, timespecToTicks } from './timeout.ts';
@@ -100,7 +100,7 @@ function read_events(
   const { drainsLate } = kernel.profile;
   // On Linux what was submitted for ordinary files has run already. Here it begins now at the latest.
   if (ctx.ring.ready < nr) {
-    if (!drainsLate) aio_run_kicked(ctx);
+    if (!drainsLate) aio_run_all_iocbs(ctx);
     begin(kernel, ctx, min_nr > 0 && timeout() !== 0);
   }
   let taken = 0;
@@ -113,7 +113,7 @@ function read_events(
   };
   if (take()) return taken;
   if (drainsLate && !ctx.run_list.isEmpty) {
-    aio_run_kicked(ctx);
+    aio_run_all_iocbs(ctx);
     if (take()) return taken;
   }
   const ns = timeout();
@@ -126,7 +126,7 @@ function read_events(
   while (inBatches ? ctx.ring.ready < min_nr - taken && !ctx.dead : !take()) {
     const left = until - kernel.clock.nowNs();
     if (left <= 0 || !waitForEnd(kernel, left)) break;
-    aio_run_kicked(ctx);
+    aio_run_all_iocbs(ctx);
     begin(kernel, ctx, true);
   }
   take();

@@ -17,7 +17,7 @@ import { aio_fput_routine, pendingFputs } from '../files/fput.ts';
 import { access_ok } from '../memory/mm.ts';
 import { fromHalves, pointer, signedLong } from '../memory/registers.ts';
 import { AioKiocb, type AioKioctx, aio_put_req } from './aio-kiocb.ts';
-import { aio_run_kicked } from './aio-run.ts';
+import { aio_run_all_iocbs } from './aio-run.ts';
 import { Iocb } from './iocb.ts';
 import type { KernelState } from './kernel-state.ts';
 import { KIOCB_OPERATIONS } from './kiocb-operations.ts';
@@ -120,7 +120,7 @@ function submitWithSlot(kernel: KernelState, ctx: AioKioctx, iocb: Iocb): number
   if (!cancelsOldest) req.activate();
   const error = submitOperation(kernel, req, iocb);
   if (error === 0) {
-    if (drainsLate) aio_run_kicked(ctx);
+    if (drainsLate) aio_run_all_iocbs(ctx);
     aio_put_req(req);
     return 0;
   }

@@ -135,27 +135,27 @@ describe('aio_rw_vect_retry', () => {
   };
 
   it('tells the total only where nothing is left or nothing more comes', () => {
-    const after = (advance: number, answer: FileAnswer) =>
+    const endsWith = (advance: number, answer: FileAnswer) =>
       kicking((request, run) => {
         if (run > 0) return answer;
         request.advance(advance);
         return 'retry';
       });
-    expect(after(2, 6)).toEqual([8]);
-    expect(after(2, 0)).toEqual([2]);
-    expect(after(2, -5)).toEqual([-5]);
+    expect(endsWith(2, 6)).toEqual([8]);
+    expect(endsWith(2, 0)).toEqual([2]);
+    expect(endsWith(2, -5)).toEqual([-5]);
   });
 
   it('tells of a stream what the last call brought', () => {
-    const after = (advance: number, answer: FileAnswer) =>
+    const endsWith = (advance: number, answer: FileAnswer) =>
       kicking((request, run) => {
         if (run > 0) return answer;
         request.advance(advance);
         return 'retry';
       }, true);
-    expect(after(2, 3)).toEqual([3]);
-    expect(after(2, 6)).toEqual([8]);
-    expect(after(2, 0)).toEqual([2]);
+    expect(endsWith(2, 3)).toEqual([3]);
+    expect(endsWith(2, 6)).toEqual([8]);
+    expect(endsWith(2, 0)).toEqual([2]);
   });
 
   it('needs no further run for a method that has moved everything itself, whatever it answers', () => {
