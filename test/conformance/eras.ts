@@ -20,7 +20,14 @@ export const ASKS_ABOUT: Partial<Readonly<Record<Feature, readonly string[]>>> =
     'ring/tail-unmapped',
     'ring/unreadable-all-calls',
   ],
-  eventfd: ['iocb/eventfd-*', 'iocb/*resfd*', 'resfd/*', 'transfer/eventfd-*', 'io_cancel/resfd'],
+  eventfd: [
+    'iocb/eventfd-*',
+    'iocb/*resfd*',
+    'resfd/*',
+    'transfer/eventfd-*',
+    'io_cancel/resfd',
+    'direct/destroy-waits*',
+  ],
   'request-flags': [
     'iocb/ioprio-*',
     'iocb/rwf-*',

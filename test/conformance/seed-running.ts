@@ -187,6 +187,7 @@ export const seedRunningCases: readonly Case[] = [
     rule: 'GET-07 GET-08',
     title: 'a timeout is whole clock ticks: a nanosecond is one, nothing is none',
     lacks: ['nanosecond-timeouts'],
+    requires: ['host-clock'],
     run(f) {
       const ctx = f.setup();
       const { address } = f.bytes(IO_EVENT_BYTES);
