@@ -72,7 +72,7 @@ function userModeLinux(): Report {
   const directory = mkdtempSync(join(tmpdir(), 'kaio-kernels-'));
   const output = join(directory, 'report.json');
   try {
-    const script = join(root, 'dist', 'scripts', 'user-mode-linux.js');
+    const script = join(root, 'dist', 'scripts', 'kernels', 'user-mode-linux.js');
     execFileSync(process.execPath, [script, '--fuzz', '0', '--output', output], {
       stdio: ['ignore', 'inherit', 'inherit'],
       timeout: TIMEOUT_MS,

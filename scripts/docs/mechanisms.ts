@@ -126,7 +126,7 @@ export const MECHANISMS: readonly Mechanism[] = [
   },
   {
     name: 'vectored retry loop',
-    duty: 'in 2007 a method is called until all is done, for reads from a stream once; errors after progress are the progress',
+    duty: 'in 2007 a method is called until all is done, for reads from a stream once; an error after progress is the error',
     files: ['aio/vect-retry.ts', 'aio/aio-kiocb.ts'],
     terms: ['aio_rw_vect_retry', 'aio_advance_iovec'],
     tests: [
@@ -136,7 +136,11 @@ export const MECHANISMS: readonly Mechanism[] = [
         'loops in linux-2.6.20: writes until done, reads until done or nothing comes',
       ],
       ['aio/vect-retry.test.ts', 'advances over segments, also empty ones, and shortens the current one'],
-      ['aio/vect-retry.test.ts', 'tells an error after progress as the progress'],
+      ['aio/vect-retry.test.ts', 'tells an error after progress as the error, in linux-2.6.20'],
+      [
+        'aio/vect-retry.test.ts',
+        'is left by a request that was queued: its end is what the file says by complete()',
+      ],
     ],
   },
   {
@@ -179,6 +183,8 @@ export const MECHANISMS: readonly Mechanism[] = [
         'aio/cancel.test.ts',
         'writes the event to result and puts none into the ring, and the slot is free again',
       ],
+      ['aio/cancel.test.ts', 'leaves the mark: the request is served to its end, and has no event'],
+      ['aio/cancel.test.ts', 'finds the newest of that iocb, and only then asks whether it can be cancelled'],
       ['aio/cancel.test.ts', '%s calls off what can be, and what waits for a kick'],
     ],
   },

@@ -71,10 +71,15 @@ export interface Profile {
   readonly bareFsync: boolean;
 
   // Running
-  /** The file's method is called again after a short transfer (SEED-03); else BLOCK-11. */
+  /**
+   * The file's method is called again after a short transfer, an error after it is the event's, and what a file says of a request
+   * that it had queued is the event's as it stands (SEED-03); else BLOCK-11.
+   */
   readonly loopsTransfers: boolean;
-  /** `io_submit` runs what was kicked (SEED-02). */
-  readonly submitDrains: boolean;
+  /** `io_submit` runs what was kicked, and `io_getevents` what it finds kicked before it would sleep (SEED-02); else before it looks. */
+  readonly drainsLate: boolean;
+  /** Rounds of one drain: a file that kicks its request in every run must not hold the thread for ever. */
+  readonly drainRounds: number;
   /** How long the work queue lets a kicked request wait if nobody sleeps on its context (SEED-02); 0: not at all. */
   readonly kickDelayNs: number;
 
@@ -83,7 +88,10 @@ export interface Profile {
   readonly timeoutFirst: boolean;
   /** A timeout is 64-bit nanoseconds (GET-07, GET-08), or clock ticks of that many. */
   readonly tickNs: number | undefined;
-  /** EFAULT keeps all events (GET-13, GET-14); else the one in hand is lost and earlier ones count (SEED-07). */
+  /**
+   * Events are taken in batches: EFAULT keeps all (GET-13, GET-14), head and tail count modulo the cells (RING-05, RING-06). Else
+   * one by one: the one in hand is lost and earlier ones count (SEED-07), and the tail is believed as it stands.
+   */
   readonly keepsEvents: boolean;
   /** A waiter wakes when all it still needs is there; else at each event, and takes what has come (GET-18, GET-19). */
   readonly wakesInBatches: boolean;
@@ -91,8 +99,15 @@ export interface Profile {
   // io_cancel
   /** The event of a cancelled request goes to the ring, and the answer is EINPROGRESS (CANCEL-04, -05); else SEED-06. */
   readonly cancelledToRing: boolean;
-  /** Of several requests with one iocb, the oldest is cancelled first; else the newest (CANCEL-09). */
+  /**
+   * Of several requests with one iocb, the oldest that can be cancelled is (CANCEL-09); else the newest, if it can be. The end of
+   * a context, and of all contexts, goes in the same order.
+   */
   readonly cancelsOldest: boolean;
+  /** A request whose cancel is refused is as before; else the mark stays, and it has no event (SEED-06). */
+  readonly refusalForgets: boolean;
+  /** `io_destroy` lets go of the files of its requests before it returns: it waits for their deferred puts (SEED-08, SEED-09). */
+  readonly destroyPutsFiles: boolean;
 }
 
 const MAX_RING_BYTES = 0x1000_0000;
@@ -127,7 +142,8 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     judgesPlace: true,
     bareFsync: true,
     loopsTransfers: false,
-    submitDrains: false,
+    drainsLate: false,
+    drainRounds: 128,
     kickDelayNs: 0,
     timeoutFirst: true,
     tickNs: undefined,
@@ -135,6 +151,8 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     wakesInBatches: true,
     cancelledToRing: true,
     cancelsOldest: true,
+    refusalForgets: true,
+    destroyPutsFiles: false,
   },
   'linux-2.6.20': {
     name: 'linux-2.6.20',
@@ -157,7 +175,8 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     judgesPlace: false,
     bareFsync: false,
     loopsTransfers: true,
-    submitDrains: true,
+    drainsLate: true,
+    drainRounds: 1024,
     kickDelayNs: NSEC_PER_SEC / 10,
     timeoutFirst: false,
     tickNs: NSEC_PER_SEC / HZ,
@@ -165,5 +184,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     wakesInBatches: false,
     cancelledToRing: false,
     cancelsOldest: false,
+    refusalForgets: false,
+    destroyPutsFiles: true,
   },
 };

@@ -26,7 +26,7 @@ function ofProfile(profile: Profile): Partial<Record<Feature, true | string>> {
     'single-call': has(!profile.loopsTransfers, 'SEED-03'),
     'timeout-first': has(profile.timeoutFirst, 'GET-01'),
     'nanosecond-timeouts': has(profile.tickNs === undefined, 'GET-07'),
-    'kept-events': has(profile.keepsEvents, 'SEED-07'),
+    'kept-events': has(profile.keepsEvents, 'SEED-07, RING-05, RING-06'),
     'ring-cancel': has(profile.cancelledToRing, 'SEED-06'),
     'batched-wait': has(profile.wakesInBatches, 'GET-18'),
   };

@@ -20,7 +20,14 @@ export const ASKS_ABOUT: Partial<Readonly<Record<Feature, readonly string[]>>> =
     'ring/tail-unmapped',
     'ring/unreadable-all-calls',
   ],
-  eventfd: ['iocb/eventfd-*', 'iocb/*resfd*', 'resfd/*', 'transfer/eventfd-*', 'io_cancel/resfd'],
+  eventfd: [
+    'iocb/eventfd-*',
+    'iocb/*resfd*',
+    'resfd/*',
+    'transfer/eventfd-*',
+    'io_cancel/resfd',
+    'direct/destroy-waits*',
+  ],
   'request-flags': [
     'iocb/ioprio-*',
     'iocb/rwf-*',
@@ -47,7 +54,15 @@ export const ASKS_ABOUT: Partial<Readonly<Record<Feature, readonly string[]>>> =
     '*/double-huge',
   ],
   'judged-place': ['iocb/offset-*', '*/none-negative-offset', '*/offset-negative'],
-  'single-call': ['block/short'],
+  // A short transfer that cannot go on is an error there.
+  'single-call': [
+    'block/short',
+    'transfer/half-mapped-*',
+    '*/second-unmapped',
+    'file/pipe',
+    'file/pipe-pages',
+    'file/pipe-partly-mapped',
+  ],
   'timeout-first': [
     'io_getevents/timeout-unmapped',
     'io_getevents/timeout-kernel',
@@ -64,6 +79,8 @@ export const ASKS_ABOUT: Partial<Readonly<Record<Feature, readonly string[]>>> =
     'io_getevents/events-kernel',
     'io_getevents/events-read-only',
     'io_getevents/room-for-2-of-3',
+    'ring/head-beyond-nr',
+    'ring/head-reduced-when-empty',
   ],
   'ring-cancel': [
     'io_cancel/poll',

@@ -1,5 +1,6 @@
 /** The kernel of 2007 (2.6.20), from running a request to its end: what it does where today's kernel does otherwise. */
 import assert from 'node:assert/strict';
+import { IOCB_CMD_PREADV, IOCB_CMD_PWRITEV } from '../../src/common/abi/constants.ts';
 import { IO_EVENT_BYTES } from '../../src/common/abi/layout.ts';
 import { dataView, decodeIoEvent } from '../../src/common/abi/structs.ts';
 import type { Address } from '../../src/common/kernel/aio-kernel.ts';
@@ -71,6 +72,83 @@ export const seedRunningCases: readonly Case[] = [
     },
   },
   {
+    id: 'seed/error-hides-progress',
+    rule: 'SEED-03 BUF-05 VEC-10 BLOCK-11',
+    title: 'an error that comes after some bytes is the result of the event',
+    lacks: ['single-call'],
+    run(f) {
+      const ctx = f.setup();
+      const half = f.pages('read-write', 'none') + PAGE - 100;
+      const { fd } = f.file(new Uint8Array(300));
+      f.eventFails(ctx, 'EFAULT', f.read(fd, half, 300));
+      f.eventFails(ctx, 'EFAULT', f.write(fd, half, 300));
+      assert.equal(f.result(ctx, f.read(fd, half, 300, 200)), 100, 'nothing more to copy is no error');
+      for (const aio_lio_opcode of [IOCB_CMD_PREADV, IOCB_CMD_PWRITEV]) {
+        const aio_buf = f.iovecs([f.bytes(8).address, 3], [UNMAPPED, 3]);
+        f.eventFails(ctx, 'EFAULT', { aio_lio_opcode, aio_fildes: fd, aio_buf, aio_nbytes: 2 });
+      }
+      const [reader, writer] = pipe(f);
+      const { address } = f.bytes(1 << 20);
+      f.eventFails(ctx, 'EAGAIN', f.write(writer, address, 1 << 20));
+      assert.ok(f.result(ctx, f.read(reader, address, 1 << 20)) >= PAGE, 'what went into the pipe is there');
+    },
+  },
+  {
+    id: 'seed/drains-before-it-sleeps',
+    rule: 'SEED-02',
+    title: 'who has min_nr events, or asks with min_nr 0, drains nothing; who would sleep does',
+    lacks: ['single-call'],
+    run(f) {
+      const ctx = f.setup();
+      const one = f.held({ aio_data: 1 });
+      f.accepted(ctx, one.fields, f.instant({ aio_data: 2 }));
+      one.release();
+      const { bytes, address } = f.bytes(4 * IO_EVENT_BYTES);
+      assert.equal(f.kernel.io_getevents(ctx, 1, 4, address, 0), 1, 'min_nr are there');
+      assert.equal(dataView(bytes).getUint32(0, true), 2);
+      assert.equal(f.kernel.io_getevents(ctx, 0, 4, address, 0), 0, 'min_nr 0');
+      assert.equal(f.ring(ctx).tail, 1);
+      assert.equal(f.kernel.io_getevents(ctx, 1, 4, address, f.timespec(0, 0)), 1, 'it would sleep');
+      assert.equal(dataView(bytes).getUint32(0, true), 1);
+    },
+  },
+  {
+    id: 'seed/head-as-it-stands',
+    rule: 'RING-05',
+    title: 'a head of nr counts as 0, and is stored only together with an event that was taken',
+    lacks: ['kept-events'],
+    run(f) {
+      const ctx = f.setup(1);
+      const { nr } = f.ring(ctx);
+      f.setRing(ctx, 'head', nr);
+      assert.equal(f.ready(ctx).length, 0);
+      assert.equal(f.ring(ctx).head, nr);
+      f.accepted(ctx, f.instant());
+      assert.equal(f.ready(ctx).length, 1);
+      assert.equal(f.ring(ctx).head, 1);
+    },
+  },
+  {
+    id: 'seed/tail-as-it-stands',
+    rule: 'RING-06 SEED-04',
+    title:
+      'a tail written by the user counts as it stands: beyond the ring it is never reached, and it takes up cells',
+    lacks: ['kept-events'],
+    run(f) {
+      const ctx = f.setup(1);
+      const { nr } = f.ring(ctx);
+      f.setRing(ctx, 'tail', nr);
+      assert.equal(f.ready(ctx, 2 * nr).length, 2 * nr);
+      f.setRing(ctx, 'head', 0);
+      f.setRing(ctx, 'tail', nr - 1);
+      f.refused(ctx, 'EAGAIN', f.instant());
+      f.setRing(ctx, 'tail', nr);
+      f.accepted(ctx, f.instant());
+      assert.equal(f.ring(ctx).tail, 1, 'the kernel has a tail of its own');
+      assert.equal(f.ready(ctx).length, 1);
+    },
+  },
+  {
     id: 'seed/deferred-put',
     rule: 'SEED-09 BLOCK-12',
     title: 'a request in flight keeps its file open; with it the last reference goes, a little later',
@@ -109,6 +187,7 @@ export const seedRunningCases: readonly Case[] = [
     rule: 'GET-07 GET-08',
     title: 'a timeout is whole clock ticks: a nanosecond is one, nothing is none',
     lacks: ['nanosecond-timeouts'],
+    requires: ['host-clock'],
     run(f) {
       const ctx = f.setup();
       const { address } = f.bytes(IO_EVENT_BYTES);

@@ -113,6 +113,23 @@ export const seedSubmitCases: readonly Case[] = [
       f.fails(f.kernel.io_submit(0, 1, UNMAPPED), 'EINVAL', 'io_submit');
     },
   },
+  {
+    id: 'seed/array-wraps',
+    rule: 'SUBMIT-01',
+    title: 'the size of iocbpp is cut to 64 bits: 2^61 pointers take up nothing, and are fetched one by one',
+    lacks: ['context-first'],
+    run(f) {
+      const ctx = f.setup();
+      const array = f.pages('read-write', 'none') + PAGE - 16;
+      f.pokeWord(array, f.iocb(f.instant()).address);
+      f.pokeWord(array + 8, f.iocb(f.instant()).address);
+      f.fails(f.kernel.io_submit(ctx, 2n ** 60n, array), 'EFAULT', 'io_submit');
+      assert.equal(f.kernel.io_submit(ctx, 2n ** 61n, array), 2);
+      assert.equal(f.kernel.io_submit(ctx, 2n ** 61n + 1n, array + 8), 1);
+      f.fails(f.kernel.io_submit(ctx, 2n ** 61n, KERNEL_ADDRESS), 'EFAULT', 'io_submit');
+      assert.equal(f.ready(ctx).length, 3);
+    },
+  },
   ...RESERVED.map(
     ({ id, fields }): Case => ({
       id: `seed/reserved-${id}`,

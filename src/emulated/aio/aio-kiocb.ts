@@ -17,6 +17,10 @@ export const KIF_KICKED = 2;
 export const KIF_CANCELLED = 4;
 /** Completed: it must not be touched any more. */
 export const KIF_DONE = 8;
+/** It has run. */
+export const KIF_BEGUN = 16;
+/** Its file would not give it up: to the file it goes on, although it is marked as cancelled (SEED-06). */
+export const KIF_REFUSED = 32;
 
 /** Makes progress. @returns A result, -EIOCBQUEUED or -EIOCBRETRY. */
 export type Retry = (req: AioKiocb, executor: Executor) => number;
@@ -99,7 +103,11 @@ export class AioKiocb implements Kiocb {
   }
 
   get isCancelled(): boolean {
-    return (this.ki_flags & KIF_CANCELLED) !== 0;
+    return (this.ki_flags & (KIF_CANCELLED | KIF_REFUSED)) === KIF_CANCELLED;
+  }
+
+  get ki_endsQueued(): boolean {
+    return this.ki_ctx?.profile.loopsTransfers === true;
   }
 
   get isDone(): boolean {

@@ -76,6 +76,12 @@ export class AioRingInfo {
     return tail >= head ? tail - head : this.nr - head + tail;
   }
 
+  /** Free cells of the seed (`aio_ring_avail`): from head and tail as user space left them, in 32 bits. */
+  get available(): number {
+    const words = this.#words;
+    return ((words[HEAD]! + this.nr - 1 - words[TAIL]!) >>> 0) % this.nr;
+  }
+
   /** Writes one event, then publishes it. */
   add(dataLow: number, dataHigh: number, user: number, result: number): void {
     const words = this.#words;
@@ -119,16 +125,18 @@ export class AioRingInfo {
   /**
    * `aio_read_evt` of the seed, one event after the other: the event that cannot be copied is lost, and what came before it
    * counts.
+   *
+   * The tail is compared as it stands, so one beyond the ring is never reached (RING-06); head is stored only together with an
+   * event taken (RING-05).
    */
   readOneByOne(mm: AddressSpace, events: number, max: number): number {
     const words = this.#words;
     for (let taken = 0; ; taken++) {
-      const head = words[HEAD]! % this.nr;
       if (taken >= max) return taken;
-      if (head === words[TAIL]! % this.nr) {
-        words[HEAD] = head;
-        return taken;
-      }
+      const tail = words[TAIL]!;
+      if (words[HEAD]! === tail) return taken;
+      const head = words[HEAD]! % this.nr;
+      if (head === tail) return taken;
       const copied = this.#copyToUser(mm, events + taken * IO_EVENT_BYTES, head, 1);
       words[HEAD] = (head + 1) % this.nr;
       if (!copied) return taken > 0 ? taken : -ERRNO.EFAULT;

@@ -14,6 +14,7 @@ import { aio_complete } from './aio-complete.ts';
 import {
   type AioKiocb,
   type AioKioctx,
+  KIF_BEGUN,
   KIF_CANCELLED,
   KIF_DONE,
   KIF_KICKED,
@@ -21,16 +22,13 @@ import {
 } from './aio-kiocb.ts';
 import { aio_rw_vect_resume } from './vect-retry.ts';
 
-/** Rounds of one drain: a file that kicks its request in every run must not hold the thread for ever. */
-export const ROUNDS = 128;
-
 /** Runs `req` once, on `executor`. Preconditions: it is on no list and does not run. */
 export function aio_run_iocb(req: AioKiocb, executor: Executor): void {
   if (req.ki_ctx?.debug === true) {
     BUG_ON((req.ki_flags & KIF_RUNNING) !== 0, 'a request runs twice at a time');
     BUG_ON((req.ki_flags & KIF_DONE) !== 0, 'a request runs although it has ended');
   }
-  req.ki_flags = (req.ki_flags & ~KIF_KICKED) | KIF_RUNNING;
+  req.ki_flags = (req.ki_flags & ~KIF_KICKED) | KIF_RUNNING | KIF_BEGUN;
   const result = (req.ki_flags & KIF_CANCELLED) === 0 ? req.ki_retry!(req, executor) : -ERRNO.EINTR;
   if (result !== -EIOCBQUEUED) aio_ran(req, result);
 }
@@ -50,7 +48,7 @@ function aio_ran(req: AioKiocb, result: number): void {
     return;
   }
   req.ki_ctx?.active_reqs.add(req);
-  if ((req.ki_flags & (KIF_KICKED | KIF_CANCELLED)) !== 0) queue_kicked_iocb(req);
+  if ((req.ki_flags & KIF_KICKED) !== 0 || req.isCancelled) queue_kicked_iocb(req);
 }
 
 /**
@@ -81,17 +79,16 @@ function queue_kicked_iocb(req: AioKiocb): void {
 }
 
 /** Runs what was kicked, and what files kick by that. */
-export function aio_run_kicked(ctx: AioKioctx): void {
-  for (let round = 0; round < ROUNDS && aio_run_kicked_once(ctx); round++);
+export function aio_run_all_iocbs(ctx: AioKioctx): void {
+  for (let round = 0; round < ctx.profile.drainRounds && aio_run_kicked_once(ctx); round++);
 }
 
 /**
- * Runs everything that can be run here and now: what was kicked, and what was accepted, in the order of submission.
+ * Runs what was accepted, here and now, in the order of submission.
  *
  * What may have to wait for somebody else goes to `executor` instead, if that can be waited for with a limit.
  */
-export function aio_run_all_iocbs(ctx: AioKioctx, executor: Executor): void {
-  aio_run_kicked(ctx);
+export function aio_run_accepted(ctx: AioKioctx, executor: Executor): void {
   const waits = executor.wait === undefined ? inline : executor;
   for (let req = ctx.accepted.shift(); req !== undefined; req = ctx.accepted.shift()) {
     aio_run_iocb(req, req.ki_filp.mayWait ? waits : inline);

@@ -8,9 +8,11 @@ import { inline } from '../workqueue/inline.ts';
 import {
   type AioKiocb,
   type AioKioctx,
+  KIF_BEGUN,
   KIF_CANCELLED,
   KIF_DONE,
   KIF_KICKED,
+  KIF_REFUSED,
   KIF_RUNNING,
 } from './aio-kiocb.ts';
 import { aio_run_iocb } from './aio-run.ts';
@@ -28,7 +30,7 @@ export function io_cancel(kernel: KernelState, ctx_id: Word, iocb: Word, result:
   const ctx = kernel.table.lookup(pointer(ctx_id));
   if (ctx === undefined) return -ERRNO.EINVAL;
   const req = lookup_kiocb(ctx, user);
-  if (req === undefined) return -ERRNO.EINVAL;
+  if (req?.ki_cancel === undefined) return -ERRNO.EINVAL;
   ctx.users++;
   const answer = cancel(req);
   put_ioctx(ctx);
@@ -37,10 +39,10 @@ export function io_cancel(kernel: KernelState, ctx_id: Word, iocb: Word, result:
   return kernel.mm.write(pointer(result), eventOf(req)) ? 0 : -ERRNO.EFAULT;
 }
 
-/** The request of that iocb that can be cancelled: the oldest, or in 2007 the newest. */
+/** The request of that iocb: the oldest that can be cancelled, or in 2007 the newest, whether it can be or not. */
 function lookup_kiocb(ctx: AioKioctx, user: number): AioKiocb | undefined {
-  const found = [...ctx.active_reqs].filter((req) => req.ki_user === user && req.ki_cancel !== undefined);
-  return ctx.profile.cancelsOldest ? found[0] : found.at(-1);
+  const found = [...ctx.active_reqs].filter((req) => req.ki_user === user);
+  return ctx.profile.cancelsOldest ? found.find((req) => req.ki_cancel !== undefined) : found.at(-1);
 }
 
 /** The event that the caller gets instead of the ring. */
@@ -54,14 +56,17 @@ function eventOf(req: AioKiocb): Uint8Array {
 /**
  * Calls a request off. Between runs it ends at once; during one, when its file has let go.
  *
- * @returns 0; or what its cancel function refuses with, and then it goes on.
+ * @returns 0; or what its cancel function refuses with, and then it goes on, in 2007 with the mark on it: it is run no more, and
+ * whatever ends it, it has no event.
  */
 function cancel(req: AioKiocb): number {
-  const before = req.ki_flags;
-  req.ki_flags |= KIF_CANCELLED;
+  const { isCancelled } = req;
+  req.ki_flags = (req.ki_flags | KIF_CANCELLED) & ~KIF_REFUSED;
   const answer = req.ki_cancel!(req);
   if (answer !== 0) {
-    if ((before & KIF_CANCELLED) === 0) req.ki_flags &= ~KIF_CANCELLED;
+    if (isCancelled) return answer;
+    if (req.ki_ctx?.profile.refusalForgets === true) req.ki_flags &= ~KIF_CANCELLED;
+    else req.ki_flags |= KIF_REFUSED;
     return answer;
   }
   req.ki_ctx?.active_reqs.delete(req);
@@ -76,11 +81,25 @@ function endBetweenRuns(req: AioKiocb): void {
   aio_run_iocb(req, inline);
 }
 
-/** `aio_cancel_all`: calls off every request that can be, and those that wait for a kick. */
+/** What runs, or has not begun and would have run inside `io_submit` on Linux, and cannot be called off. */
+function isOnlyWaitedFor(req: AioKiocb): boolean {
+  return req.ki_cancel === undefined && (req.ki_flags & (KIF_BEGUN | KIF_RUNNING)) !== KIF_BEGUN;
+}
+
+/**
+ * `aio_cancel_all`: calls off every request that can be, and those that wait for a kick.
+ *
+ * In 2007 it marks all others too. That cannot be seen: a context that is gone gets no events.
+ */
 export function aio_cancel_all(ctx: AioKioctx): void {
-  for (const req of [...ctx.active_reqs]) {
+  const all = [...ctx.active_reqs];
+  for (const req of ctx.profile.cancelsOldest ? all : all.reverse()) {
     if ((req.ki_flags & KIF_DONE) !== 0) continue;
-    req.ki_flags |= KIF_CANCELLED;
+    if (!ctx.profile.cancelsOldest && isOnlyWaitedFor(req)) {
+      ctx.active_reqs.delete(req);
+      continue;
+    }
+    req.ki_flags = (req.ki_flags | KIF_CANCELLED) & ~KIF_REFUSED;
     req.ki_cancel?.(req);
     ctx.active_reqs.delete(req);
     endBetweenRuns(req);

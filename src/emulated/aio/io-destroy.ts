@@ -3,11 +3,12 @@
 import { IOCB_CMD_PREAD, IOCB_CMD_PREADV } from '../../common/abi/constants.ts';
 import { ERRNO } from '../../common/abi/errno.ts';
 import type { Word } from '../../common/kernel/aio-kernel.ts';
+import { aio_fput_routine } from '../files/fput.ts';
 import { pointer } from '../memory/registers.ts';
 import { inline } from '../workqueue/inline.ts';
 import { aio_complete, cutOff } from './aio-complete.ts';
 import type { AioKiocb, AioKioctx } from './aio-kiocb.ts';
-import { aio_run_iocb, aio_run_kicked } from './aio-run.ts';
+import { aio_run_iocb, aio_run_all_iocbs } from './aio-run.ts';
 import { aio_cancel_all } from './io-cancel.ts';
 import type { KernelState } from './kernel-state.ts';
 import { put_ioctx } from './kioctx.ts';
@@ -55,9 +56,14 @@ export async function destroyInBackground(kernel: KernelState, ctx_id: Word): Pr
   return 0;
 }
 
-/** `exit_aio`: ends every context of a kernel, and waits. */
+/** `exit_aio`: ends every context of a kernel, and waits. In 2007 one after the other, the newest first. */
 export async function exit_aio(kernel: KernelState): Promise<void> {
-  await Promise.all(kernel.table.contexts.map((ctx) => destroyInBackground(kernel, ctx.user_id)));
+  const handles = kernel.table.contexts.map(({ user_id }) => user_id);
+  if (kernel.profile.cancelsOldest) {
+    await Promise.all(handles.map((ctx_id) => destroyInBackground(kernel, ctx_id)));
+    return;
+  }
+  for (const ctx_id of handles.reverse()) await destroyInBackground(kernel, ctx_id);
 }
 
 /** Makes a context unusable, gives its budget back where that is done first, and calls off what waits. */
@@ -71,12 +77,13 @@ function kill_ioctx(kernel: KernelState, ctx_id: Word): AioKioctx | undefined {
   for (const reader of ctx.readers) reader.detach();
   ctx.delayed?.();
   aio_cancel_all(ctx);
-  aio_run_kicked(ctx);
+  aio_run_all_iocbs(ctx);
   return ctx;
 }
 
 /** Nothing of a context is under way any more. */
 function free_ioctx(kernel: KernelState, ctx: AioKioctx): void {
+  if (kernel.profile.destroyPutsFiles) aio_fput_routine();
   put_ioctx(ctx);
   if (!kernel.profile.unchargesFirst) kernel.sysctl.uncharge(ctx.max_reqs);
 }

@@ -5,7 +5,7 @@ import type { Word } from '../../common/kernel/aio-kernel.ts';
 import type { AddressSpace } from '../memory/mm.ts';
 import { fromHalves, pointer, signedLong } from '../memory/registers.ts';
 import type { AioKioctx } from './aio-kiocb.ts';
-import { aio_run_all_iocbs, aio_run_kicked } from './aio-run.ts';
+import { aio_run_accepted, aio_run_all_iocbs } from './aio-run.ts';
 import type { KernelState } from './kernel-state.ts';
 import { put_ioctx } from './kioctx.ts';
 import { FOREVER, sleepNs, timespecToNs, timespecToTicks } from './timeout.ts';
@@ -97,8 +97,12 @@ function read_events(
   events: number,
   timeout: () => number | undefined,
 ): number {
+  const { drainsLate } = kernel.profile;
   // On Linux what was submitted for ordinary files has run already. Here it begins now at the latest.
-  if (ctx.ring.ready < nr) drain(kernel, ctx, min_nr > 0 && timeout() !== 0);
+  if (ctx.ring.ready < nr) {
+    if (!drainsLate) aio_run_all_iocbs(ctx);
+    begin(kernel, ctx, min_nr > 0 && timeout() !== 0);
+  }
   let taken = 0;
   /** Takes what is there. @returns Whether that decides the call, by a fault or because it is enough. */
   const take = (): boolean => {
@@ -108,6 +112,10 @@ function read_events(
     return got < 0 || taken >= min_nr;
   };
   if (take()) return taken;
+  if (drainsLate && !ctx.run_list.isEmpty) {
+    aio_run_all_iocbs(ctx);
+    if (take()) return taken;
+  }
   const ns = timeout();
   // Anything taken wins over any error.
   if (ns === undefined) return taken > 0 ? taken : -ERRNO.EFAULT;
@@ -118,18 +126,17 @@ function read_events(
   while (inBatches ? ctx.ring.ready < min_nr - taken && !ctx.dead : !take()) {
     const left = until - kernel.clock.nowNs();
     if (left <= 0 || !waitForEnd(kernel, left)) break;
-    drain(kernel, ctx, true);
+    aio_run_all_iocbs(ctx);
+    begin(kernel, ctx, true);
   }
   take();
   return taken === 0 && ns === FOREVER ? -ERRNO.EDEADLK : taken;
 }
 
-/** Brings what can be run on its way: to its end, or where the executor can be waited for, to the executor. */
-function drain({ work }: KernelState, ctx: AioKioctx, waits: boolean): void {
-  if (waits && work.executor.background && work.executor.wait !== undefined) {
-    aio_run_kicked(ctx);
-    work.begin();
-  } else aio_run_all_iocbs(ctx, work.executor);
+/** Brings what was accepted on its way: to its end, or where the executor can be waited for, to the executor. */
+function begin({ work }: KernelState, ctx: AioKioctx, waits: boolean): void {
+  if (waits && work.executor.background && work.executor.wait !== undefined) work.begin();
+  else aio_run_accepted(ctx, work.executor);
 }
 
 /** Lets an operation end, or the time pass. @returns Whether looking into the ring again makes sense. */

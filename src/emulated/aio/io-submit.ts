@@ -17,7 +17,7 @@ import { aio_fput_routine, pendingFputs } from '../files/fput.ts';
 import { access_ok } from '../memory/mm.ts';
 import { fromHalves, pointer, signedLong } from '../memory/registers.ts';
 import { AioKiocb, type AioKioctx, aio_put_req } from './aio-kiocb.ts';
-import { aio_run_kicked } from './aio-run.ts';
+import { aio_run_all_iocbs } from './aio-run.ts';
 import { Iocb } from './iocb.ts';
 import type { KernelState } from './kernel-state.ts';
 import { KIOCB_OPERATIONS } from './kiocb-operations.ts';
@@ -32,8 +32,7 @@ export function io_submit(kernel: KernelState, ctx_id: Word, nr: Word, iocbpp: W
   const count = signedLong(nr);
   if (count < 0) return -ERRNO.EINVAL;
   const array = pointer(iocbpp);
-  if (kernel.profile.judgesArrayFirst && !access_ok(array, Number(count) * POINTER_BYTES))
-    return -ERRNO.EFAULT;
+  if (kernel.profile.judgesArrayFirst && !access_ok(array, bytesOf(count))) return -ERRNO.EFAULT;
   const ctx = kernel.table.lookup(pointer(ctx_id));
   if (ctx === undefined) return -ERRNO.EINVAL;
   const wanted = kernel.profile.cutsBatch ? Math.min(Number(count), ctx.ring.nr) : Number(count);
@@ -48,6 +47,11 @@ export function io_submit(kernel: KernelState, ctx_id: Word, nr: Word, iocbpp: W
   if (!ctx.accepted.isEmpty) kernel.work.queue(ctx);
   put_ioctx(ctx);
   return accepted > 0 ? accepted : error;
+}
+
+/** What `count` pointers take up, cut to 64 bits as the kernel's product is: 2^61 of them take up nothing. */
+function bytesOf(count: number | bigint): number {
+  return Number(BigInt.asUintN(64, BigInt(count) * BigInt(POINTER_BYTES)));
 }
 
 /** Fetches one pointer of the array, and only then looks at what it points to. */
@@ -76,7 +80,6 @@ function io_submit_one(kernel: KernelState, ctx: AioKioctx, user: number): numbe
   if (!takeSlot(ctx)) return -ERRNO.EAGAIN;
   const error = submitWithSlot(kernel, ctx, iocb);
   if (error !== 0) ctx.slots.put(1);
-  else if (profile.submitDrains) aio_run_kicked(ctx);
   return error;
 }
 
@@ -112,11 +115,16 @@ function submitWithSlot(kernel: KernelState, ctx: AioKioctx, iocb: Iocb): number
   file.get();
   eventfd?.get();
   ctx.reqs_active++;
+  const { drainsLate, cancelsOldest } = kernel.profile;
+  // In 2007 `active_reqs` has every request, whether it can be cancelled or not.
+  if (!cancelsOldest) req.activate();
   const error = submitOperation(kernel, req, iocb);
   if (error === 0) {
+    if (drainsLate) aio_run_all_iocbs(ctx);
     aio_put_req(req);
     return 0;
   }
+  ctx.active_reqs.delete(req);
   ctx.reqs_active--;
   file.put();
   eventfd?.put();

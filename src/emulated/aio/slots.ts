@@ -15,13 +15,14 @@ export interface Slots {
 /**
  * The slots of the seed: a request needs a cell that is neither unread nor promised (SEED-04).
  *
- * Head is read in user memory each time, so that a reader there gives slots back at once (CAP-08).
+ * Head and tail are read in user memory each time, so that a reader there gives slots back at once (CAP-08), and a tail written
+ * there counts (RING-06).
  */
 export class ActiveRequests implements Slots {
   #active = 0;
 
   get(ring: AioRingInfo): boolean {
-    if (this.#active >= ring.nr - 1 - ring.unread) return false;
+    if (this.#active >= ring.available) return false;
     this.#active++;
     return true;
   }

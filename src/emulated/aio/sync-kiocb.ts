@@ -10,7 +10,7 @@ import { import_ubuf } from '../memory/iovec.ts';
 import { inline } from '../workqueue/inline.ts';
 import { cutOff } from './aio-complete.ts';
 import { AioKiocb, KIF_CANCELLED, KIF_DONE, KIF_KICKED, KIF_RUNNING } from './aio-kiocb.ts';
-import { aio_run_iocb, ROUNDS } from './aio-run.ts';
+import { aio_run_iocb } from './aio-run.ts';
 import type { KernelState } from './kernel-state.ts';
 import { KIOCB_OPERATIONS } from './kiocb-operations.ts';
 import { aio_fsync_retry } from './ops/fsync.ts';
@@ -86,7 +86,7 @@ export function wait_on_sync_kiocb(kernel: KernelState, req: AioKiocb): Promise<
  */
 export function hold_on_sync_kiocb(kernel: KernelState, req: AioKiocb): number {
   let left = req.ki_left;
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < kernel.profile.drainRounds; round++) {
     if ((req.ki_flags & KIF_RUNNING) === 0) aio_run_iocb(req, inline);
     if ((req.ki_flags & KIF_DONE) !== 0) return req.ki_result;
     // A file that only kicks, in every run, brings no result either.

@@ -29,7 +29,7 @@ export interface FileRequest {
   readonly isOver: boolean;
   /**
    * Counts the first `count` bytes as moved (for a read, they are handed to the submitter) and moves on. What comes later,
-   * also an error, does not undo them: the event then tells their number.
+   * also an error, does not undo them: the event then tells their number; in the profile `linux-2.6.20` it tells the error.
    *
    * @throws RangeError `ERR_OUT_OF_RANGE` for more than {@link bytes} has.
    */
@@ -40,7 +40,11 @@ export interface FileRequest {
    * @remarks A kick while the operation runs is not lost and causes exactly one more call; more kicks cause no more.
    */
   kick(): void;
-  /** The answer of an operation that returned `undefined`. */
+  /**
+   * The answer of an operation that returned `undefined`.
+   *
+   * @remarks In the profile `linux-2.6.20` a number ends the request, as `aio_complete` does; it is not called again for the rest.
+   */
   complete(answer: FileAnswer): void;
 }
 
@@ -87,7 +91,8 @@ export interface FileOperations {
    * If an answer is awaited, it may call {@link FileRequest.complete} to say what the request came to; otherwise that is
    * EINTR, and later answers are dropped.
    *
-   * @returns `false` if the request goes on: `io_cancel` answers EAGAIN.
+   * @returns `false` if the request goes on: `io_cancel` answers EAGAIN. In the profile `linux-2.6.20` it has no event then, and is
+   * not called again.
    */
   cancel?(request: FileRequest): boolean | undefined;
   /** Called once, when neither a descriptor nor a request uses the file any more. */

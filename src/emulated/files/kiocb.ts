@@ -22,6 +22,8 @@ export interface Kiocb extends IovIter, WorkRequest {
   readonly ki_begun: number;
   /** How it is called off; only requests that have it can be. */
   ki_cancel: Cancel | undefined;
+  /** What a file tells of a request that it had queued is the event's as it stands (SEED-03); else {@link answer} looks at it. */
+  readonly ki_endsQueued: boolean;
   /** Leaves the wait queue that the request waits in. */
   ki_wait: (() => void) | undefined;
   /** Called off: it is not run any more, and ends with EINTR unless its file says otherwise. */

@@ -94,7 +94,7 @@ export class UserFile extends OwnFile implements File {
   }
 
   #transfer(req: Kiocb, operation: Transfer): number {
-    if (req.ki_pos < 0) return -ERRNO.EINVAL;
+    if (req.ki_pos < 0 && !this.isStream) return -ERRNO.EINVAL;
     if (req.ki_left === 0) return 0;
     if (accessibleBytes(this.#mm, req, operation === 'read' ? 'write' : 'read') === 0) return -ERRNO.EFAULT;
     return this.#run(req, operation, operation);

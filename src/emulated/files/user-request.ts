@@ -102,8 +102,14 @@ export class UserRequest implements FileRequest {
   }
 
   complete(answer: FileAnswer): void {
+    this.#tell(answer, true);
+  }
+
+  /** @param ends - Whether the file ends the request by it, as far as the kernel tells that from the end of a run. */
+  #tell(answer: FileAnswer, ends: boolean): void {
     if (this.#state === 'called' && this.#early === undefined) this.#early = this.#check(answer);
-    else if (this.#state === 'awaited') this.#settle(this.#isWithdrawn ? -ERRNO.EINTR : this.#check(answer));
+    else if (this.#state === 'awaited')
+      this.#settle(this.#isWithdrawn ? -ERRNO.EINTR : this.#check(answer), ends);
     else if (!this.#isWithdrawn && !this.#isCalledOff)
       warnFaulty(`answered a ${this.operation} that it had answered already`);
   }
@@ -133,7 +139,10 @@ export class UserRequest implements FileRequest {
     const isGone = req.ki_ctx?.dead === true || (result === undefined && this.#isWithdrawn);
     if (isGone || result !== undefined) {
       promise?.then(undefined, () => {});
-      return isGone ? -ERRNO.EINTR : this.#take(result!);
+      if (isGone) return -ERRNO.EINTR;
+      if (early === undefined || !this.#isEnd(early)) return this.#take(result!);
+      req.complete(this.#take(early));
+      return -EIOCBQUEUED;
     }
     this.#await(promise);
     return -EIOCBQUEUED;
@@ -166,7 +175,7 @@ export class UserRequest implements FileRequest {
     if (req.ki_cancel !== undefined) req.activate();
     const run = this.#runs;
     const settle = (value: () => FileAnswer): void => {
-      if (run === this.#runs) this.complete(this.#isWithdrawn ? -ERRNO.EINTR : value());
+      if (run === this.#runs) this.#tell(this.#isWithdrawn ? -ERRNO.EINTR : value(), false);
       else if (!this.#isWithdrawn) warnFaulty(`answered a ${this.operation} that it had answered already`);
     };
     answer?.then(
@@ -176,13 +185,19 @@ export class UserRequest implements FileRequest {
   }
 
   /** The answer to a run that was left waiting. */
-  #settle(answer: number): void {
+  #settle(answer: number, ends: boolean): void {
     const req = this.#req;
     if (this.#state !== 'awaited') return;
     this.#state = 'idle';
     if (req.ki_cut) req.complete(-ERRNO.EINTR);
+    else if (ends && this.#isEnd(answer)) req.complete(this.#take(answer));
     else req.answer(this.#take(answer), inline);
     this.#ended();
+  }
+
+  /** Whether what the file said by `complete()` is the end of the request, rather than of one call of its method. */
+  #isEnd(answer: number): boolean {
+    return this.#req.ki_endsQueued && answer !== -EIOCBRETRY;
   }
 
   #ended(): void {

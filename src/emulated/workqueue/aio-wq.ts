@@ -105,7 +105,11 @@ export class WorkQueue {
     ctx.delayed = undefined;
     const more = aio_run_kicked_once(ctx);
     ctx.progressed();
-    if (!more || ctx.delayed !== undefined) return;
+    if (!more) return;
+    // What came while it drained has asked for a later round, which need not be waited for.
+    const later = ctx.delayed as (() => void) | undefined;
+    if (later !== undefined && ctx.delayedAtOnce) return;
+    later?.();
     ctx.delayedAtOnce = true;
     ctx.delayed = this.#clock.after(0, () => this.#aio_kick_handler(ctx));
   }

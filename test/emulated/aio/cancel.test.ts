@@ -235,7 +235,133 @@ describe('io_cancel in linux-2.6.20', () => {
   });
 });
 
+describe('a cancel that is refused in linux-2.6.20', () => {
+  const refusing = (read: FileOperations['read']) => {
+    const asked: FileRequest[] = [];
+    let refuses = true;
+    const s = setting('linux-2.6.20', {
+      read(request) {
+        asked.push(request);
+        return read!(request);
+      },
+      cancel: () => !refuses,
+    });
+    const allow = (): void => {
+      refuses = false;
+    };
+    return { ...s, asked, allow };
+  };
+
+  it('leaves the mark: the request is served to its end, and has no event', () => {
+    const { kernel, ctx, iocb, submit, results, result, asked, target } = refusing(() => undefined);
+    const address = iocb();
+    submit(ctx, address);
+    expect(kernel.io_cancel(ctx, address, result)).toBe(EAGAIN);
+    expect(asked[0]!.isOver).toBe(false);
+    asked[0]!.bytes.fill(7);
+    asked[0]!.complete(8);
+    expect([...target]).toEqual([7, 7, 7, 7, 7, 7, 7, 7]);
+    expect(results(ctx)).toEqual([]);
+    expect(kernel.io_cancel(ctx, address, result)).toBe(EINVAL);
+  });
+
+  it('leaves the mark: a kick ends the request, and its method is not called again', () => {
+    const { kernel, ctx, iocb, submit, results, result, asked } = refusing(() => 'retry');
+    const address = iocb();
+    submit(ctx, address);
+    expect(kernel.io_cancel(ctx, address, result)).toBe(EAGAIN);
+    expect(kernel.io_cancel(ctx, address, result)).toBe(EAGAIN);
+    asked[0]!.kick();
+    // io_submit drains.
+    submit(ctx, iocb());
+    expect(asked[0]!.isOver).toBe(true);
+    expect([asked.length, results(ctx)]).toEqual([2, []]);
+    expect(kernel.io_cancel(ctx, address, result)).toBe(EINVAL);
+  });
+
+  it('gives the slot back, and may succeed the next time', () => {
+    const { kernel, ctx, iocb, submit, result, asked, allow, event } = refusing(() => undefined);
+    const address = iocb(5);
+    let accepted = 0;
+    while (submit(ctx, address) === 1) accepted++;
+    expect(kernel.io_cancel(ctx, address, result)).toBe(EAGAIN);
+    expect(submit(ctx, address)).toBe(EAGAIN);
+    asked[accepted - 1]!.complete(1);
+    expect(submit(ctx, address)).toBe(1);
+    expect(kernel.io_cancel(ctx, address, result)).toBe(EAGAIN);
+    allow();
+    expect(kernel.io_cancel(ctx, address, result)).toBe(0);
+    expect(event()).toEqual({ data: 5n, obj: BigInt(address), res: BigInt(EINTR), res2: 0n });
+  });
+});
+
+describe('lookup_kiocb in linux-2.6.20', () => {
+  it('finds the newest of that iocb, and only then asks whether it can be cancelled', () => {
+    const { kernel, ctx, iocb, submit, result, results, memory } = setting('linux-2.6.20', {
+      read: () => undefined,
+      cancel: () => true,
+    });
+    let plain: FileRequest | undefined;
+    const other = kernel.install({
+      read(request) {
+        plain = request;
+        return undefined;
+      },
+    });
+    const address = iocb();
+    submit(ctx, address);
+    memory.write(address + 20, new Uint8Array(Uint32Array.of(other).buffer));
+    submit(ctx, address);
+    expect(kernel.io_cancel(ctx, address, result)).toBe(EINVAL);
+    plain!.complete(2);
+    expect(results(ctx)).toEqual([2]);
+    expect(kernel.io_cancel(ctx, address, result)).toBe(0);
+  });
+});
+
 describe('aio_cancel_all', () => {
+  it('goes from the newest request to the oldest in linux-2.6.20, and so does exit through the contexts', async () => {
+    const cancelled: number[] = [];
+    const released: number[] = [];
+    const { kernel, setup, ctx, submit, fd, addressOf } = setting('linux-2.6.20', {
+      read: () => 'retry',
+      cancel({ position }) {
+        cancelled.push(position);
+        return true;
+      },
+      release: () => void released.push(1),
+    });
+    const aio_buf = addressOf(new Uint8Array(8));
+    const read = (aio_offset: number) => ({
+      aio_lio_opcode: PREAD,
+      aio_fildes: fd,
+      aio_buf,
+      aio_nbytes: 8,
+      aio_offset,
+    });
+    submit(ctx, read(0), read(1), read(2));
+    submit(setup(), read(3), read(4));
+    kernel.close(fd);
+    const last = setup();
+    submit(last, read(5));
+    await kernel.exit();
+    expect(cancelled).toEqual([4, 3, 2, 1, 0]);
+    expect(released).toEqual([1]);
+  });
+
+  it('has the files of its requests released when io_destroy returns, in linux-2.6.20', () => {
+    let released = 0;
+    const { kernel, ctx, submit, fd, iocb } = setting('linux-2.6.20', {
+      read: () => 'retry',
+      release: () => void released++,
+    });
+    submit(ctx, iocb());
+    kernel.close(fd);
+    expect(released).toBe(0);
+    expect(kernel.io_destroy(ctx)).toBe(0);
+    expect(released).toBe(1);
+  });
+
   it.each(['io_destroy', 'exit'])('%s calls off what can be, and what waits for a kick', async (how) => {
     const cancelled: number[] = [];
     let released = 0;

@@ -124,6 +124,18 @@ describe('kick_iocb', () => {
     expect([runs, timers.length]).toEqual([2, 1]);
     tick();
     expect([runs, ctx.run_list.isEmpty]).toEqual([4, true]);
+    const again = request();
+    again.ki_retry = (req) => {
+      runs++;
+      kick_iocb(req);
+      return runs < 7 ? -EIOCBRETRY : 0;
+    };
+    aio_run_iocb(again, inline);
+    expect(timers.map(({ ns }) => ns)).toEqual([100_000_000]);
+    tick();
+    expect([runs, timers.map(({ ns }) => ns)]).toEqual([6, [0]]);
+    tick();
+    expect([runs, timers.length]).toEqual([7, 0]);
   });
 });
 
