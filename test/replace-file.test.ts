@@ -471,7 +471,8 @@ for (const { name: backend, missing } of KERNELS) {
         await round();
         const before = open();
         for (let rounds = 0; rounds < 5; rounds++) await round();
-        assert.equal(open(), before);
+        // Contexts of tests before, which nobody uses any more, may be closed meanwhile.
+        assert.ok(open() <= before, `${open()} descriptors, ${before} before`);
       });
     });
 

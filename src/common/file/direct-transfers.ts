@@ -109,7 +109,8 @@ export class DirectTransfers {
         answer,
         buffer,
       );
-    return wrong === undefined
+    const isCut = unaligned === 'read-modify-write' && this.#writes.mayExtend(position + extent.length);
+    return wrong === undefined && !isCut
       ? this.#writes.transfer('direct', extent, position, signal, answer, buffer, manner)
       : this.#requests.answered(() => this.#writeInParts(extent, position, signal, manner), answer, buffer);
   }
@@ -135,11 +136,14 @@ export class DirectTransfers {
     unaligned: Unaligned,
     manner?: Manner,
   ): Promise<number> {
-    if (!this.#appends && extents.length <= UIO_MAXIOV && this.#allAligned(extents, position))
+    const length = extents.reduce((sum, extent) => sum + extent.length, 0);
+    const isCut = unaligned === 'read-modify-write' && this.#writes.mayExtend(position + length);
+    const isWhole = !this.#appends && !isCut && extents.length <= UIO_MAXIOV;
+    if (isWhole && this.#allAligned(extents, position))
       return this.#writes.vector('direct', extents, position, manner);
     if (unaligned !== 'read-modify-write')
       for (const wrong of this.#misalignments(extents, this.#appends ? 0 : position)) throw wrong;
-    const bytes = alignedBuffer(extents.reduce((sum, { length }) => sum + length, 0));
+    const bytes = alignedBuffer(length);
     let at = 0;
     for (const extent of extents) {
       bytes.set(bytesOf(extent), at);
@@ -247,6 +251,9 @@ export class DirectTransfers {
   /**
    * Whole blocks directly, what is before and behind them through the page cache; in the order of their places, so that whoever looks in
    * between, or finds what is left when the process is killed, sees a shorter write.
+   *
+   * The page where the file ends goes through the page cache too: ext4 makes the file longer before it throws out what the cache has of that
+   * page, and a reader who comes in between finds zeros behind the old end (observed on Linux 6.18).
    */
   async #writeInParts(
     extent: Extent,
@@ -261,22 +268,29 @@ export class DirectTransfers {
     const to = end % offset === 0 ? end : down(end, page);
     const isWhole = from === position && to === end;
     if (!isWhole && to - from < page) return this.#writes.cached(extent, position, signal);
-    const way = isWhole && extent.length <= PIECE_BYTES ? 'direct' : 'alone';
+    const isOne = isWhole && extent.length <= PIECE_BYTES && !this.#writes.mayExtend(end);
+    const way = isOne ? 'direct' : 'alone';
     return this.#writes.run({ way, from: position, to: end }, signal, async () => {
       throwIfAborted(signal);
+      const size = isOne ? 0 : await this.#size();
+      const cachedFrom = Math.min(to, Math.max(from, down(size, page)));
+      const cachedTo = Math.max(cachedFrom, Math.min(to, up(size, page)));
       const parts = [
-        [0, from - position, false],
-        [from - position, to - from, true],
-        [to - position, end - to, false],
+        [position, from, false],
+        [from, cachedFrom, true],
+        [cachedFrom, cachedTo, false],
+        [cachedTo, to, true],
+        [to, end, false],
       ] as const;
       let done = 0;
-      for (const [at, length, isDirect] of parts) {
+      for (const [at, until, isDirect] of parts) {
+        const length = until - at;
         if (length === 0) continue;
         try {
-          const part = partOf(extent, at, length);
+          const part = partOf(extent, at - position, length);
           const count = isDirect
-            ? await this.#writeBlocks(part, position + at, manner)
-            : await this.#writes.writeCached(part, position + at);
+            ? await this.#writeBlocks(part, at, manner)
+            : await this.#writes.writeCached(part, at);
           done += count;
           if (count < length) break;
         } catch (error) {
@@ -285,8 +299,16 @@ export class DirectTransfers {
           break;
         }
       }
+      if (!isOne) this.#writes.ends(Math.max(size, position + done));
       return done;
     });
+  }
+
+  /** Where the file ends; nowhere, for a device. */
+  async #size(): Promise<number> {
+    refuseStale(this.#requests.file, 'write');
+    const stat = await this.#requests.calls.fstat(this.#requests.file.fd);
+    return stat.isFile() ? stat.size : Number.MAX_SAFE_INTEGER;
   }
 
   /** Whole blocks at their place. Preconditions: nobody else writes there. */

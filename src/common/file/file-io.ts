@@ -202,7 +202,7 @@ export class FileIo {
 
   /** Runs what changes the file from one place to another, and is no write, in its turn among the writes there. */
   change(from: number, to: number, body: () => Promise<void>): Promise<void> {
-    return this.#writes.run({ way: 'cached', from, to }, undefined, body);
+    return this.#writes.change(from, to, body);
   }
 
   /** Resolves when what has ended by now is durable. */

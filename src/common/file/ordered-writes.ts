@@ -113,6 +113,27 @@ export class OrderedWrites {
     return this.#requests.writeCached(await this.#cached!.open(), extent, position);
   }
 
+  /** Whether a write up to there may make the file longer: what is known to lie inside it does not. */
+  mayExtend(end: number): boolean {
+    const order = this.#writers?.order;
+    return order !== undefined && end > order.knownEnd;
+  }
+
+  /** Preconditions: a turn that nobody shares who could make it longer or shorter. */
+  ends(at: number): void {
+    const order = this.#writers?.order;
+    if (order !== undefined) order.knownEnd = at;
+  }
+
+  /** Changes the file otherwise than by writing. */
+  change(from: number, to: number, body: () => Promise<void>): Promise<void> {
+    return this.run({ way: 'cached', from, to }, undefined, () => {
+      const order = this.#writers?.order;
+      if (order !== undefined && order.knownEnd > from) order.knownEnd = from;
+      return body();
+    });
+  }
+
   /** Runs what takes a turn of its own. @throws AbortError when the signal fires before. */
   async run<T>(stretch: Stretch, signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
     const order = this.#writers?.order;

@@ -48,6 +48,8 @@ function endOf(position: number): number {
 }
 
 export class WriteOrder {
+  /** The file is at least so long, as far as those who take turns here have made it. */
+  knownEnd = 0;
   readonly #underWay = new Set<Stretch>();
   readonly #waiting = new Set<Waiter>();
   readonly #listeners = new AbortListeners<Waiter>((waiter) => {

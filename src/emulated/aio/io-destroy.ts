@@ -8,7 +8,7 @@ import { pointer } from '../memory/registers.ts';
 import { inline } from '../workqueue/inline.ts';
 import { aio_complete, cutOff } from './aio-complete.ts';
 import type { AioKiocb, AioKioctx } from './aio-kiocb.ts';
-import { aio_run_iocb, aio_run_all_iocbs } from './aio-run.ts';
+import { aio_run_all_iocbs, aio_run_iocb } from './aio-run.ts';
 import { aio_cancel_all } from './io-cancel.ts';
 import type { KernelState } from './kernel-state.ts';
 import { put_ioctx } from './kioctx.ts';

@@ -249,7 +249,7 @@ for (const { name: backend, missing } of KERNELS) {
     });
 
     it('are counted, tell what is wrong, and leave no descriptor', async () => {
-      const name = path('x'.repeat(5000));
+      const name = path('x'.repeat(50_000));
       const file = await freely(name);
       const before = file.context.stats.threadPool['not whole blocks'] ?? 0;
       await file.write('odd', 5);
@@ -257,6 +257,10 @@ for (const { name: backend, missing } of KERNELS) {
       assert.equal(file.context.stats.threadPool['not whole blocks'], before + 1, 'an odd address is copied');
       await file.write(placed(pattern(20_000, 1), 0), { position: 100 });
       assert.equal(file.context.stats.threadPool['not whole blocks'], before + 3, 'two ends');
+      await file.write(placed(pattern(65_536, 1), 0), { position: 0 });
+      assert.equal(file.context.stats.threadPool['not whole blocks'], before + 4, 'the page of the end');
+      await file.write(placed(pattern(65_536, 1), 0), { position: 65_536 });
+      assert.equal(file.context.stats.threadPool['not whole blocks'], before + 4, 'the end is between pages');
       const closed = file.close();
       await assert.rejects(file.write('odd', 5), { code: 'EBADF' });
       await closed;
