@@ -11,9 +11,11 @@ import { inline } from '../workqueue/inline.ts';
 import { DEFAULT_POLLMASK, type File, type FileSupport } from './file.ts';
 import { type Identity, stillMeans } from './identity.ts';
 import type { Kiocb } from './kiocb.ts';
+import { type PseudoFile, pseudoFile } from './procfs.ts';
 import type { PendingSync, SyncBarrier } from './sync-barrier.ts';
 
-const NOTHING = [new Uint8Array(0)];
+/** Two of them: libuv makes a plain call of one, which reaches the file's method. */
+const NOTHING = [new Uint8Array(0), new Uint8Array(0)];
 /** Reads longer than this are first compared with the size of the file, so that a huge length costs no huge memory. */
 const ASK_SIZE_ABOVE = 1 << 18;
 const SIZE_STEP = 4096;
@@ -30,6 +32,7 @@ export class HostFile implements File {
   readonly #host: FileSupport;
   #readable: number | undefined;
   #writable: number | undefined;
+  #pseudo: PseudoFile | null | undefined;
 
   constructor(fd: number, identity: Identity, host: FileSupport, barrier: SyncBarrier) {
     this.#fd = fd;
@@ -49,8 +52,7 @@ export class HostFile implements File {
   }
 
   get hasFsync(): boolean {
-    const { kind } = this.identity;
-    return kind === 'regular' || kind === 'directory' || kind === 'block';
+    return this.#hasPlaces && (this.#pseudoFile?.hasFsync ?? true);
   }
 
   get isStream(): boolean {
@@ -63,7 +65,7 @@ export class HostFile implements File {
   }
 
   poll(): number {
-    return this.hasFsync || this.#isMemoryDevice ? DEFAULT_POLLMASK : 0;
+    return this.#hasPlaces || this.#isMemoryDevice ? DEFAULT_POLLMASK : 0;
   }
 
   // A host descriptor can't be kept open from here; the checks before each use stand in for a reference.
@@ -211,6 +213,16 @@ export class HostFile implements File {
     return copied === 0 ? -ERRNO.EFAULT : copied;
   }
 
+  get #hasPlaces(): boolean {
+    return this.#isPositional || this.identity.kind === 'directory';
+  }
+
+  /** What is known of a file that the host's kernel makes up. */
+  get #pseudoFile(): PseudoFile | undefined {
+    if (this.#pseudo === undefined) this.#pseudo = pseudoFile(this.#fd, this.identity) ?? null;
+    return this.#pseudo ?? undefined;
+  }
+
   get #isMemoryDevice(): boolean {
     return this.#isSink || this.identity.kind === 'full';
   }
@@ -247,7 +259,8 @@ export class HostFile implements File {
 
   #probeRead(): number {
     if (this.identity.kind === 'directory') return -ERRNO.EINVAL;
-    return this.#probe(() => fs.readvSync(this.#fd, NOTHING));
+    const answer = this.#probe(() => fs.readvSync(this.#fd, NOTHING));
+    return answer === 0 && this.#pseudoFile?.readable === false ? -ERRNO.EINVAL : answer;
   }
 
   #probeWrite(): number {
@@ -255,7 +268,8 @@ export class HostFile implements File {
     if (kind === 'directory') return -ERRNO.EBADF;
     // Its driver has no `write_iter`, and refuses here what write(2) would refuse with ENOSPC.
     if (kind === 'full') return -ERRNO.EINVAL;
-    return this.#probe(() => fs.writevSync(this.#fd, NOTHING));
+    const answer = this.#probe(() => fs.writevSync(this.#fd, NOTHING));
+    return answer === 0 && this.#pseudoFile?.writable === false ? -ERRNO.EINVAL : answer;
   }
 
   /**
