@@ -82,6 +82,27 @@ const MUTATIONS: readonly Mutation[] = [
     from: 'ctx.slots.put(1);',
     to: ';',
   },
+  {
+    name: 'page',
+    what: 'a pipe read that runs into missing memory takes the part of a page that arrived',
+    file: 'files/pipe.js',
+    from: 'if (taken + part > copied)\n                break;',
+    to: 'if (taken + part > copied)\n                return copied;',
+  },
+  {
+    name: 'buffer',
+    what: 'a socket read that runs into missing memory takes the part of a write that arrived',
+    file: 'files/socket-pair.js',
+    from: 'if (taken + part > copied)\n                break;',
+    to: 'if (taken + part > copied)\n                return copied;',
+  },
+  {
+    name: 'last-put',
+    what: 'an end of a pipe that the last request lets go of ends a turn of the event loop later',
+    file: 'files/fput.js',
+    from: '        release(atReturn);',
+    to: '        schedule();',
+  },
 ];
 
 interface Found {

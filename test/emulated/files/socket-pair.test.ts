@@ -9,6 +9,7 @@ const O_NONBLOCK = 0o4000;
 const SKB = 36_544;
 const SNDBUF = 6 * SKB;
 const EAGAIN = -11;
+const EFAULT = -14;
 const EINVAL = -22;
 const ESPIPE = -29;
 const EPIPE = -32;
@@ -93,6 +94,39 @@ describe('a socket pair', () => {
     expect(kernel.shutdown(one, 3)).toBe(EINVAL);
     expect(kernel.shutdown(kernel.pipe()[0], 1)).toBe(ENOTSOCK);
     expect(kernel.shutdown(0, 1)).toBe(-9);
+  });
+});
+
+/** As observed on Linux 6.18, x86-64. */
+describe('a socket pair and memory that is missing', () => {
+  it.each<[bytes: number, there: number, result: number]>([
+    [40_000, 39_999, SKB],
+    [40_000, SKB, SKB],
+    [40_000, SKB - 1, EFAULT],
+    [80_000, 79_000, 2 * SKB],
+    [8192, 5000, EFAULT],
+  ])('a write of %i with memory for %i: %i', (aio_nbytes, there, result) => {
+    const { submit, ctx, one, other, write, read, results, memory } = setting(O_NONBLOCK);
+    const memoryBytes = 20 * 4096;
+    const end = memory.mmap(memoryBytes, 'read-write') + memoryBytes;
+    submit(ctx, { ...write(one, ''), aio_buf: end - there, aio_nbytes }, read(other, 1 << 20));
+    expect(results(ctx)).toEqual([result, result < 0 ? EAGAIN : result]);
+  });
+
+  it('takes memory as Linux counts it', () => {
+    for (const [bytes, times] of [
+      [1, 278],
+      [1000, 93],
+      [3000, 49],
+      [4096, 44],
+      [8192, 24],
+      [SKB, 6],
+    ] as const) {
+      const { kernel, one } = setting(O_NONBLOCK);
+      let written = 0;
+      while (kernel.writeSync(one, Buffer.alloc(bytes)) === bytes) written++;
+      expect([bytes, written]).toEqual([bytes, times]);
+    }
   });
 });
 
