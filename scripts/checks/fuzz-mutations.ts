@@ -44,7 +44,7 @@ const MUTATIONS: readonly Mutation[] = [
     name: 'wake-up',
     what: 'one lost wake-up: a completion that signals an eventfd wakes nobody who polls it',
     file: 'files/eventfd.js',
-    from: 'this.#count++;\n        this.poll_wait.wake(POLLIN);',
+    from: 'this.#count++;\n        this.poll_wait.wakeAll(POLLIN);',
     to: 'this.#count++;',
   },
   {

@@ -115,7 +115,7 @@ export class EmulatedKernel implements AioKernel {
     const work = new WorkQueue(machine.executor, concurrency, clock, profile.kickDelayNs, burst);
     const files = new FileTable(machine.hostFiles ? { mm, work } : undefined);
     this.release = `kaio emulation, profile ${profile.name}`;
-    this.supports = supports(profile, possibleCpus, machine.executor, clock);
+    this.supports = supports(profile, possibleCpus, machine);
     this.memory = mm;
     this.limits = sysctl;
     const table = new IoctxTable(mm, profile.handleThroughRing);

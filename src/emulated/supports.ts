@@ -33,7 +33,15 @@ function ofProfile(profile: Profile): Partial<Record<Feature, true | string>> {
   };
 }
 
-export function supports(profile: Profile, possibleCpus: number, executor: Executor, clock: Clock): Supports {
+/** What decides beside the profile. */
+export interface Equipment {
+  readonly executor: Executor;
+  readonly clock: Clock;
+  readonly hostFiles: boolean;
+}
+
+export function supports(profile: Profile, possibleCpus: number, equipment: Equipment): Supports {
+  const { executor, clock, hostFiles } = equipment;
   return {
     opcodes: profile.opcodes,
     aio_flags: profile.aio_flags,
@@ -54,6 +62,7 @@ export function supports(profile: Profile, possibleCpus: number, executor: Execu
       'holds-files':
         // There, what is submitted for a descriptor of the host has run before anybody can close it.
         executor.runsInSubmit === true ||
+        !hostFiles ||
         'a descriptor of the host cannot be held open; a request whose descriptor was closed ends with EBADF',
       'polls-descriptors':
         "plain Node.js cannot watch the host's pipes, sockets and devices for readiness: POLL of one is EINVAL",

@@ -6,12 +6,14 @@ import type { DirectAlignment } from '../../common/kernel/aio-kernel.ts';
 import { linuxErrno } from '../errno-translation.ts';
 import { EIOCBQUEUED } from '../kernel-errno.ts';
 import { accessibleBytes, Transfer } from '../memory/iov-iter.ts';
+import { PAGE_SIZE } from '../memory/mm.ts';
 import type { Executor, Position } from '../workqueue/executor.ts';
 import { inline } from '../workqueue/inline.ts';
 import { DEFAULT_POLLMASK, type File, type FileSupport } from './file.ts';
 import { type Identity, stillMeans } from './identity.ts';
 import type { Kiocb } from './kiocb.ts';
 import { type PseudoFile, pseudoFile } from './procfs.ts';
+import { SKB_BYTES } from './socket-pair.ts';
 import type { PendingSync, SyncBarrier } from './sync-barrier.ts';
 
 /** Two of them: libuv makes a plain call of one, which reaches the file's method. */
@@ -41,14 +43,16 @@ export class HostFile implements File {
     this.barrier = barrier;
   }
 
-  mayRead(): number {
+  mayRead(synchronous = false): number {
     this.#readable ??= this.#probeRead();
-    return this.#readable;
+    if (this.#readable !== 0 || synchronous) return this.#readable;
+    return this.#pseudoFile?.readable === false ? -ERRNO.EINVAL : 0;
   }
 
-  mayWrite(): number {
+  mayWrite(synchronous = false): number {
     this.#writable ??= this.#probeWrite();
-    return this.#writable;
+    if (this.#writable !== 0 || synchronous) return this.#writable;
+    return this.#pseudoFile?.writable === false ? -ERRNO.EINVAL : 0;
   }
 
   get hasFsync(): boolean {
@@ -114,7 +118,7 @@ export class HostFile implements File {
     if (this.#isSink) return req.ki_left;
     if (this.#isMisaligned(req)) return -ERRNO.EINVAL;
     const { mm } = this.#host;
-    const length = accessibleBytes(mm, req, 'read');
+    const length = this.#wholeParts(accessibleBytes(mm, req, 'read'), req.ki_left);
     if (length === 0) return -ERRNO.EFAULT;
     const appends = (req.ki_rw_flags & RWF_APPEND) !== 0 && kind === 'regular';
     if (appends) position = this.#size();
@@ -196,6 +200,17 @@ export class HostFile implements File {
     return this.identity.kind === 'socket' && ki_pos !== 0;
   }
 
+  /**
+   * Of a write that runs into missing memory, what goes through: of a pipe whole pages (FILE-15), of a socket whole buffers (FILE-16).
+   *
+   * What lies in a pipe of the host cannot be asked: it is taken for one that has no page to add to.
+   */
+  #wholeParts(accessible: number, wanted: number): number {
+    const { kind } = this.identity;
+    if (accessible === wanted || (kind !== 'fifo' && kind !== 'socket')) return accessible;
+    return accessible - (accessible % (kind === 'fifo' ? PAGE_SIZE : SKB_BYTES));
+  }
+
   #isMisaligned(req: Kiocb): boolean {
     if (this.direct === undefined || !this.#isPositional) return false;
     const { memory, offset } = this.direct;
@@ -259,8 +274,7 @@ export class HostFile implements File {
 
   #probeRead(): number {
     if (this.identity.kind === 'directory') return -ERRNO.EINVAL;
-    const answer = this.#probe(() => fs.readvSync(this.#fd, NOTHING));
-    return answer === 0 && this.#pseudoFile?.readable === false ? -ERRNO.EINVAL : answer;
+    return this.#probe(() => fs.readvSync(this.#fd, NOTHING));
   }
 
   #probeWrite(): number {
@@ -268,8 +282,7 @@ export class HostFile implements File {
     if (kind === 'directory') return -ERRNO.EBADF;
     // Its driver has no `write_iter`, and refuses here what write(2) would refuse with ENOSPC.
     if (kind === 'full') return -ERRNO.EINVAL;
-    const answer = this.#probe(() => fs.writevSync(this.#fd, NOTHING));
-    return answer === 0 && this.#pseudoFile?.writable === false ? -ERRNO.EINVAL : answer;
+    return this.#probe(() => fs.writevSync(this.#fd, NOTHING));
   }
 
   /**

@@ -36,7 +36,7 @@ const SK_BUFF_BYTES = 256;
 const SKB_HEAD_LEAST_BYTES = 512;
 const CACHE_LINE_BYTES = 64;
 /** The most that goes into one socket buffer: its head, and pages (`UNIX_SKB_FRAGS_SZ`). */
-const SKB_BYTES = SKB_HEAD_BYTES + 32_768;
+export const SKB_BYTES = SKB_HEAD_BYTES + 32_768;
 /** What arriving data wakes with, whatever it is (POLL-04). */
 const DATA_READY = POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND;
 const WRITE_SPACE = POLLOUT | POLLWRNORM | POLLWRBAND;
