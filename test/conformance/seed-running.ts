@@ -108,6 +108,7 @@ export const seedRunningCases: readonly Case[] = [
     id: 'seed/ticks',
     rule: 'GET-07 GET-08',
     title: 'a timeout is whole clock ticks: a nanosecond is one, nothing is none',
+    requires: ['host-clock'],
     lacks: ['nanosecond-timeouts'],
     run(f) {
       const ctx = f.setup();
