@@ -44,7 +44,7 @@ const MUTATIONS: readonly Mutation[] = [
     name: 'wake-up',
     what: 'one lost wake-up: a completion that signals an eventfd wakes nobody who polls it',
     file: 'files/eventfd.js',
-    from: 'this.#count++;\n        this.poll_wait.wake(POLLIN);',
+    from: 'this.#count++;\n        this.poll_wait.wakeAll(POLLIN);',
     to: 'this.#count++;',
   },
   {
@@ -81,6 +81,27 @@ const MUTATIONS: readonly Mutation[] = [
     file: 'aio/io-submit.js',
     from: 'ctx.slots.put(1);',
     to: ';',
+  },
+  {
+    name: 'page',
+    what: 'a pipe read that runs into missing memory takes the part of a page that arrived',
+    file: 'files/pipe.js',
+    from: 'if (taken + part > copied)\n                break;',
+    to: 'if (taken + part > copied)\n                return copied;',
+  },
+  {
+    name: 'buffer',
+    what: 'a socket read that runs into missing memory takes the part of a write that arrived',
+    file: 'files/socket-pair.js',
+    from: 'if (taken + part > copied)\n                break;',
+    to: 'if (taken + part > copied)\n                return copied;',
+  },
+  {
+    name: 'last-put',
+    what: 'an end of a pipe that the last request lets go of ends a turn of the event loop later',
+    file: 'files/fput.js',
+    from: '        release(atReturn);',
+    to: '        schedule();',
   },
 ];
 

@@ -35,6 +35,7 @@ import { chooseExecutor, type ExecutorName } from './executors.ts';
 import { EFD_FLAGS, EventFd } from './files/eventfd.ts';
 import type { FileOperations } from './files/file-operations.ts';
 import { FIRST_OWN_FD, FileTable } from './files/file-table.ts';
+import { enterCall, leaveCall } from './files/fput.ts';
 import { pipe } from './files/pipe.ts';
 import { SocketEnd, socketpair } from './files/socket-pair.ts';
 import { UserFile } from './files/user-file.ts';
@@ -114,7 +115,7 @@ export class EmulatedKernel implements AioKernel {
     const work = new WorkQueue(machine.executor, concurrency, clock, profile.kickDelayNs, burst);
     const files = new FileTable(machine.hostFiles ? { mm, work } : undefined);
     this.release = `kaio emulation, profile ${profile.name}`;
-    this.supports = supports(profile, possibleCpus, machine.executor, clock);
+    this.supports = supports(profile, possibleCpus, machine);
     this.memory = mm;
     this.limits = sysctl;
     const table = new IoctxTable(mm, profile.handleThroughRing);
@@ -138,11 +139,16 @@ export class EmulatedKernel implements AioKernel {
   }
 
   io_destroy(ctx_id: Word): number {
-    return io_destroy(this.#state, ctx_id);
+    enterCall();
+    try {
+      return io_destroy(this.#state, ctx_id);
+    } finally {
+      leaveCall();
+    }
   }
 
   async destroyInBackground(ctx_id: AioContextId): Promise<number> {
-    const destroyed = destroyInBackground(this.#state, ctx_id);
+    const destroyed = called(() => destroyInBackground(this.#state, ctx_id));
     this.#destroying.add(destroyed);
     try {
       return await destroyed;
@@ -161,19 +167,39 @@ export class EmulatedKernel implements AioKernel {
   }
 
   io_submit(ctx_id: Word, nr: Word, iocbpp: Word): number {
-    return io_submit(this.#state, ctx_id, nr, iocbpp);
+    enterCall();
+    try {
+      return io_submit(this.#state, ctx_id, nr, iocbpp);
+    } finally {
+      leaveCall();
+    }
   }
 
   io_getevents(ctx_id: Word, min_nr: Word, nr: Word, events: Word, timeout: Word): number {
-    return io_getevents(this.#state, ctx_id, min_nr, nr, events, timeout);
+    enterCall();
+    try {
+      return io_getevents(this.#state, ctx_id, min_nr, nr, events, timeout);
+    } finally {
+      leaveCall();
+    }
   }
 
   io_pgetevents(ctx_id: Word, min_nr: Word, nr: Word, events: Word, timeout: Word, usig: Word): number {
-    return io_pgetevents(this.#state, ctx_id, min_nr, nr, events, timeout, usig);
+    enterCall();
+    try {
+      return io_pgetevents(this.#state, ctx_id, min_nr, nr, events, timeout, usig);
+    } finally {
+      leaveCall();
+    }
   }
 
   io_cancel(ctx_id: Word, iocb: Word, result: Word): number {
-    return io_cancel(this.#state, ctx_id, iocb, result);
+    enterCall();
+    try {
+      return io_cancel(this.#state, ctx_id, iocb, result);
+    } finally {
+      leaveCall();
+    }
   }
 
   mapRing(ctx_id: AioContextId): AioRing | undefined {
@@ -191,11 +217,11 @@ export class EmulatedKernel implements AioKernel {
   }
 
   eventfd_read(fd: number): bigint {
-    return this.#state.files.eventfd(fd)?.readNow() ?? BigInt(-ERRNO.EBADF);
+    return called(() => this.#state.files.eventfd(fd)?.readNow()) ?? BigInt(-ERRNO.EBADF);
   }
 
   eventfd_write(fd: number, value: bigint): number {
-    return this.#state.files.eventfd(fd)?.write(value) ?? -ERRNO.EBADF;
+    return called(() => this.#state.files.eventfd(fd)?.write(value)) ?? -ERRNO.EBADF;
   }
 
   close(fd: number): number {
@@ -241,7 +267,8 @@ export class EmulatedKernel implements AioKernel {
     const file = fd >= FIRST_OWN_FD ? this.#state.files.fget(fd) : undefined;
     if (file === undefined) return -ERRNO.EBADF;
     if (!(file instanceof UserFile) || file.poll_wait === undefined) return -ERRNO.EINVAL;
-    file.poll_wait.wake(key);
+    const queue = file.poll_wait;
+    called(() => queue.wake(key));
     return 0;
   }
 
@@ -272,7 +299,7 @@ export class EmulatedKernel implements AioKernel {
   shutdown(fd: number, how: number): number {
     const file = fd >= FIRST_OWN_FD ? this.#state.files.fget(fd) : undefined;
     if (file === undefined) return -ERRNO.EBADF;
-    return file instanceof SocketEnd ? file.shutdown(how) : -ERRNO.ENOTSOCK;
+    return file instanceof SocketEnd ? called(() => file.shutdown(how)) : -ERRNO.ENOTSOCK;
   }
 
   /**
@@ -322,13 +349,17 @@ export class EmulatedKernel implements AioKernel {
   }
 
   async #wait(call: SyncCall): Promise<number> {
-    const req = init_sync_kiocb(this.#state, call);
-    return typeof req === 'number' ? req : await wait_on_sync_kiocb(this.#state, req);
+    return await called(() => {
+      const req = init_sync_kiocb(this.#state, call);
+      return typeof req === 'number' ? req : wait_on_sync_kiocb(this.#state, req);
+    });
   }
 
   #hold(call: SyncCall): number {
-    const req = init_sync_kiocb(this.#state, call);
-    return typeof req === 'number' ? req : hold_on_sync_kiocb(this.#state, req);
+    return called(() => {
+      const req = init_sync_kiocb(this.#state, call);
+      return typeof req === 'number' ? req : hold_on_sync_kiocb(this.#state, req);
+    });
   }
 
   /**
@@ -353,6 +384,16 @@ export class EmulatedKernel implements AioKernel {
 
   fput(fd: number): void {
     this.#state.files.release(fd);
+  }
+}
+
+/** A kernel call: files of which it drops the last reference are released when it ends. */
+function called<T>(call: () => T): T {
+  enterCall();
+  try {
+    return call();
+  } finally {
+    leaveCall();
   }
 }
 

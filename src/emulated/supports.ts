@@ -22,6 +22,7 @@ function ofProfile(profile: Profile): Partial<Record<Feature, true | string>> {
     'context-first': has(!profile.judgesArrayFirst, 'SUBMIT-01'),
     'method-first': has(profile.methodBeforeBuffer, 'SUBMIT-32'),
     'cut-lengths': has(profile.cutsLengths, 'BUF-02, VEC-08'),
+    'cuts-one-segment': has(profile.cutsLengths, 'BUF-02, VEC-07'),
     'judged-place': has(profile.judgesPlace, 'SUBMIT-34'),
     'single-call': has(!profile.loopsTransfers, 'SEED-03'),
     'timeout-first': has(profile.timeoutFirst, 'GET-01'),
@@ -32,7 +33,15 @@ function ofProfile(profile: Profile): Partial<Record<Feature, true | string>> {
   };
 }
 
-export function supports(profile: Profile, possibleCpus: number, executor: Executor, clock: Clock): Supports {
+/** What decides beside the profile. */
+export interface Equipment {
+  readonly executor: Executor;
+  readonly clock: Clock;
+  readonly hostFiles: boolean;
+}
+
+export function supports(profile: Profile, possibleCpus: number, equipment: Equipment): Supports {
+  const { executor, clock, hostFiles } = equipment;
   return {
     opcodes: profile.opcodes,
     aio_flags: profile.aio_flags,
@@ -49,10 +58,11 @@ export function supports(profile: Profile, possibleCpus: number, executor: Execu
       'submission-order':
         !(executor.background && executor.wait !== undefined) ||
         'requests run side by side on several threads',
-      'syncs-any-descriptor':
-        process.platform !== 'win32' ||
-        'Windows syncs through descriptors that may write, never directories: FSYNC ends with EPERM',
+      'syncs-any-descriptor': syncsAnyDescriptor(profile),
       'holds-files':
+        // There, what is submitted for a descriptor of the host has run before anybody can close it.
+        executor.runsInSubmit === true ||
+        !hostFiles ||
         'a descriptor of the host cannot be held open; a request whose descriptor was closed ends with EBADF',
       'polls-descriptors':
         "plain Node.js cannot watch the host's pipes, sockets and devices for readiness: POLL of one is EINVAL",
@@ -62,6 +72,15 @@ export function supports(profile: Profile, possibleCpus: number, executor: Execu
       'host-clock': clock.isVirtual !== true || 'time is virtual: it jumps to the next thing that is due',
       'open-flags': 'plain Node.js cannot read the flags a descriptor was opened with',
       'process-lifetime': 'contexts live in the JavaScript heap and end with it',
+      'ring-mapping': 'the address space is made up, and has no mremap',
     },
   };
+}
+
+function syncsAnyDescriptor(profile: Profile): true | string {
+  if (!profile.fsync) return `${profile.name} syncs no file of the host (FSYNC-02)`;
+  return (
+    process.platform !== 'win32' ||
+    'Windows syncs through descriptors that may write, never directories: FSYNC ends with EPERM'
+  );
 }

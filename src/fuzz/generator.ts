@@ -105,11 +105,10 @@ class Generator {
     return [{ op: 'setup', into: context, nr: random.pick([1, 8, 64]) }, ...operations];
   }
 
-  /** Pipe and sockets are filled, emptied, polled and closed. */
-  #streamOperation(): Operation {
+  /** Pipe and sockets are filled, emptied, polled and closed, with memory that ends inside a transfer now and then. */
+  #streamOperation(context: ContextSlot = 0): Operation {
     const random = this.#random;
     const stream = random.pick(OWN_STREAMS);
-    const context = 0;
     switch (random.below(16)) {
       case 0:
         return { op: 'stream_close', stream };
@@ -131,11 +130,12 @@ class Generator {
       case 4:
         return { op: 'cancel', context, iocb: this.#requests.iocbPlace() };
       default: {
-        const entries = Array.from({ length: 1 + random.below(2) }, () =>
-          random.once(3)
-            ? this.#requests.poll(random.pick(OWN_STREAMS))
-            : this.#requests.transfer(random.pick([0, 0, 1, 7, 8]), random.pick(OWN_STREAMS)),
-        );
+        const entries = Array.from({ length: 1 + random.below(2) }, () => {
+          const file = random.pick(OWN_STREAMS);
+          if (random.once(3)) return this.#requests.poll(file);
+          const opcode = random.pick([0, 0, 1, 7, 8]);
+          return random.once(4) ? this.#requests.fault(opcode, file) : this.#requests.transfer(opcode, file);
+        });
         return { op: 'submit', context, entries };
       }
     }
@@ -144,7 +144,11 @@ class Generator {
   /** A context is destroyed with whatever is in flight, and then used. */
   #destroyProgram(length: number): Operation[] {
     const context = 2;
-    const operations = Array.from({ length }, () => this.#operation(context));
+    // Of a pipe or socket, the other end is looked at from another context.
+    const onStreams = this.#random.once(2);
+    const operations = Array.from({ length }, () =>
+      onStreams ? this.#streamOperation(this.#random.pick([0, context])) : this.#operation(context),
+    );
     operations.splice(this.#random.below(length), 0, { op: 'destroy', context });
     return [{ op: 'setup', into: context, nr: 8 }, ...operations];
   }

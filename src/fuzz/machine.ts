@@ -37,6 +37,8 @@ const YIELDS = 4;
 /** Looks at the rings before a wait for Linux becomes one for a device. */
 const QUICK_WAITS = 30;
 const WAIT_US = 50;
+/** Two ticks of the slowest usual clock, and more. */
+const RELEASE_US = 25_000;
 /** Of what is left in a pipe, what is looked at. */
 const LEFT_BYTES = 5000;
 /** Programs that share contexts. */
@@ -70,6 +72,8 @@ export class Machine {
   readonly #lateEventfds = new Set<FileRef>();
   /** Something that ends on another thread signals an eventfd, which it does after it moved the tail. */
   #signalsLate = false;
+  /** An end of a pipe or socket was closed that a poll may hold: when Linux lets go of it, the other end is told. */
+  #orphans = false;
   #programs = 0;
 
   constructor(native: NativeKernel, emulated: EmulatedKernel, files: readonly [FileSet, FileSet]) {
@@ -114,6 +118,7 @@ export class Machine {
     this.#lateEventfds.clear();
     for (const polls of this.#polls) polls.clear();
     this.#signalsLate = false;
+    this.#orphans = false;
     this.#sides.forEach((side, index) => {
       for (const slot of CONTEXT_SLOTS) {
         this.#produced[index]![slot] = 0;
@@ -125,17 +130,12 @@ export class Machine {
   /** The program, then its end. Yields where the event loop must have its turn. */
   *#steps({ operations, executor }: Program): Generator<void, Difference | undefined> {
     const atOnce = executor === 'submit';
-    let streamsEnd = false;
     for (let step = 0; step < operations.length; step++) {
       const operation = operations[step]!;
       let difference = this.#apply(operation, step);
-      if (operation.op === 'stream_close' || operation.op === 'shutdown') {
-        streamsEnd = true;
-        // Polls are looked at again on a kernel thread.
+      // Polls are looked at again on a kernel thread.
+      if (operation.op === 'stream_close' || operation.op === 'shutdown')
         for (let turn = 0; turn < YIELDS; turn++) this.#yieldCpu();
-      }
-      // Files of which the last reference is gone end at once on Linux, and in a turn of its own in the emulation.
-      if (streamsEnd) yield;
       difference ??= yield* this.#settle(step, atOnce);
       if (difference !== undefined) return difference;
     }
@@ -144,13 +144,31 @@ export class Machine {
 
   /** Does one thing on both sides and compares the answers. */
   #apply(operation: Operation, step: number): Difference | undefined {
-    // A file that only a poll still holds ends on Linux when a work queue gets to it, a tick of the clock later.
-    if (operation.op === 'stream_close' && this.#isPolled(operation.stream)) return undefined;
     const [native, emulated] = this.#calls.perform(operation);
     if (native !== emulated)
       return { step, what: operation.op, native: String(native), emulated: String(emulated) };
     this.#note(operation, native);
+    this.#letGo(operation, native);
     return operation.op === 'submit' || operation.op === 'fill' ? this.#compareIocbs(step) : undefined;
+  }
+
+  /** What Linux drops on a kernel thread is released by a work item, a tick of the clock later. */
+  #letGo(operation: Operation, answer: Answer): void {
+    if (operation.op === 'stream_close') this.#orphans ||= this.#isPolled(operation.stream);
+    if (!this.#orphans) return;
+    this.#classifyStreamPolls();
+    const ends =
+      operation.op === 'stream_close' ||
+      operation.op === 'shutdown' ||
+      (operation.op === 'cancel' && answer === -ERRNO.EINPROGRESS) ||
+      (operation.op === 'destroy' && answer === 0);
+    if (ends) this.#sleep(RELEASE_US);
+  }
+
+  /** The waker tells no bits, so Linux looks again on another thread. */
+  #classifyStreamPolls(): void {
+    for (const [serial, { file, context }] of this.#pollSerials)
+      if (isOwnStream(file)) this.#events.classify(serial, 'none', context);
   }
 
   #isPolled(stream: FileRef): boolean {
@@ -174,9 +192,7 @@ export class Machine {
         return;
       case 'stream_close':
       case 'shutdown':
-        // The waker tells no bits, so Linux looks again on another thread.
-        for (const [serial, { file, context }] of this.#pollSerials)
-          if (isOwnStream(file)) this.#events.classify(serial, 'none', context);
+        this.#classifyStreamPolls();
         return;
       case 'setup':
         if (answer === 'made') {
@@ -352,6 +368,8 @@ export class Machine {
         return { step, what: 'cancel', native: String(native), emulated: String(emulated) };
       if (native !== -ERRNO.EINPROGRESS) return undefined;
       this.#cancelled(context, iocb);
+      // Other polls may be woken when its file goes.
+      if (this.#orphans) this.#sleep(RELEASE_US);
     }
   }
 

@@ -56,7 +56,6 @@ export interface Scope extends Readonly<Record<Variant, boolean>> {
 /** Bytes that can be read in the page that can only be read. */
 const READONLY_BYTES = 3072;
 const HOST_STREAMS: readonly FileRef[] = ['pipe-reader', 'pipe-writer', 'socket', 'socket-peer'];
-const STREAMS: readonly FileRef[] = [...HOST_STREAMS, ...OWN_STREAMS];
 const MOST_STREAMED = 3000;
 const SECTOR = 512;
 const MOST_DIRECT = 4096;
@@ -139,6 +138,18 @@ export class Requests {
     return this.#random.once(40)
       ? this.#random.pick([IOCB_CMD_FSYNC, IOCB_CMD_FDSYNC])
       : this.#random.pick(OPCODES);
+  }
+
+  /** A transfer of a pipe or socket of which the memory ends somewhere, as a rule within the pages that are moved. */
+  fault(opcode: number, file: FileRef): Request {
+    const random = this.#random;
+    const there = random.pick([1, 4, 100, 4095, 4096, 4097, 5000, 8192, 12_000]);
+    const nbytes = there + random.pick([1, 4, 100, 4096, 5000, 20_000, 70_000]);
+    const base: Place = { in: 'data', at: DATA_BYTES - there };
+    const common = { at: this.iocbPlace(), opcode, file };
+    if (!isVectored(opcode)) return { ...common, buffer: base, nbytes };
+    const before = { base: this.#place(), length: random.pick([0, 0, 1, 100, 4096]) };
+    return { ...common, segments: [before, { base, length: nbytes }], array: 'start' };
   }
 
   /** A read or a write that runs inside `io_submit`, as a rule. */
@@ -297,7 +308,7 @@ export class Requests {
  */
 function sensible(request: Request): Request {
   const { file } = request;
-  if (STREAMS.includes(file)) return withMemory(request, MOST_STREAMED, 1);
+  if (HOST_STREAMS.includes(file)) return withMemory(request, MOST_STREAMED, 1);
   if (isDirect(file)) return { ...withMemory(request, MOST_DIRECT, SECTOR), offset: sectorOf(request) };
   if (!isWrite(request.opcode)) return request;
   if (file === 'append' && (request.offset ?? 0) > Number.MAX_SAFE_INTEGER) return { ...request, offset: 0 };
@@ -305,8 +316,8 @@ function sensible(request: Request): Request {
 }
 
 /**
- * How much of a transfer that runs into missing memory goes through depends on pages and packets inside Linux for pipes and
- * sockets, and with O_DIRECT nothing does (BUF-07), which the emulation cannot know of a descriptor.
+ * How much of a transfer that runs into missing memory goes through depends on what lies in a pipe or socket (FILE-15, FILE-16),
+ * which the emulation cannot know of one of the host's, and with O_DIRECT nothing does (BUF-07), which it cannot know of a descriptor.
  */
 function withMemory(request: Request, most: number, step: number): Request {
   const place = (one: Place | undefined): Place => {

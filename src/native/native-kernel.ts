@@ -56,7 +56,7 @@ export class NativeKernel implements AioKernel {
   readonly libc: Libc;
   /** What FFI cannot do, where it was built. Without it this kernel must stay on the main thread. */
   readonly addon: Addon | undefined;
-  readonly supports: Supports = nativeSupports(this);
+  readonly supports: Supports;
   readonly #sysno: AioSysno;
   // A big-endian or 32-bit reader would need another view of the cells; io_getevents serves there.
   #ringRefusal = endianness() === 'LE' ? undefined : 'rings are read on little-endian machines only';
@@ -77,6 +77,12 @@ export class NativeKernel implements AioKernel {
   constructor(libc: Libc, sysno: AioSysno, addon: Addon | undefined) {
     this.libc = libc;
     this.addon = addon;
+    this.supports = nativeSupports(
+      this,
+      addon === undefined
+        ? 'without the addon contexts must stay on the main thread: nothing ends them when another thread does'
+        : undefined,
+    );
     this.memory = new ProcessMemory(libc);
     this.#sysno = sysno;
     this.#background = backgroundCalls();

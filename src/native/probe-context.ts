@@ -159,12 +159,23 @@ export class ProbeContext {
     return [
       IOCB_CMD_PREAD,
       IOCB_CMD_PWRITE,
-      IOCB_CMD_FSYNC,
-      IOCB_CMD_FDSYNC,
+      ...(this.#syncsFiles() ? [IOCB_CMD_FSYNC, IOCB_CMD_FDSYNC] : []),
       ...('refused' in poll ? [] : [IOCB_CMD_POLL]),
       IOCB_CMD_PREADV,
       IOCB_CMD_PWRITEV,
     ];
+  }
+
+  /** Tried on a file that nobody writes to. */
+  #syncsFiles(): boolean {
+    const file = openSomeFile();
+    // Where no file can be had, only its absence would be news.
+    if (file === undefined) return true;
+    try {
+      return !('refused' in this.ask({ aio_lio_opcode: IOCB_CMD_FSYNC, aio_fildes: file }));
+    } finally {
+      closeSync(file);
+    }
   }
 
   /** What an eventfd or a regular file accepts: NOWAIT is common to devices, DONTCACHE to file systems. */

@@ -1,7 +1,8 @@
 /** What this Linux can do. */
 import { readFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
-import { IOCB_FLAG_IOPRIO, IOCB_FLAG_RESFD } from '../common/abi/constants.ts';
+import { IOCB_CMD_FSYNC, IOCB_CMD_POLL, IOCB_FLAG_IOPRIO, IOCB_FLAG_RESFD } from '../common/abi/constants.ts';
+import { ERRNO } from '../common/abi/errno.ts';
 import { allFeatures, type Supports } from '../common/kernel/supports.ts';
 import { ProbeContext, type ProbedKernel } from './probe-context.ts';
 
@@ -13,8 +14,10 @@ const BATCHED_WAIT = [6, 8] as const;
  * know. A copy of it asks for everything.
  *
  * Each question may throw AioError: EAGAIN where aio-max-nr has no room for one more request.
+ *
+ * @param threads - Why contexts must stay on one thread.
  */
-export function nativeSupports(kernel: ProbedKernel): Supports {
+export function nativeSupports(kernel: ProbedKernel, threads?: string): Supports {
   const once = <T>(question: (probe: ProbeContext) => T): (() => T) => {
     let answer: T | undefined;
     return () => {
@@ -27,6 +30,10 @@ export function nativeSupports(kernel: ProbedKernel): Supports {
   const mapsRing = once((probe) => probe.mapsRing());
   const obeysProtection = once((probe) => probe.obeysProtection());
   const cutsOneSegment = once((probe) => probe.cutsOneSegment());
+  const has = (opcode: number, reason: string): true | string => opcodes().includes(opcode) || reason;
+  const hasPoll = (): true | string => has(IOCB_CMD_POLL, 'this kernel refuses POLL (before Linux 4.19)');
+  const hasFsync = (): true | string => has(IOCB_CMD_FSYNC, 'this kernel refuses FSYNC (before Linux 4.18)');
+  const hasPgetevents = (): true | string => callsPgetevents(kernel);
   return {
     get opcodes() {
       return opcodes();
@@ -39,6 +46,28 @@ export function nativeSupports(kernel: ProbedKernel): Supports {
       ...allFeatures(),
       get 'mapped-ring'() {
         return mapsRing() || (kernel.ringRefusal ?? 'this kernel has rings of a layout that is not known');
+      },
+      threads: threads ?? true,
+      get poll() {
+        return hasPoll();
+      },
+      get 'polls-descriptors'() {
+        return hasPoll();
+      },
+      get 'request-flags'() {
+        return rwFlags() !== 0 || 'this kernel knows no RWF_* flag of requests (before Linux 4.13)';
+      },
+      get 'file-fsync'() {
+        return hasFsync();
+      },
+      get 'syncs-any-descriptor'() {
+        return hasFsync();
+      },
+      get io_pgetevents() {
+        return hasPgetevents();
+      },
+      get 'io_pgetevents-signals'() {
+        return hasPgetevents();
       },
       get 'kernel-obeys-protection'() {
         return obeysProtection();
@@ -54,6 +83,15 @@ export function nativeSupports(kernel: ProbedKernel): Supports {
       return possibleCpus();
     },
   };
+}
+
+/** By a context that is none: asked for that, the call answers EINVAL. */
+function callsPgetevents(kernel: ProbedKernel): true | string {
+  const answer = kernel.io_pgetevents(0, 0, 0, 0, 0, 0);
+  if (answer === -ERRNO.EINVAL) return true;
+  return answer === -ERRNO.ENOSYS
+    ? 'this kernel has no io_pgetevents (before Linux 4.18)'
+    : 'a security filter forbids io_pgetevents';
 }
 
 function ask<T>(kernel: ProbedKernel, question: (probe: ProbeContext) => T): T {

@@ -2,6 +2,7 @@
 import type { Case } from './case.ts';
 import { directCases } from './direct.ts';
 import { ofTheirEra } from './eras.ts';
+import { faultingStreamCases } from './faulting-streams.ts';
 import { fileKindCases } from './file-kinds.ts';
 import { ioCancelCases } from './io-cancel.ts';
 import { ioDestroyCases } from './io-destroy.ts';
@@ -29,6 +30,7 @@ const modern: readonly Case[] = [
   ...fileKindCases,
   ...notificationCases,
   ...pipeAndSocketCases,
+  ...faultingStreamCases,
   ...ioGeteventsCases,
   ...ioGeteventsWaitingCases,
   ...ioPgeteventsCases,

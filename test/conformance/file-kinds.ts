@@ -350,7 +350,6 @@ export const fileKindCases: readonly Case[] = [
     id: 'file/full',
     rule: 'FILE-11',
     title: '/dev/full: zeros; a write is refused with EINVAL, it cannot give ENOSPC here',
-    requires: ['polls-descriptors'],
     run(f) {
       const ctx = f.setup();
       const { bytes, address } = f.bytes(64);
@@ -366,7 +365,6 @@ export const fileKindCases: readonly Case[] = [
     id: 'file/proc',
     rule: 'FILE-12',
     title: '/proc: some files are read, some refused with EINVAL; no fsync. A sysfs attribute: both',
-    requires: ['polls-descriptors'],
     run(f) {
       const ctx = f.setup();
       const { address } = f.bytes(4096);
@@ -721,7 +719,6 @@ export const fileKindCases: readonly Case[] = [
     id: 'iovec/total-cut',
     rule: 'VEC-08',
     title: 'a total above 0x7ffff000 is cut there',
-    requires: ['polls-descriptors'],
     run(f) {
       const ctx = f.setup();
       const fd = device(f, '/dev/null', constants.O_WRONLY);

@@ -159,7 +159,7 @@ export const mappedRingCases: readonly Case[] = [
     id: 'ring/read-only',
     rule: 'RING-11',
     title: 'a read-only ring works',
-    requires: ['ring-mapping'],
+    requires: ['ring-protection'],
     run(fixture) {
       const ctx = withEvents(fixture, 2);
       assert.equal(fixture.kernel.memory.mprotect(ctx, 4096, 'read'), 0);
@@ -170,7 +170,7 @@ export const mappedRingCases: readonly Case[] = [
     id: 'ring/unreadable',
     rule: 'RING-11',
     title: 'a ring that can not be read makes every call EINVAL until it can',
-    requires: ['ring-mapping', 'kernel-obeys-protection'],
+    requires: ['ring-protection', 'kernel-obeys-protection'],
     run(fixture) {
       const ctx = withEvents(fixture, 1);
       const { memory } = fixture.kernel;

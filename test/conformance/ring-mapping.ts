@@ -43,7 +43,7 @@ export const ringMappingCases: readonly Case[] = [
     id: 'ring/unreadable-all-calls',
     rule: 'RING-11',
     title: 'PROT_NONE: every call EINVAL until restored',
-    requires: ['ring-mapping', 'kernel-obeys-protection'],
+    requires: ['ring-protection', 'kernel-obeys-protection'],
     run(f) {
       const ctx = f.setup(1);
       f.accepted(ctx, poll(f.eventfd(1), 1));
@@ -166,7 +166,7 @@ export const ringMappingCases: readonly Case[] = [
     id: 'ring/tail-unmapped',
     rule: 'RING-15',
     title: 'all but the first page unmapped: the calls go on working',
-    requires: ['ring-mapping'],
+    requires: ['ring-protection'],
     run(f) {
       const ctx = f.setup(128);
       const bytes = Math.ceil((32 + f.ring(ctx).nr * 32) / PAGE) * PAGE;

@@ -141,6 +141,15 @@ export const RULES: readonly Rule[] = [
   { id: 'FILE-12', summary: 'proc and sysfs' },
   { id: 'FILE-13', summary: 'a sealed memfd: EPERM; a full file system: ENOSPC after a short count' },
   { id: 'FILE-14', summary: 'O_PATH: EBADF everywhere' },
+  {
+    id: 'FILE-15',
+    summary:
+      'pipe, memory missing: each page moves whole or not at all; those before it count, none is EFAULT',
+  },
+  {
+    id: 'FILE-16',
+    summary: 'stream socket, memory missing: a write, and what is read of one, moves whole or not at all',
+  },
 
   // What waits where
   { id: 'BLOCK-01', summary: 'buffered reads and writes have run, in order, when io_submit returns' },
@@ -176,6 +185,7 @@ export const RULES: readonly Rule[] = [
       'O_DIRECT with more requests than the device queues (nr_requests): io_submit sleeps, with NOWAIT too',
     unobservable: BY_A_SLOW_DISK,
   },
+  { id: 'BLOCK-16', summary: 'the last reference to a file goes when the call returns that dropped it' },
 
   // O_DIRECT
   { id: 'DIO-01', summary: 'offset, length and buffer must be aligned: EINVAL in the event' },
@@ -262,6 +272,10 @@ export const RULES: readonly Rule[] = [
   { id: 'POLL-11', summary: 'a signalfd whose signal comes after submission never completes' },
   { id: 'POLL-12', summary: 'a poll and the write that wakes it in one batch: the poll comes first' },
   { id: 'POLL-13', summary: 'called off: event 0 through the ring' },
+  {
+    id: 'POLL-14',
+    summary: 'a write to a pipe that can fetch nothing wakes all the same; other faults wake nobody',
+  },
 
   // io_getevents
   { id: 'GET-01', summary: 'order: timeout pointer, context, min_nr and nr' },

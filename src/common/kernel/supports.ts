@@ -15,7 +15,8 @@
  * - `threads`: contexts can be used from several threads.
  * - `open-flags`: the kernel sees the flags a descriptor was opened with (O_APPEND, O_DIRECT, O_PATH) as such.
  * - `process-lifetime`: contexts follow fork, exec and exit as Linux has it.
- * - `ring-mapping`: the ring is a mapping that mremap, mprotect and munmap act on.
+ * - `ring-protection`: the ring is memory that mprotect and munmap act on.
+ * - `ring-mapping`: the ring is a mapping of the process, which mremap moves and mmap replaces.
  * - `batched-wait`: a waiter wakes when all it needs is there (Linux 6.8), not at each event.
  * - `cuts-one-segment`: a single segment is cut to the longest transfer before it is judged (6.18 does, 6.1 does not).
  * - `kernel-obeys-protection`: memory that `mprotect` made unreadable is unreadable to the kernel too.
@@ -55,6 +56,7 @@ export const FEATURES = [
   'threads',
   'open-flags',
   'process-lifetime',
+  'ring-protection',
   'ring-mapping',
   'batched-wait',
   'cuts-one-segment',

@@ -3,7 +3,7 @@
 import { BUG_ON } from '../bug.ts';
 import type { EventFd } from '../files/eventfd.ts';
 import type { File } from '../files/file.ts';
-import { pendingFputs, whenFput } from '../files/fput.ts';
+import { enterCall, leaveCall, pendingFputs, whenFput } from '../files/fput.ts';
 import type { Cancel, Kiocb } from '../files/kiocb.ts';
 import { iov_iter_advance, type Segments } from '../memory/iov-iter.ts';
 import type { Executor } from '../workqueue/executor.ts';
@@ -126,7 +126,12 @@ export class AioKiocb implements Kiocb {
   }
 
   run(executor: Executor): void {
-    this.#operations.run(this, executor);
+    enterCall();
+    try {
+      this.#operations.run(this, executor);
+    } finally {
+      leaveCall();
+    }
   }
 
   kick(): void {

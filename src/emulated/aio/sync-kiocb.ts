@@ -56,7 +56,7 @@ function prepare(kernel: KernelState, req: AioKiocb, address: number, bytes: num
     case IOCB_CMD_PWRITE:
       req.ki_retry = aio_rw_vect_retry;
       return (
-        (req.ki_opcode === IOCB_CMD_PREAD ? file.mayRead() : file.mayWrite()) ||
+        (req.ki_opcode === IOCB_CMD_PREAD ? file.mayRead(true) : file.mayWrite(true)) ||
         import_ubuf(req, address, bytes, profile)
       );
     default:

@@ -13,7 +13,7 @@ import type { AddressSpace } from '../memory/mm.ts';
 import type { File } from './file.ts';
 import type { Kiocb } from './kiocb.ts';
 import { OwnFile } from './own-file.ts';
-import { prepare_to_wait, WaitQueue } from './wait-queue.ts';
+import { prepare_to_wait_exclusive, WaitQueue } from './wait-queue.ts';
 
 const ULLONG_MAX = 0xffff_ffff_ffff_ffffn;
 const COUNTER_BYTES = 8;
@@ -46,7 +46,7 @@ export class EventFd extends OwnFile implements File {
     if (this.#count === 0n) return undefined;
     const value = this.#semaphore ? 1n : this.#count;
     this.#count -= value;
-    this.poll_wait.wake(POLLOUT);
+    this.poll_wait.wakeAll(POLLOUT);
     return value;
   }
 
@@ -64,14 +64,14 @@ export class EventFd extends OwnFile implements File {
     if (added === ULLONG_MAX) return -ERRNO.EINVAL;
     if (this.#count + added >= ULLONG_MAX) return -ERRNO.EAGAIN;
     this.#count += added;
-    this.poll_wait.wake(POLLIN);
+    this.poll_wait.wakeAll(POLLIN);
     return 0;
   }
 
   /** `eventfd_signal`: the kernel's own write, which saturates and never waits. */
   signal(): void {
     if (this.#count < ULLONG_MAX) this.#count++;
-    this.poll_wait.wake(POLLIN);
+    this.poll_wait.wakeAll(POLLIN);
   }
 
   mayRead(): number {
@@ -85,7 +85,8 @@ export class EventFd extends OwnFile implements File {
   read_iter(req: Kiocb): number {
     if (req.ki_left < COUNTER_BYTES) return -ERRNO.EINVAL;
     if (this.#count > 0n) return this.#readInto(req);
-    return this.#nonblocking ? -ERRNO.EAGAIN : prepare_to_wait(req, this.poll_wait);
+    if (this.#nonblocking) return -ERRNO.EAGAIN;
+    return prepare_to_wait_exclusive(req, this.poll_wait, () => this.readable);
   }
 
   write_iter(): number {

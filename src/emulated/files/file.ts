@@ -13,10 +13,14 @@ import type { WaitQueue } from './wait-queue.ts';
  * segments from `ki_cur_seg` on.
  */
 export interface File {
-  /** Why a read is refused at submission: 0, -EBADF (open mode), or -EINVAL (no such method). */
-  mayRead(): number;
+  /**
+   * Why a read is refused at submission: 0, -EBADF (open mode), or -EINVAL (no such method).
+   *
+   * @param synchronous - For read(2), to which some files answer that have no `read_iter`.
+   */
+  mayRead(synchronous?: boolean): number;
   /** Why a write is refused at submission. */
-  mayWrite(): number;
+  mayWrite(synchronous?: boolean): number;
   readonly hasFsync: boolean;
   /** A read may have to wait for somebody else, for ever perhaps. */
   readonly mayWait: boolean;

@@ -6,14 +6,18 @@ import type { DirectAlignment } from '../../common/kernel/aio-kernel.ts';
 import { linuxErrno } from '../errno-translation.ts';
 import { EIOCBQUEUED } from '../kernel-errno.ts';
 import { accessibleBytes, Transfer } from '../memory/iov-iter.ts';
+import { PAGE_SIZE } from '../memory/mm.ts';
 import type { Executor, Position } from '../workqueue/executor.ts';
 import { inline } from '../workqueue/inline.ts';
 import { DEFAULT_POLLMASK, type File, type FileSupport } from './file.ts';
 import { type Identity, stillMeans } from './identity.ts';
 import type { Kiocb } from './kiocb.ts';
+import { type PseudoFile, pseudoFile } from './procfs.ts';
+import { SKB_BYTES } from './socket-pair.ts';
 import type { PendingSync, SyncBarrier } from './sync-barrier.ts';
 
-const NOTHING = [new Uint8Array(0)];
+/** Two of them: libuv makes a plain call of one, which reaches the file's method. */
+const NOTHING = [new Uint8Array(0), new Uint8Array(0)];
 /** Reads longer than this are first compared with the size of the file, so that a huge length costs no huge memory. */
 const ASK_SIZE_ABOVE = 1 << 18;
 const SIZE_STEP = 4096;
@@ -30,6 +34,7 @@ export class HostFile implements File {
   readonly #host: FileSupport;
   #readable: number | undefined;
   #writable: number | undefined;
+  #pseudo: PseudoFile | null | undefined;
 
   constructor(fd: number, identity: Identity, host: FileSupport, barrier: SyncBarrier) {
     this.#fd = fd;
@@ -38,19 +43,20 @@ export class HostFile implements File {
     this.barrier = barrier;
   }
 
-  mayRead(): number {
+  mayRead(synchronous = false): number {
     this.#readable ??= this.#probeRead();
-    return this.#readable;
+    if (this.#readable !== 0 || synchronous) return this.#readable;
+    return this.#pseudoFile?.readable === false ? -ERRNO.EINVAL : 0;
   }
 
-  mayWrite(): number {
+  mayWrite(synchronous = false): number {
     this.#writable ??= this.#probeWrite();
-    return this.#writable;
+    if (this.#writable !== 0 || synchronous) return this.#writable;
+    return this.#pseudoFile?.writable === false ? -ERRNO.EINVAL : 0;
   }
 
   get hasFsync(): boolean {
-    const { kind } = this.identity;
-    return kind === 'regular' || kind === 'directory' || kind === 'block';
+    return this.#hasPlaces && (this.#pseudoFile?.hasFsync ?? true);
   }
 
   get isStream(): boolean {
@@ -63,7 +69,7 @@ export class HostFile implements File {
   }
 
   poll(): number {
-    return this.hasFsync || this.#isMemoryDevice ? DEFAULT_POLLMASK : 0;
+    return this.#hasPlaces || this.#isMemoryDevice ? DEFAULT_POLLMASK : 0;
   }
 
   // A host descriptor can't be kept open from here; the checks before each use stand in for a reference.
@@ -112,7 +118,7 @@ export class HostFile implements File {
     if (this.#isSink) return req.ki_left;
     if (this.#isMisaligned(req)) return -ERRNO.EINVAL;
     const { mm } = this.#host;
-    const length = accessibleBytes(mm, req, 'read');
+    const length = this.#wholeParts(accessibleBytes(mm, req, 'read'), req.ki_left);
     if (length === 0) return -ERRNO.EFAULT;
     const appends = (req.ki_rw_flags & RWF_APPEND) !== 0 && kind === 'regular';
     if (appends) position = this.#size();
@@ -194,6 +200,17 @@ export class HostFile implements File {
     return this.identity.kind === 'socket' && ki_pos !== 0;
   }
 
+  /**
+   * Of a write that runs into missing memory, what goes through: of a pipe whole pages (FILE-15), of a socket whole buffers (FILE-16).
+   *
+   * What lies in a pipe of the host cannot be asked: it is taken for one that has no page to add to.
+   */
+  #wholeParts(accessible: number, wanted: number): number {
+    const { kind } = this.identity;
+    if (accessible === wanted || (kind !== 'fifo' && kind !== 'socket')) return accessible;
+    return accessible - (accessible % (kind === 'fifo' ? PAGE_SIZE : SKB_BYTES));
+  }
+
   #isMisaligned(req: Kiocb): boolean {
     if (this.direct === undefined || !this.#isPositional) return false;
     const { memory, offset } = this.direct;
@@ -209,6 +226,16 @@ export class HostFile implements File {
     if (late && !this.held && !stillMeans(this.#fd, this.identity)) return -ERRNO.EBADF;
     const copied = transfer.copyToUser(this.#host.mm, count);
     return copied === 0 ? -ERRNO.EFAULT : copied;
+  }
+
+  get #hasPlaces(): boolean {
+    return this.#isPositional || this.identity.kind === 'directory';
+  }
+
+  /** What is known of a file that the host's kernel makes up. */
+  get #pseudoFile(): PseudoFile | undefined {
+    if (this.#pseudo === undefined) this.#pseudo = pseudoFile(this.#fd, this.identity) ?? null;
+    return this.#pseudo ?? undefined;
   }
 
   get #isMemoryDevice(): boolean {

@@ -13,7 +13,7 @@ export abstract class OwnFile {
     this.#references++;
   }
 
-  /** The last one releases the file, a little later. */
+  /** The last one releases the file, at the end of the kernel call. */
   put(): void {
     this.#references--;
     if (this.#references === 0) delayed_fput(() => this.release());

@@ -1,4 +1,8 @@
-/** Pipes (`fs/pipe.c`): 16 pages, each of which is filled once and given back when it has been read to its end. */
+/**
+ * Pipes (`fs/pipe.c`): 16 pages, each of which is filled once and given back when it has been read to its end.
+ *
+ * What is in a page moves whole or not at all: a page that runs into missing memory is taken as if it had not been begun (FILE-15).
+ */
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../common/abi/constants.ts';
 import { ERRNO } from '../../common/abi/errno.ts';
 import { copy_from_iter, copy_to_iter, iov_iter_advance } from '../memory/iov-iter.ts';
@@ -6,7 +10,7 @@ import { type AddressSpace, PAGE_SIZE } from '../memory/mm.ts';
 import type { File } from './file.ts';
 import type { Kiocb } from './kiocb.ts';
 import { OwnFile } from './own-file.ts';
-import { prepare_to_wait, WaitQueue } from './wait-queue.ts';
+import { prepare_to_wait_exclusive, WaitQueue } from './wait-queue.ts';
 
 /** `PIPE_DEF_BUFFERS`. */
 const BUFFERS = 16;
@@ -33,10 +37,14 @@ class Pipe {
     return this.bufs.length === BUFFERS;
   }
 
+  /** Whether a read need not wait. */
+  readonly isReadable = (): boolean => !this.isEmpty || this.writers === 0;
+  readonly isWritable = (): boolean => !this.isFull || this.readers === 0;
+
   /** Tells both sides that one has gone. The waker tells no bits: who polls looks again. */
   hangUp(): void {
-    this.rd_wait.wake(0);
-    this.wr_wait.wake(0);
+    this.rd_wait.wakeAll(0);
+    this.wr_wait.wakeAll(0);
   }
 }
 
@@ -74,16 +82,20 @@ class PipeReader extends OwnFile implements File {
     const pipe = this.#pipe;
     if (pipe.isEmpty) {
       if (pipe.writers === 0) return 0;
-      return this.#nonblocking ? -ERRNO.EAGAIN : prepare_to_wait(req, pipe.rd_wait);
+      return this.#nonblocking
+        ? -ERRNO.EAGAIN
+        : prepare_to_wait_exclusive(req, pipe.rd_wait, pipe.isReadable);
     }
     const bytes = this.#peek(req.ki_left);
     const copied = copy_to_iter(this.#mm, req, bytes);
-    if (copied === 0) return -ERRNO.EFAULT;
+    // What arrived of a page that did not arrive whole lies in the user's memory all the same.
+    const taken = copied === bytes.length ? copied : this.#wholePages(copied, bytes.length);
+    if (taken === 0) return -ERRNO.EFAULT;
     const wasFull = pipe.isFull;
-    this.#consume(copied);
+    this.#consume(taken);
     // A page has to be free before anybody can write: a byte less is no news.
     if (wasFull && !pipe.isFull) pipe.wr_wait.wake(POLLOUT | POLLWRNORM);
-    return copied;
+    return taken;
   }
 
   write_iter(): number {
@@ -116,6 +128,17 @@ class PipeReader extends OwnFile implements File {
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
   }
 
+  /** Of `wanted` bytes, of which `copied` arrived, those in pages that arrived as far as they were wanted. */
+  #wholePages(copied: number, wanted: number): number {
+    let taken = 0;
+    for (const { length } of this.#pipe.bufs) {
+      const part = Math.min(length, wanted - taken);
+      if (taken + part > copied) break;
+      taken += part;
+    }
+    return taken;
+  }
+
   #consume(bytes: number): void {
     const { bufs } = this.#pipe;
     for (let left = bytes; left > 0; ) {
@@ -137,6 +160,8 @@ class PipeWriter extends OwnFile implements File {
   readonly #mm: AddressSpace;
   readonly #pipe: Pipe;
   readonly #nonblocking: boolean;
+  /** Writes that have waited: they go on with pages of their own. */
+  readonly #waited = new WeakSet<Kiocb>();
 
   constructor(mm: AddressSpace, pipe: Pipe, nonblocking: boolean) {
     super();
@@ -161,17 +186,22 @@ class PipeWriter extends OwnFile implements File {
     return -ERRNO.EBADF;
   }
 
-  /** `pipe_write`: everything, waiting for room; or what fits, if it must not wait. */
+  /** `pipe_write`: everything, waiting for room; or what fits, if it must not wait; or the pages before missing memory. */
   write_iter(req: Kiocb): number {
     if (req.ki_left === 0) return 0;
     const pipe = this.#pipe;
     if (pipe.readers === 0) return -ERRNO.EPIPE;
-    const written = this.#fill(req);
-    if (written !== 0) pipe.rd_wait.wake(POLLIN | POLLRDNORM);
-    if (written < 0 || written === req.ki_left) return written;
+    const merged = this.#waited.has(req) ? 0 : this.#mergeable(req.ki_left);
+    const room = Math.min(req.ki_left, merged + (BUFFERS - pipe.bufs.length) * PAGE_SIZE);
+    const written = room === 0 ? 0 : this.#fill(req, room, merged);
+    // Who waits is told also of a write that could fetch nothing, as if it had brought something (POLL-14).
+    if (room > 0) pipe.rd_wait.wake(POLLIN | POLLRDNORM);
+    if (written === req.ki_left || (room > 0 && written < room))
+      return written === 0 ? -ERRNO.EFAULT : written;
     if (this.#nonblocking) return written === 0 ? -ERRNO.EAGAIN : written;
     iov_iter_advance(req, written);
-    return prepare_to_wait(req, pipe.wr_wait);
+    this.#waited.add(req);
+    return prepare_to_wait_exclusive(req, pipe.wr_wait, pipe.isWritable);
   }
 
   fsync(): number {
@@ -188,36 +218,34 @@ class PipeWriter extends OwnFile implements File {
     this.#pipe.hangUp();
   }
 
-  /** Puts into the pipe what there is room for. @returns How much that was; -EFAULT if the first byte cannot be had. */
-  #fill(req: Kiocb): number {
+  /**
+   * Puts into the pipe what there is room for: first `merged` bytes into the last page, then page after page.
+   *
+   * @returns How much that was: less than `room` where memory is missing.
+   */
+  #fill(req: Kiocb, room: number, merged: number): number {
     const { bufs } = this.#pipe;
-    const room = this.#room(req.ki_left);
-    if (room === 0) return 0;
     const bytes = new Uint8Array(room);
     const fetched = copy_from_iter(this.#mm, req, bytes);
-    if (fetched === 0) return -ERRNO.EFAULT;
-    let at = 0;
-    const merged = this.#mergeable(req.ki_left);
+    if (fetched < merged) return 0;
     if (merged > 0) {
       const last = bufs.at(-1)!;
-      at = Math.min(merged, fetched);
-      last.page.set(bytes.subarray(0, at), last.offset + last.length);
-      last.length += at;
+      last.page.set(bytes.subarray(0, merged), last.offset + last.length);
+      last.length += merged;
     }
-    for (; at < fetched; at += PAGE_SIZE) {
+    let at = merged;
+    while (at < room) {
+      const length = Math.min(PAGE_SIZE, room - at);
+      if (at + length > fetched) break;
       const page = new Uint8Array(PAGE_SIZE);
-      const length = Math.min(PAGE_SIZE, fetched - at);
       page.set(bytes.subarray(at, at + length));
       bufs.push({ page, offset: 0, length });
+      at += length;
     }
-    return fetched;
+    return at;
   }
 
-  #room(wanted: number): number {
-    return Math.min(wanted, this.#mergeable(wanted) + (BUFFERS - this.#pipe.bufs.length) * PAGE_SIZE);
-  }
-
-  /** Bytes of a write that go into the last page: what exceeds whole pages, if it fits there. */
+  /** Bytes of a write that go into the last page, when it begins: what exceeds whole pages, if it fits there. */
   #mergeable(wanted: number): number {
     const last = this.#pipe.bufs.at(-1);
     const odd = wanted % PAGE_SIZE;

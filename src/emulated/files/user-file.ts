@@ -5,6 +5,7 @@ import { accessibleBytes } from '../memory/iov-iter.ts';
 import type { AddressSpace } from '../memory/mm.ts';
 import { DEFAULT_POLLMASK, type File } from './file.ts';
 import type { FileOperations, FileRequest } from './file-operations.ts';
+import { enterCall, leaveMethod } from './fput.ts';
 import type { Cancel, Kiocb } from './kiocb.ts';
 import { OwnFile } from './own-file.ts';
 import { errnoOf, type Operation, UserRequest, warnFaulty } from './user-request.ts';
@@ -109,7 +110,12 @@ export class UserFile extends OwnFile implements File {
       req.ki_cancel = this.#cancel;
     }
     // By name at each run, as a method: files may be objects with state, and tests replace methods.
-    return request.run((view: FileRequest) => operations[name]!(view));
+    enterCall();
+    try {
+      return request.run((view: FileRequest) => operations[name]!(view));
+    } finally {
+      leaveMethod();
+    }
   }
 }
 

@@ -12,6 +12,8 @@ export type WakeFunction = (key: number) => boolean;
 
 export class WaitQueue {
   readonly #entries = new Set<WakeFunction>();
+  /** Those who want what only one of them can have, oldest first: a wake-up is for one (WQ_FLAG_EXCLUSIVE). */
+  readonly #inLine = new Set<WakeFunction>();
   readonly #pending: number[] = [];
   #waking = false;
 
@@ -19,16 +21,41 @@ export class WaitQueue {
     this.#entries.add(entry);
   }
 
+  addInLine(entry: WakeFunction): void {
+    this.#inLine.add(entry);
+  }
+
   remove(entry: WakeFunction): void {
     this.#entries.delete(entry);
+    this.#inLine.delete(entry);
   }
 
   /**
-   * Wakes with the poll bits of what happened, newest entry first, as new entries go to the head of a kernel's queue.
+   * Wakes with the poll bits of what happened, newest entry first, as new entries go to the head of a kernel's queue. Of those
+   * in line the first is woken.
    *
    * A wake-up from inside a wake-up comes after it: an entry that signals this same file would recurse without bound.
    */
   wake(key: number): void {
+    this.#wakeEntries(key);
+    this.wakeNext(key);
+  }
+
+  /** Wakes everybody, also all in line: what has changed concerns each of them. */
+  wakeAll(key: number): void {
+    this.#wakeEntries(key);
+    for (const entry of [...this.#inLine]) if (this.#inLine.delete(entry)) entry(key);
+  }
+
+  /** Wakes the first in line alone. */
+  wakeNext(key: number): void {
+    const [first] = this.#inLine;
+    if (first === undefined) return;
+    this.#inLine.delete(first);
+    first(key);
+  }
+
+  #wakeEntries(key: number): void {
     if (this.#entries.size === 0) return;
     this.#pending.push(key);
     if (this.#waking) return;
@@ -60,6 +87,33 @@ export function prepare_to_wait(req: Kiocb, queue: WaitQueue): number {
     return true;
   };
   queue.add(aio_wake_function);
+  req.ki_wait = () => queue.remove(aio_wake_function);
+  req.ki_cancel ??= aio_wait_cancel;
+  return -EIOCBRETRY;
+}
+
+/** Requests that were woken in line and do not wait again. */
+const woken = new WeakSet<Kiocb>();
+
+/**
+ * As {@link prepare_to_wait}, in line: of several, a wake-up kicks the one that has waited longest
+ * (`wait_event_interruptible_exclusive`). One that then finds nothing goes to the end of the line.
+ *
+ * @param isReady - Whether there is something to be had. If there is when a request ends that was woken, because it left some or was
+ * called off, the next is woken.
+ */
+export function prepare_to_wait_exclusive(req: Kiocb, queue: WaitQueue, isReady: () => boolean): number {
+  if (woken.delete(req)) req.ki_wait = undefined;
+  req.ki_wait?.();
+  const aio_wake_function: WakeFunction = () => {
+    woken.add(req);
+    req.ki_wait = () => {
+      if (isReady()) queue.wakeNext(0);
+    };
+    req.kick();
+    return true;
+  };
+  queue.addInLine(aio_wake_function);
   req.ki_wait = () => queue.remove(aio_wake_function);
   req.ki_cancel ??= aio_wait_cancel;
   return -EIOCBRETRY;

@@ -17,6 +17,24 @@ const EINPROGRESS = -115;
 const MAX = 0xffff_ffff_ffff_ffffn;
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
+describe('reads that wait in an eventfd', () => {
+  it('are served by age, as threads in read(2) are on Linux', async () => {
+    const u = user();
+    const fd = u.kernel.eventfd(0, 0);
+    const ctx = u.setup(8);
+    const aio_buf = u.addressOf(new Uint8Array(8));
+    for (const aio_data of [1, 2, 3])
+      u.submit(ctx, { aio_lio_opcode: PREAD, aio_fildes: fd, aio_buf, aio_nbytes: 8, aio_data });
+    const served: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      u.kernel.eventfd_write(fd, 1n);
+      await turn();
+      served.push(...u.events(ctx).map(({ data }) => Number(data)));
+    }
+    expect(served).toEqual([1, 2, 3]);
+  });
+});
+
 describe('eventfd', () => {
   it('counts, is taken whole, and refuses what does not fit', () => {
     const { kernel } = user();

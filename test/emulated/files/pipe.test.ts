@@ -10,6 +10,7 @@ const O_NONBLOCK = 0o4000;
 const PAGE = 4096;
 const EINTR = -4;
 const EAGAIN = -11;
+const EFAULT = -14;
 const EPIPE = -32;
 const EINPROGRESS = -115;
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -116,9 +117,119 @@ describe('a pipe that blocks', () => {
     kernel.close(reader);
     submit(ctx, write('late'));
     expect(await completed(ctx, 2)).toEqual([4, 4]);
-    await turn();
     submit(ctx, { ...write('x'), aio_fildes: writer });
     expect(await completed(ctx, 1)).toEqual([EPIPE]);
+  });
+
+  it('lets go of it inside io_cancel and io_destroy', () => {
+    const cancelled = setting();
+    const waiting = cancelled.iocb(cancelled.read(4));
+    cancelled.submit(cancelled.ctx, waiting);
+    cancelled.kernel.close(cancelled.reader);
+    expect(cancelled.kernel.io_cancel(cancelled.ctx, waiting, 0)).toBe(EINPROGRESS);
+    expect(cancelled.kernel.writeSync(cancelled.writer, Buffer.from('x'))).toBe(EPIPE);
+    const destroyed = setting(O_NONBLOCK);
+    const other = destroyed.setup(8);
+    destroyed.submit(other, destroyed.poll(destroyed.writer, 2));
+    destroyed.kernel.close(destroyed.writer);
+    expect(destroyed.kernel.readSync(destroyed.reader, Buffer.alloc(1))).toBe(EAGAIN);
+    expect(destroyed.kernel.io_destroy(other)).toBe(0);
+    expect(destroyed.kernel.readSync(destroyed.reader, Buffer.alloc(1))).toBe(0);
+  });
+});
+
+/** As observed of threads in read(2) and write(2) on Linux 6.18. */
+describe('several who wait in a pipe', () => {
+  function inLine() {
+    const u = setting();
+    const reads = [0, 1, 2].map((aio_data) => u.iocb({ ...u.read(1), aio_data }));
+    u.submit(u.ctx, ...reads);
+    const writing = u.setup(8);
+    /** Who has ended, in order, with what. */
+    const ended = async (): Promise<[number, number][]> => {
+      for (let i = 0; i < 4; i++) await turn();
+      return u.events(u.ctx).map(({ data, res }) => [Number(data), Number(res)]);
+    };
+    return { ...u, reads, ended, put: (content: string) => u.submit(writing, u.write(content)) };
+  }
+
+  it('are served by age, one for each byte', async () => {
+    const { put, ended } = inLine();
+    put('x');
+    expect(await ended()).toEqual([[0, 1]]);
+    put('yz');
+    expect(await ended()).toEqual([
+      [1, 1],
+      [2, 1],
+    ]);
+  });
+
+  it('one that finds nothing, woken by a write that could fetch nothing, goes to the end of the line', async () => {
+    const { submit, setup, writer, put, ended } = inLine();
+    submit(setup(), { aio_lio_opcode: PWRITE, aio_fildes: writer, aio_buf: 16, aio_nbytes: 1 });
+    expect(await ended()).toEqual([]);
+    put('xyz');
+    expect((await ended()).map(([who]) => who)).toEqual([1, 2, 0]);
+  });
+
+  it('one that is called off after it was woken wakes the next', async () => {
+    const { kernel, ctx, reads, put, ended } = inLine();
+    put('x');
+    expect(kernel.io_cancel(ctx, reads[0]!, 0)).toBe(EINPROGRESS);
+    expect(await ended()).toEqual([
+      [0, EINTR],
+      [1, 1],
+    ]);
+  });
+
+  it('one whose memory is missing leaves what is there to the next', async () => {
+    const { submit, ctx, read, write, completed, buffer } = setting();
+    submit(ctx, { ...read(4), aio_buf: 16 }, read(4));
+    submit(ctx, write('abc'));
+    expect(await completed(ctx, 3)).toEqual([3, EFAULT, 3]);
+    expect(buffer.toString('latin1', 0, 3)).toBe('abc');
+  });
+
+  it('all are told of the end', async () => {
+    const { kernel, writer, ended } = inLine();
+    kernel.close(writer);
+    expect((await ended()).map(([who]) => who)).toEqual([0, 1, 2]);
+  });
+
+  it('writers take a page in turns', async () => {
+    const { submit, ctx, write, kernel, reader, completed } = setting();
+    submit(ctx, write(Buffer.alloc(16 * PAGE, 'z')));
+    for (const letter of ['A', 'B', 'C']) submit(ctx, write(letter.repeat(5000)));
+    let got = '';
+    const part = Buffer.alloc(PAGE);
+    while (got.length < 16 * PAGE + 15_000) {
+      got += part.toString('latin1', 0, kernel.readSync(reader, part));
+      for (let i = 0; i < 3; i++) await turn();
+    }
+    const runs = [...got.slice(16 * PAGE).matchAll(/(.)\1*/g)].map(([run]) => `${run[0]}${run.length}`);
+    expect(runs).toEqual(['A4096', 'B4096', 'C4096', 'A904', 'B904', 'C904']);
+    expect(await completed(ctx, 4)).toEqual([16 * PAGE, 5000, 5000, 5000]);
+  });
+});
+
+describe('a pipe and memory that is missing', () => {
+  it('stores what arrives of a page that stays in the pipe', () => {
+    const { submit, ctx, read, write, results, memory } = setting(O_NONBLOCK);
+    const page = memory.mmap(PAGE, 'read-write');
+    submit(ctx, write('0123456789'), { ...read(8), aio_buf: page + PAGE - 4 });
+    expect(results(ctx)).toEqual([10, EFAULT]);
+    expect(Buffer.from(memory.read(page + PAGE - 4, 4)!).toString()).toBe('0123');
+    submit(ctx, read(20));
+    expect(results(ctx)).toEqual([10]);
+  });
+
+  it('a write that waited and then runs into it has what went before', async () => {
+    const { submit, ctx, write, read, completed, memory } = setting();
+    const pages = memory.mmap(18 * PAGE, 'read-write');
+    submit(ctx, { ...write(''), aio_buf: pages, aio_nbytes: 20 * PAGE });
+    await turn();
+    submit(ctx, read(16 * PAGE));
+    expect(await completed(ctx, 2)).toEqual([16 * PAGE, 18 * PAGE]);
   });
 });
 
