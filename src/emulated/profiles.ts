@@ -108,6 +108,8 @@ export interface Profile {
   readonly refusalForgets: boolean;
   /** `io_destroy` lets go of the files of its requests before it returns: it waits for their deferred puts (SEED-08, SEED-09). */
   readonly destroyPutsFiles: boolean;
+  /** The last reference to a file that a request drops is always dropped by a work item; else when the call returns (SEED-09). */
+  readonly defersFputs: boolean;
 }
 
 const MAX_RING_BYTES = 0x1000_0000;
@@ -153,6 +155,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     cancelsOldest: true,
     refusalForgets: true,
     destroyPutsFiles: false,
+    defersFputs: false,
   },
   'linux-2.6.20': {
     name: 'linux-2.6.20',
@@ -186,5 +189,6 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     cancelsOldest: false,
     refusalForgets: false,
     destroyPutsFiles: true,
+    defersFputs: true,
   },
 };

@@ -3,7 +3,7 @@
 import { BUG_ON } from '../bug.ts';
 import type { EventFd } from '../files/eventfd.ts';
 import type { File } from '../files/file.ts';
-import { enterCall, leaveCall, pendingFputs, whenFput } from '../files/fput.ts';
+import { enterCall, interrupted, leaveCall, pendingFputs, whenFput } from '../files/fput.ts';
 import type { Cancel, Kiocb } from '../files/kiocb.ts';
 import { iov_iter_advance, type Segments } from '../memory/iov-iter.ts';
 import type { Executor } from '../workqueue/executor.ts';
@@ -154,6 +154,11 @@ export function aio_put_req(req: AioKiocb): void {
   const ctx = req.ki_ctx;
   if (ctx?.debug === true) BUG_ON(req.ki_users < 0, 'a request was put once too often');
   req.ki_cancel = undefined;
+  if (ctx?.profile.defersFputs === true) interrupted(() => putFile(req, ctx));
+  else putFile(req, ctx);
+}
+
+function putFile(req: AioKiocb, ctx: AioKioctx | undefined): void {
   const before = pendingFputs();
   req.ki_filp.put();
   if (ctx === undefined) return;

@@ -39,6 +39,17 @@ export function delayed_fput(put: () => void): void {
   schedule();
 }
 
+/** Runs `body` as an interrupt would, whatever call goes on: what it drops waits for the work item. */
+export function interrupted<T>(body: () => T): T {
+  const before = depth;
+  depth = 0;
+  try {
+    return body();
+  } finally {
+    depth = before;
+  }
+}
+
 function schedule(): void {
   if (scheduled) return;
   scheduled = true;
