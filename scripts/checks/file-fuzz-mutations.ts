@@ -46,8 +46,8 @@ const MUTATIONS: readonly Mutation[] = [
     changes: [
       {
         file: AIO_FILE,
-        from: 'this.#beforeClose();\n            return close();',
-        to: 'while (this.#keyed[this.#internals.refs] > 1) this.#keyed[this.#internals.unref]();\n            return close();',
+        from: 'this.#beforeClose();\n            const { cached } = parts;',
+        to: 'while (this.#keyed[this.#internals.refs] > 1) this.#keyed[this.#internals.unref]();\n            const { cached } = parts;',
       },
     ],
   },
@@ -57,8 +57,8 @@ const MUTATIONS: readonly Mutation[] = [
     changes: [
       {
         file: FILE_OPERATIONS,
-        from: 'writeResult(await this.#at(null, (place) => this.#io.write(extent, place, signal)), buffer)',
-        to: 'writeResult(await this.#io.write(extent, (this.second = (this.second ?? 0) + extent.length) - extent.length, signal), buffer)',
+        from: 'this.#to(position, (place) => this.#io.write(extent, place, { signal, cut, manner }))',
+        to: 'position === null ? this.#io.write(extent, (this.second = (this.second ?? 0) + extent.length) - extent.length, { signal, cut, manner }) : this.#io.write(extent, position, { signal, cut, manner })',
       },
     ],
   },
