@@ -240,6 +240,8 @@ class Course {
       if (record === undefined) return 'no such stream';
       const outcome = await this.#outcome(() => act(record, step.act));
       if (step.act !== 'read' && step.act !== 'write') await rest(record, () => this.#isOver);
+      // Nobody waits for what it has the stream do: which of that and the next step comes first is for the threads of the pool.
+      else if (!('wait' in step)) await this.#quiet();
       return outcome;
     }
     const opened = this.#slots.get(step.slot);
