@@ -51,6 +51,8 @@ const WEB_BYTES = 100;
 const CLOSING_TURNS = 30;
 /** Rounds without a change after which nothing is taken to be under way, and after which nobody waits any longer. */
 const QUIET_ROUNDS = 6;
+/** What they begin goes on by itself: which of that and of the next step comes first is for the threads of the pool. */
+const LEAVES_WORK: readonly Step['op'][] = ['read-stream', 'write-stream', 'act', 'lines', 'web-stream'];
 const MOST_ROUNDS = 200;
 
 interface OpenedFile {
@@ -129,7 +131,8 @@ class Course {
         const done = this.#perform(step, at).then((value) => this.#note(at, step.op, value));
         if ('wait' in step) this.#pending.set(at, done);
         else await this.#within(at, done);
-        if (this.#side.isPatient === true) await this.#quiet();
+        if (this.#side.isPatient === true || (!('wait' in step) && LEAVES_WORK.includes(step.op)))
+          await this.#quiet();
       }
       if (this.#hangs) break;
     }
@@ -240,8 +243,6 @@ class Course {
       if (record === undefined) return 'no such stream';
       const outcome = await this.#outcome(() => act(record, step.act));
       if (step.act !== 'read' && step.act !== 'write') await rest(record, () => this.#isOver);
-      // Nobody waits for what it has the stream do: which of that and the next step comes first is for the threads of the pool.
-      else if (!('wait' in step)) await this.#quiet();
       return outcome;
     }
     const opened = this.#slots.get(step.slot);
