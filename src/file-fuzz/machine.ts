@@ -52,7 +52,7 @@ const CLOSING_TURNS = 30;
 /** Rounds without a change after which nothing is taken to be under way, and after which nobody waits any longer. */
 const QUIET_ROUNDS = 6;
 /** What they begin goes on by itself: which of that and of the next step comes first is for the threads of the pool. */
-const LEAVES_WORK: readonly Step['op'][] = ['read-stream', 'write-stream', 'act', 'lines', 'web-stream'];
+const LEAVES_WORK: readonly Step['op'][] = ['read-stream', 'write-stream', 'act', 'web-stream'];
 const MOST_ROUNDS = 200;
 
 interface OpenedFile {
