@@ -142,6 +142,7 @@ export class Requests {
 
   /** A transfer of a pipe or socket of which the memory ends somewhere, as a rule within the pages that are moved. */
   fault(opcode: number, file: FileRef): Request {
+    if (!this.#scope.cleanFaults) return this.transfer(opcode, file);
     const random = this.#random;
     const there = random.pick([1, 4, 100, 4095, 4096, 4097, 5000, 8192, 12_000]);
     const nbytes = there + random.pick([1, 4, 100, 4096, 5000, 20_000, 70_000]);
@@ -282,6 +283,8 @@ export class Requests {
   #sensible(request: Request): Request {
     const { opcode, offset = 0 } = request;
     const isFar = offset > Number.MAX_SAFE_INTEGER && offset < 2n ** 63n;
+    if (!this.#scope.cleanFaults && OWN_STREAMS.some((stream) => stream === request.file))
+      return withMemory(request, MOST_STREAMED, 1);
     return sensible(
       isFar && isWrite(opcode) && this.#scope.hugeFiles ? { ...request, offset: 2 ** 40 } : request,
     );

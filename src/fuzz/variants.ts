@@ -3,9 +3,10 @@
  * kernel is not like the emulation, programs leave it out. Conformance cases hold these rules on each kernel.
  */
 import { IOCB_CMD_POLL, IOCB_CMD_PREAD, IOCB_CMD_PREADV, IOCB_CMD_PWRITE } from '../common/abi/constants.ts';
+import { DATA_BYTES } from './arena.ts';
 import type { Operation } from './program.ts';
 
-export type Variant = 'usualLimit' | 'cutsOneSegment' | 'wakesByPage';
+export type Variant = 'usualLimit' | 'cutsOneSegment' | 'wakesByPage' | 'cleanFaults';
 
 interface Question {
   readonly variant: Variant;
@@ -46,6 +47,32 @@ export const QUESTIONS: readonly Question[] = [
             segments: [{ base: DATA, length: 2n ** 63n - 1n }],
           },
         ],
+      },
+    ],
+  },
+  {
+    variant: 'cleanFaults',
+    leftOut:
+      'memory that ends inside a transfer of a pipe or socket: a write that can fetch nothing leaves an empty page in the pipe (FILE-15)',
+    operations: [
+      {
+        op: 'submit',
+        context: 1,
+        entries: [
+          {
+            at: 0,
+            opcode: IOCB_CMD_PWRITE,
+            file: 'own-pipe-writer',
+            buffer: { in: 'data', at: DATA_BYTES - 100 },
+            nbytes: 101,
+          },
+        ],
+      },
+      {
+        op: 'fill',
+        context: 1,
+        request: { at: 0, opcode: IOCB_CMD_PWRITE, file: 'own-pipe-writer', buffer: DATA, nbytes: PAGE },
+        count: 16,
       },
     ],
   },

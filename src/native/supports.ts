@@ -8,6 +8,9 @@ import { ProbeContext, type ProbedKernel } from './probe-context.ts';
 
 /** The release since which a waiter wakes when all it needs is there. */
 const BATCHED_WAIT = [6, 8] as const;
+/** What was seen on this release, and otherwise on 6.1: since when, nobody has looked. */
+const OBSERVED = [6, 18] as const;
+const NOT_OBSERVED = `observed since Linux ${OBSERVED.join('.')} alone`;
 
 /**
  * Found out by asking the kernel, each thing when it is first asked for: who opens a file does not wait for what only a test wants to
@@ -75,6 +78,8 @@ export function nativeSupports(kernel: ProbedKernel, threads?: string): Supports
       get 'cuts-one-segment'() {
         return cutsOneSegment();
       },
+      'clean-faults': isRelease(OBSERVED) || NOT_OBSERVED,
+      'puts-in-call': isRelease(OBSERVED) || NOT_OBSERVED,
       // No single thread can ask.
       'batched-wait':
         isRelease(BATCHED_WAIT) || `waiters wake at each event before Linux ${BATCHED_WAIT.join('.')}`,

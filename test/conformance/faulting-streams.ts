@@ -352,7 +352,7 @@ export const faultingStreamCases: readonly Case[] = [
     id: 'poll/not-woken-faulting-read',
     rule: 'POLL-14',
     title: 'a read of a full pipe that can store nothing wakes no writer; one that takes a page does',
-    requires: ['poll'],
+    requires: ['poll', 'clean-faults'],
     run(f) {
       const ctx = f.setup();
       const [reader, writer] = pipe(f);
@@ -373,7 +373,7 @@ export const faultingStreamCases: readonly Case[] = [
         id: `block/last-put-${kind}-${id}`,
         rule: 'BLOCK-16',
         title: `${kind}: an end whose descriptor is closed, held by a poll: the other end knows after ${title}`,
-        requires: ['poll'],
+        requires: id === 'destroyed' ? ['poll', 'puts-in-call'] : ['poll'],
         run(f) {
           const [ctx, watching, writing] = [f.setup(), f.setup(), f.setup()];
           const [reader, writer] = stream(f, kind);

@@ -30,6 +30,7 @@ const SCOPE: Scope = {
   usualLimit: true,
   cutsOneSegment: true,
   wakesByPage: true,
+  cleanFaults: true,
   files: FILES,
 };
 

@@ -20,6 +20,8 @@
  * - `batched-wait`: a waiter wakes when all it needs is there (Linux 6.8), not at each event.
  * - `cuts-one-segment`: a single segment is cut to the longest transfer before it is judged (6.18 does, 6.1 does not).
  * - `kernel-obeys-protection`: memory that `mprotect` made unreadable is unreadable to the kernel too.
+ * - `clean-faults`: a transfer of a pipe that finds no memory wakes nobody and leaves nothing behind (6.18 does so, 6.1 does not).
+ * - `puts-in-call`: a file that only a request held is let go of before `io_destroy` returns (6.18 does so, 6.1 does not).
  * - `host-clock`: timeouts pass in the time of the host, not in virtual time.
  * - `per-cpu-slots`: request slots are taken in batches by each CPU.
  *
@@ -61,6 +63,8 @@ export const FEATURES = [
   'batched-wait',
   'cuts-one-segment',
   'kernel-obeys-protection',
+  'clean-faults',
+  'puts-in-call',
   'host-clock',
   'per-cpu-slots',
   'poll',
