@@ -161,8 +161,10 @@ export class FileTransfer<T> extends Operation {
     const nowait = this.#nowait;
     if (nowait !== undefined && codeOf(error) === 'EOPNOTSUPP') nowait.refuseNowait();
     nowait?.missed();
-    // By other means it would have no priority: what the kernel says may be about that.
-    if (isDoubtful(error) && this.extent !== undefined && (this.priority === 0 || hadNoRoom(error))) {
+    // By other means it would have no priority: what the kernel says may be about that, unless it is about NOWAIT.
+    const isOfNowait = nowait !== undefined && codeOf(error) === 'EOPNOTSUPP';
+    const mayGoOn = this.priority === 0 || hadNoRoom(error) || isOfNowait;
+    if (isDoubtful(error) && this.extent !== undefined && mayGoOn) {
       this.#goOn(this.#otherMeans(this.#name, this.extent, this.position, error));
       return;
     }

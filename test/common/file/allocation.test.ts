@@ -92,8 +92,9 @@ for (const { name: backend, missing } of KERNELS) {
       assert.equal((await file.read(Buffer.alloc(2), 0, 2, far)).buffer.toString('latin1'), '\0\0');
       // No file system here has so long files, or so much room; the number reaches it as it is.
       const most = 2 ** 53 - 1;
-      await assert.rejects(file.allocate(0, most), ({ code }) => code === 'EFBIG' || code === 'ENOSPC');
-      await assert.rejects(file.allocate(most, most), refused('EFBIG'));
+      const tooLarge = ({ code }: { code: string }): boolean => code === 'EFBIG' || code === 'ENOSPC';
+      await assert.rejects(file.allocate(0, most), tooLarge);
+      await assert.rejects(file.allocate(most, most), tooLarge);
     });
 
     it('is made in direct files, and by a descriptor', async () => {
