@@ -262,7 +262,7 @@ export class DirectTransfers {
     manner: Manner | undefined,
   ): Promise<number> {
     const { offset } = this.#alignment;
-    const page = Math.max(PAGE_BYTES, this.#requests.context.kernel.memory.pageBytes, offset);
+    const page = this.#pageBytes;
     const end = position + extent.length;
     const from = position % offset === 0 ? position : up(position, page);
     const to = end % offset === 0 ? end : down(end, page);
@@ -272,7 +272,7 @@ export class DirectTransfers {
     const way = isOne ? 'direct' : 'alone';
     return this.#writes.run({ way, from: position, to: end }, signal, async () => {
       throwIfAborted(signal);
-      const size = isOne ? 0 : await this.#size();
+      const size = isOne ? 0 : await this.#writes.end(() => this.#size());
       const cachedFrom = Math.min(to, Math.max(from, down(size, page)));
       const cachedTo = Math.max(cachedFrom, Math.min(to, up(size, page)));
       const parts = [
@@ -299,9 +299,14 @@ export class DirectTransfers {
           break;
         }
       }
-      if (!isOne) this.#writes.ends(Math.max(size, position + done));
+      if (!isOne) this.#writes.reached(position + done);
       return done;
     });
+  }
+
+  /** What is not mixed: a page, or a block where that is larger. */
+  get #pageBytes(): number {
+    return Math.max(PAGE_BYTES, this.#requests.context.kernel.memory.pageBytes, this.#alignment.offset);
   }
 
   /** Where the file ends; nowhere, for a device. */
@@ -353,12 +358,12 @@ export class DirectTransfers {
     return this.#writes.run({ way: 'alone', ...ANYWHERE }, signal, async () => {
       throwIfAborted(signal);
       if (wrong === undefined) {
-        refuseStale(this.#requests.file, 'write');
-        const { size } = await this.#requests.calls.fstat(this.#requests.file.fd);
-        if (size % this.#alignment.offset === 0)
+        const size = await this.#size();
+        const { offset } = this.#alignment;
+        const isCut = unaligned === 'read-modify-write';
+        if (size % (isCut ? this.#pageBytes : offset) === 0)
           return this.#direct.whole('write', extent, size, undefined, manner);
-        if (unaligned !== 'read-modify-write')
-          throw withStackOfCallers(misaligned(this.#alignment, 'position', size));
+        if (!isCut) throw withStackOfCallers(misaligned(this.#alignment, 'position', size));
       }
       return this.#writes.writeCached(extent, null);
     });

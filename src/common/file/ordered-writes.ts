@@ -119,18 +119,39 @@ export class OrderedWrites {
     return order !== undefined && end > order.knownEnd;
   }
 
-  /** Preconditions: a turn that nobody shares who could make it longer or shorter. */
-  ends(at: number): void {
+  /**
+   * Asks where the file ends, and remembers it unless something has cut the file off meanwhile.
+   *
+   * @param look - Asks the file.
+   */
+  async end(look: () => Promise<number>): Promise<number> {
     const order = this.#writers?.order;
-    if (order !== undefined) order.knownEnd = at;
+    const cuts = order?.cuts;
+    const end = await look();
+    if (order !== undefined && order.cuts === cuts && order.cutting === 0) order.knownEnd = end;
+    return end;
+  }
+
+  /** The file goes at least as far. Preconditions: a turn in which nobody cuts it off there. */
+  reached(end: number): void {
+    const order = this.#writers?.order;
+    if (order !== undefined && end > order.knownEnd) order.knownEnd = end;
   }
 
   /** Changes the file otherwise than by writing. */
   change(from: number, to: number, body: () => Promise<void>): Promise<void> {
-    return this.run({ way: 'cached', from, to }, undefined, () => {
+    return this.run({ way: 'cached', from, to }, undefined, async () => {
       const order = this.#writers?.order;
-      if (order !== undefined && order.knownEnd > from) order.knownEnd = from;
-      return body();
+      if (order === undefined) return body();
+      order.knownEnd = Math.min(order.knownEnd, from);
+      order.cuts++;
+      order.cutting++;
+      try {
+        await body();
+      } finally {
+        order.cuts++;
+        order.cutting--;
+      }
     });
   }
 

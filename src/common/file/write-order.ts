@@ -50,6 +50,10 @@ function endOf(position: number): number {
 export class WriteOrder {
   /** The file is at least so long, as far as those who take turns here have made it. */
   knownEnd = 0;
+  /** How often something has begun or ended that may make it shorter. */
+  cuts = 0;
+  /** How much of that is under way. */
+  cutting = 0;
   readonly #underWay = new Set<Stretch>();
   readonly #waiting = new Set<Waiter>();
   readonly #listeners = new AbortListeners<Waiter>((waiter) => {
