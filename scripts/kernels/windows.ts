@@ -48,6 +48,8 @@ const CONFIGURATIONS: readonly (readonly string[])[] = [
 const LEFT_OUT: Readonly<Record<string, string>> = {
   'process-lifetime.test.js': 'starts programs by their place in the sources',
   'aligned.test.js': 'how many addresses there are is known of Linux on x64 alone',
+  'allocation.test.js':
+    'starts programs by their place in the sources, and asks for fallocate(2), which is of Linux',
   'history.test.js': 'reads a page of the docs by its place in the sources',
 };
 

@@ -72,6 +72,8 @@ export function supports(profile: Profile, possibleCpus: number, equipment: Equi
       'host-clock': clock.isVirtual !== true || 'time is virtual: it jumps to the next thing that is due',
       'open-flags': 'plain Node.js cannot read the flags a descriptor was opened with',
       'process-lifetime': 'contexts live in the JavaScript heap and end with it',
+      'linux-files':
+        process.platform === 'linux' || `${process.platform} has no /dev/full and no /proc of Linux`,
       'ring-mapping': 'the address space is made up, and has no mremap',
     },
   };

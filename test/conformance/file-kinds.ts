@@ -350,6 +350,7 @@ export const fileKindCases: readonly Case[] = [
     id: 'file/full',
     rule: 'FILE-11',
     title: '/dev/full: zeros; a write is refused with EINVAL, it cannot give ENOSPC here',
+    requires: ['linux-files'],
     run(f) {
       const ctx = f.setup();
       const { bytes, address } = f.bytes(64);
@@ -365,6 +366,7 @@ export const fileKindCases: readonly Case[] = [
     id: 'file/proc',
     rule: 'FILE-12',
     title: '/proc: some files are read, some refused with EINVAL; no fsync. A sysfs attribute: both',
+    requires: ['linux-files'],
     run(f) {
       const ctx = f.setup();
       const { address } = f.bytes(4096);

@@ -22,6 +22,7 @@
  * - `kernel-obeys-protection`: memory that `mprotect` made unreadable is unreadable to the kernel too.
  * - `clean-faults`: a transfer of a pipe that finds no memory wakes nobody and leaves nothing behind (6.18 does so, 6.1 does not).
  * - `puts-in-call`: a file that only a request held is let go of before `io_destroy` returns (6.18 does so, 6.1 does not).
+ * - `linux-files`: the host has the devices and the `/proc` of Linux.
  * - `host-clock`: timeouts pass in the time of the host, not in virtual time.
  * - `per-cpu-slots`: request slots are taken in batches by each CPU.
  *
@@ -65,6 +66,7 @@ export const FEATURES = [
   'kernel-obeys-protection',
   'clean-faults',
   'puts-in-call',
+  'linux-files',
   'host-clock',
   'per-cpu-slots',
   'poll',
