@@ -240,10 +240,11 @@ const SCENARIOS: readonly Scenario[] = [
     judge: is({ backend: 'emulated', bytesWritten: 262144, bytesRead: 4096, right: true }),
   },
   {
-    title: 'io_submit EPERM after the choice: a direct write says so',
+    // It makes the file longer, and without RWF_NOWAIT such writes take the pool.
+    title: 'io_submit EPERM after the choice: a direct write needs it not, and a direct read says so',
     program: 'file',
     inject: 'io_submit:error=EPERM:when=3+',
-    judge: is({ told: 'EPERM write', message: 'EPERM: operation not permitted, write' }),
+    judge: is({ told: 'EPERM read', message: 'EPERM: operation not permitted, read' }),
   },
   {
     title: 'io_submit knows no RWF_NOWAIT: buffered reads go to the thread pool',

@@ -15,7 +15,7 @@ import type { FileDifference, FileProgram, PlaceName } from '../../src/file-fuzz
 import type { FileScope } from '../../src/file-fuzz/scope.ts';
 import { shrinkFileProgram } from '../../src/file-fuzz/shrink.ts';
 
-const PATIENCE = { hangMs: 1000, restMs: 0 };
+const PATIENCE = { hangMs: 500, restMs: 0 };
 const SEED = 11;
 const MOST_PROGRAMS = 1500;
 
