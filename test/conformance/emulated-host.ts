@@ -23,6 +23,14 @@ export function emulatedHost(kernel: EmulatedKernel): Host {
     },
     close: (fd = -1) => kernel.close(fd),
     shutdown: (fd = -1, how = 0) => kernel.shutdown(fd, how),
+    // The emulation is in one thread, which is on one CPU.
+    sched_getaffinity(_pid, length = 0, address = 0) {
+      const set = new Uint8Array(length);
+      set[0] = 1;
+      return memory.write(address, set) ? length : -ERRNO.EFAULT;
+    },
+    sched_setaffinity: (_pid, length = 0, address = 0) =>
+      memory.read(address, length) === undefined ? -ERRNO.EFAULT : 0,
   };
   return {
     pipe: (nonblocking) => kernel.pipe(flags(nonblocking)),

@@ -185,8 +185,7 @@ function affinity(fixture: Fixture): { cpus: number[]; runOn(cpu: number): void 
 
 /** Keeps the thread on one CPU where slots are taken by CPU. */
 function pin(fixture: Fixture): void {
-  const { features, possibleCpus } = fixture.kernel.supports;
-  if (possibleCpus === 1 || features['per-cpu-slots'] !== true || features.threads !== true) return;
+  if (!fixture.has('per-cpu-slots')) return;
   const { cpus, runOn } = affinity(fixture);
   runOn(cpus[0]!);
 }
