@@ -14,7 +14,8 @@ import { messageOf } from './errors.ts';
 
 type Commit = (block: Buffer, position: number) => Promise<unknown>;
 
-const WARM_UP_MS = 200;
+/** As long as the engine compiles what runs often: its threads take the second CPU from those of the pool meanwhile. */
+const WARM_UP_MS = 1500;
 const NS_PER_MS = 1e6;
 const NS_PER_US = 1e3;
 
