@@ -4,9 +4,10 @@ import { codeOf } from '../errors.ts';
 import { bytesOf, type Extent, isGone, partOf } from '../memory/extent.ts';
 import { detachedView } from '../validate.ts';
 import { BULK_BYTES, BulkReads } from './bulk-reads.ts';
-import { countAlone, type FileRequests } from './file-requests.ts';
-import { type Answer, isDoubtful, type NowaitRequest, refuseStale, renamed } from './file-transfer.ts';
+import type { FileRequests } from './file-requests.ts';
+import { isDoubtful, type NowaitRequest, refuseStale, renamed } from './file-transfer.ts';
 import type { Routing, ThreadPoolReason } from './routing.ts';
+import { ownCall, type TransferCall } from './transfer-call.ts';
 
 const AT_ONCE: ThreadPoolReason = 'many bytes at once';
 const NOT_CACHED: ThreadPoolReason = 'probably not in the page cache';
@@ -31,16 +32,8 @@ export class BufferedReads {
   }
 
   /** @returns What `answer` makes of the count. */
-  read<T>(
-    extent: Extent,
-    position: number,
-    signal: AbortSignal | undefined,
-    answer: Answer<T>,
-    buffer: unknown,
-  ): Promise<T> {
-    return extent.length < BULK_BYTES
-      ? this.#readNowait(extent, position, signal, answer, buffer)
-      : this.#readBulk(extent, position, signal, answer, buffer);
+  read<T>(call: TransferCall<T>): Promise<T> {
+    return call.extent.length < BULK_BYTES ? this.#readNowait(call) : this.#readBulk(call);
   }
 
   async readv(extents: readonly Extent[], position: number): Promise<number> {
@@ -65,71 +58,44 @@ export class BufferedReads {
     if (nowait === total || nowait === 0) return nowait;
     // Part of it was cached: the rest as one read after the other.
     return this.#requests.inTurn(extents, position, (extent, at) =>
-      this.#readNowait(extent, at, undefined, countAlone, undefined),
+      this.#readNowait(ownCall('read', extent, at)),
     );
   }
 
-  #readNowait<T>(
-    extent: Extent,
-    position: number,
-    signal: AbortSignal | undefined,
-    answer: Answer<T>,
-    buffer: unknown,
-  ): Promise<T> {
+  #readNowait<T>(call: TransferCall<T>): Promise<T> {
     return this.#routing.tryNowait()
-      ? this.#askNowait(extent, position, signal, answer, buffer, this.#nowaitReads)
-      : this.#requests.answered(
-          () => this.#requests.readFromPool(extent, position, NOT_CACHED),
-          answer,
-          buffer,
-        );
+      ? this.#askNowait(call, this.#nowaitReads)
+      : this.#readFromPool(call, NOT_CACHED);
+  }
+
+  #readFromPool<T>(call: TransferCall<T>, reason: ThreadPoolReason): Promise<T> {
+    const { extent, position } = call;
+    return this.#requests.answered(() => this.#requests.readFromPool(extent, position, reason), call);
   }
 
   /** Preconditions: the routing has agreed. */
-  #askNowait<T>(
-    extent: Extent,
-    position: number,
-    signal: AbortSignal | undefined,
-    answer: Answer<T>,
-    buffer: unknown,
-    nowait: NowaitRequest,
-  ): Promise<T> {
+  #askNowait<T>(call: TransferCall<T>, nowait: NowaitRequest): Promise<T> {
     try {
-      return this.#requests.transfer('read', extent, position, signal, answer, buffer, undefined, nowait);
+      return this.#requests.transfer(call, undefined, nowait);
     } catch (error) {
       this.#routing.missed();
       throw error;
     }
   }
 
-  async #readBulk<T>(
-    extent: Extent,
-    position: number,
-    signal: AbortSignal | undefined,
-    answer: Answer<T>,
-    buffer: unknown,
-  ): Promise<T> {
-    let counted = extent.length;
+  async #readBulk<T>(call: TransferCall<T>): Promise<T> {
+    let counted = call.extent.length;
     const uncount = (): void => {
       this.#bulk.end(counted);
       counted = 0;
     };
     try {
-      if (this.#bulk.begin(counted))
-        return await this.#requests.answered(
-          () => this.#requests.readFromPool(extent, position, AT_ONCE),
-          answer,
-          buffer,
-        );
+      if (this.#bulk.begin(counted)) return await this.#readFromPool(call, AT_ONCE);
       if (!this.#routing.tryNowait()) {
         uncount();
-        return await this.#requests.answered(
-          () => this.#requests.readFromPool(extent, position, NOT_CACHED),
-          answer,
-          buffer,
-        );
+        return await this.#readFromPool(call, NOT_CACHED);
       }
-      return await this.#askNowait(extent, position, signal, answer, buffer, {
+      return await this.#askNowait(call, {
         ...this.#nowaitReads,
         missed: () => {
           uncount();

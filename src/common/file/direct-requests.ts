@@ -3,17 +3,12 @@ import { codeOf } from '../errors.ts';
 import { type Extent, isGone, partOf } from '../memory/extent.ts';
 import { detachedView } from '../validate.ts';
 import type { DirectKind, DirectPoolReason, DirectRouting } from './direct-routing.ts';
-import { countAlone, type FileRequests, restOf, throwIfAborted } from './file-requests.ts';
-import {
-  type Answer,
-  isDoubtful,
-  type NowaitRequest,
-  refuseStale,
-  type TransferFile,
-} from './file-transfer.ts';
+import { type FileRequests, restOf, throwIfAborted } from './file-requests.ts';
+import { isDoubtful, type NowaitRequest, refuseStale, type TransferFile } from './file-transfer.ts';
 import type { ExtentsOwner } from './known-extents.ts';
 import type { Manner } from './manner.ts';
 import type { Routing } from './routing.ts';
+import { ownCall, type TransferCall } from './transfer-call.ts';
 
 const WOULD_HOLD: DirectPoolReason = 'would hold the event loop';
 
@@ -38,51 +33,28 @@ export class DirectRequests {
   }
 
   /** As {@link FileRequests.transfer}. */
-  transfer<T>(
-    name: 'read' | 'write',
-    extent: Extent,
-    position: number,
-    signal: AbortSignal | undefined,
-    answer: Answer<T>,
-    buffer: unknown,
-    file = this.#requests.file,
-    _nowait?: undefined,
-    manner?: Manner,
-  ): Promise<T> {
+  transfer<T>(call: TransferCall<T>, file = this.#requests.file): Promise<T> {
     const routing = this.#routing;
+    const { name, extent, position } = call;
     const { length } = extent;
-    if (routing === undefined || length === 0)
-      return this.#requests.transfer(name, extent, position, signal, answer, buffer, file, undefined, manner);
+    if (routing === undefined || length === 0) return this.#requests.transfer(call, file);
     const kind = routing.kindOf(name, position, length);
     const { device } = routing;
     const units = device === undefined ? 0 : device.unitsOf(length);
     const reason = routing.poolReason(kind, position, length, this.#owner);
     if (reason !== undefined)
-      return this.#requests.answered(
-        () => this.#byPool(name, extent, position, reason),
-        answer,
-        buffer,
-        file,
-      );
-    if (device?.take(units) === false) {
-      const move = (): Promise<number> => this.#inTurn(name, kind, extent, position, units, signal, manner);
-      return this.#requests.answered(move, answer, buffer, file);
-    }
-    return this.#ask(name, kind, extent, position, units, signal, answer, buffer, file, manner);
+      return this.#requests.answered(() => this.#byPool(name, extent, position, reason), call, file);
+    if (device?.take(units) === false)
+      return this.#requests.answered(() => this.#inTurn(call, kind, units), call, file);
+    return this.#ask(call, kind, units, file);
   }
 
   /** The same for ourselves. @throws What the calls of a file throw: the memory may have gone while somebody else's turn was waited for. */
-  whole(
-    name: 'read' | 'write',
-    extent: Extent,
-    position: number,
-    signal?: AbortSignal,
-    manner?: Manner,
-  ): Promise<number> {
-    throwIfAborted(signal);
-    refuseStale(this.#requests.file, name);
-    if (isGone(extent)) throw detachedView('buffer');
-    return this.transfer(name, extent, position, signal, countAlone, undefined, undefined, undefined, manner);
+  whole(call: TransferCall<number>): Promise<number> {
+    throwIfAborted(call.signal);
+    refuseStale(this.#requests.file, call.name);
+    if (isGone(call.extent)) throw detachedView('buffer');
+    return this.transfer(call);
   }
 
   /** One vectored request. Preconditions: at most UIO_MAXIOV extents, which the device takes. */
@@ -140,21 +112,10 @@ export class DirectRequests {
   }
 
   /** Preconditions: there is room in the device's queue, which is taken. */
-  #ask<T>(
-    name: 'read' | 'write',
-    kind: DirectKind,
-    extent: Extent,
-    position: number,
-    units: number,
-    signal: AbortSignal | undefined,
-    answer: Answer<T>,
-    buffer: unknown,
-    file?: TransferFile,
-    manner?: Manner,
-  ): Promise<T> {
-    const attempt = new Attempt(this, this.#routing!, name, kind, position, units);
+  #ask<T>(call: TransferCall<T>, kind: DirectKind, units: number, file?: TransferFile): Promise<T> {
+    const attempt = new Attempt(this, this.#routing!, call, kind, units);
     try {
-      return this.#requests.transfer(name, extent, position, signal, answer, buffer, file, attempt, manner);
+      return this.#requests.transfer(call, file, attempt);
     } catch (error) {
       attempt.missed();
       throw error;
@@ -162,13 +123,9 @@ export class DirectRequests {
   }
 
   async #inTurn(
-    name: 'read' | 'write',
+    { name, extent, position, signal, manner }: TransferCall<unknown>,
     kind: DirectKind,
-    extent: Extent,
-    position: number,
     units: number,
-    signal: AbortSignal | undefined,
-    manner: Manner | undefined,
   ): Promise<number> {
     const device = this.#routing!.device!;
     await device.turn(units, signal);
@@ -180,7 +137,7 @@ export class DirectRequests {
       device.give(units);
       throw error;
     }
-    return this.#ask(name, kind, extent, position, units, signal, countAlone, undefined, undefined, manner);
+    return this.#ask(ownCall(name, extent, position, signal, manner), kind, units);
   }
 
   /** @internal The kernel has done less than all: nothing, or it has met the file's end or something to wait for. FileHandle would have gone on. */
@@ -233,9 +190,8 @@ class Attempt implements NowaitRequest {
   constructor(
     requests: DirectRequests,
     routing: DirectRouting,
-    name: 'read' | 'write',
+    { name, position }: Pick<TransferCall<unknown>, 'name' | 'position'>,
     kind: DirectKind,
-    position: number,
     units: number,
   ) {
     this.#requests = requests;

@@ -5,10 +5,11 @@ import { AlignedBufferPool, type Alignment, alignedBuffer, misaligned } from '..
 import { bytesOf, type Extent, extentOfOwn, isGone, partOf } from '../memory/extent.ts';
 import { detachedView } from '../validate.ts';
 import type { DirectRequests } from './direct-requests.ts';
-import { countAlone, type FileRequests, throwIfAborted } from './file-requests.ts';
-import { type Answer, refuseStale } from './file-transfer.ts';
+import { type FileRequests, throwIfAborted } from './file-requests.ts';
+import { refuseStale } from './file-transfer.ts';
 import type { Manner } from './manner.ts';
 import { ANYWHERE, type OrderedWrites } from './ordered-writes.ts';
+import { ownCall, type TransferCall } from './transfer-call.ts';
 
 /**
  * What becomes of a direct transfer that the device would refuse.
@@ -60,59 +61,29 @@ export class DirectTransfers {
   }
 
   /** @throws RangeError for what the device would refuse, unless it may be widened, or is at the end of the file. */
-  read<T>(
-    extent: Extent,
-    position: number,
-    signal: AbortSignal | undefined,
-    unaligned: Unaligned,
-    answer: Answer<T>,
-    buffer: unknown,
-    manner?: Manner,
-  ): Promise<T> {
+  read<T>(call: TransferCall<T>, unaligned: Unaligned): Promise<T> {
+    const { extent, position, signal, manner } = call;
     const wrong = this.#misalignment(extent, position);
-    if (wrong === undefined)
-      return this.#direct.transfer(
-        'read',
-        extent,
-        position,
-        signal,
-        answer,
-        buffer,
-        undefined,
-        undefined,
-        manner,
-      );
-    if (unaligned !== 'error')
-      return this.#requests.answered(
-        () => this.#readWidened(extent, position, signal, manner),
-        answer,
-        buffer,
-      );
-    return this.#requests.answered(() => this.#readBehindEnd(position, wrong), answer, buffer);
+    if (wrong === undefined) return this.#direct.transfer(call);
+    return this.#requests.answered(
+      unaligned === 'error'
+        ? () => this.#readBehindEnd(position, wrong)
+        : () => this.#readWidened(extent, position, signal, manner),
+      call,
+    );
   }
 
   /** As {@link read}. */
-  write<T>(
-    extent: Extent,
-    position: number,
-    signal: AbortSignal | undefined,
-    unaligned: Unaligned,
-    answer: Answer<T>,
-    buffer: unknown,
-    manner?: Manner,
-  ): Promise<T> {
+  write<T>(call: TransferCall<T>, unaligned: Unaligned): Promise<T> {
+    const { extent, position, signal, manner } = call;
     const wrong = this.#misalignment(extent, this.#appends ? 0 : position);
     if (wrong !== undefined && unaligned !== 'read-modify-write') throw wrong;
     if (this.#appends)
-      return this.#requests.answered(
-        () => this.#append(extent, wrong, unaligned, signal, manner),
-        answer,
-        buffer,
-      );
+      return this.#requests.answered(() => this.#append(extent, wrong, unaligned, signal, manner), call);
     const isCut = unaligned === 'read-modify-write' && this.#writes.mayExtend(position + extent.length);
     return wrong === undefined && !isCut
-      ? this.#writes.transfer('direct', extent, position, signal, answer, buffer, manner)
-      : this.#requests.answered(() => this.#writeInParts(extent, position, signal, manner), answer, buffer);
+      ? this.#writes.transfer(call, 'direct')
+      : this.#requests.answered(() => this.#writeInParts(extent, position, signal, manner), call);
   }
 
   /** Several extents as one transfer. @throws As {@link read}. */
@@ -125,7 +96,7 @@ export class DirectTransfers {
     if (extents.length <= UIO_MAXIOV && this.#allAligned(extents, position))
       return this.#direct.vector('read', extents, position, undefined, undefined, manner);
     return this.#requests.inTurn(extents, position, (extent, at) =>
-      this.read(extent, at, undefined, unaligned, countAlone, undefined, manner),
+      this.read(ownCall('read', extent, at, undefined, manner), unaligned),
     );
   }
 
@@ -149,7 +120,7 @@ export class DirectTransfers {
       bytes.set(bytesOf(extent), at);
       at += extent.length;
     }
-    return this.write(extentOfOwn(bytes), position, undefined, unaligned, countAlone, undefined, manner);
+    return this.write(ownCall('write', extentOfOwn(bytes), position, undefined, manner), unaligned);
   }
 
   /** As {@link read}, here and now. Preconditions: {@link FileRequests.mustReadNow}. */
@@ -231,13 +202,8 @@ export class DirectTransfers {
       const bounce = takeBounce(span);
       try {
         const bytes = bounce.subarray(0, span);
-        const got = await this.#direct.whole(
-          'read',
-          extentOfOwn(bytes),
-          start,
-          done === 0 ? signal : undefined,
-          manner,
-        );
+        const first = done === 0 ? signal : undefined;
+        const got = await this.#direct.whole(ownCall('read', extentOfOwn(bytes), start, first, manner));
         done += handOut(partOf(extent, done), at - start, bytes.subarray(0, got));
         // The end of the file, or a short read, which the caller may go on after.
         if (got < span) break;
@@ -319,7 +285,7 @@ export class DirectTransfers {
   /** Whole blocks at their place. Preconditions: nobody else writes there. */
   async #writeBlocks(extent: Extent, position: number, manner: Manner | undefined): Promise<number> {
     if (this.#isAddressRight(extent, 0))
-      return this.#direct.whole('write', extent, position, undefined, manner);
+      return this.#direct.whole(ownCall('write', extent, position, undefined, manner));
     let done = 0;
     while (done < extent.length) {
       const part = partOf(extent, done, Math.min(PIECE_BYTES, extent.length - done));
@@ -329,11 +295,7 @@ export class DirectTransfers {
         const bytes = bounce.subarray(0, part.length);
         bytes.set(bytesOf(part));
         const count = await this.#direct.whole(
-          'write',
-          extentOfOwn(bytes),
-          position + done,
-          undefined,
-          manner,
+          ownCall('write', extentOfOwn(bytes), position + done, undefined, manner),
         );
         done += count;
         if (count < part.length) break;
@@ -362,7 +324,7 @@ export class DirectTransfers {
         const { offset } = this.#alignment;
         const isCut = unaligned === 'read-modify-write';
         if (size % (isCut ? this.#pageBytes : offset) === 0)
-          return this.#direct.whole('write', extent, size, undefined, manner);
+          return this.#direct.whole(ownCall('write', extent, size, undefined, manner));
         if (!isCut) throw withStackOfCallers(misaligned(this.#alignment, 'position', size));
       }
       return this.#writes.writeCached(extent, null);

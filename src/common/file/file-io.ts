@@ -10,12 +10,13 @@ import { BufferedReads } from './buffered-reads.ts';
 import type { CachedDescriptor } from './cached-descriptor.ts';
 import { DirectRequests } from './direct-requests.ts';
 import { DirectTransfers, type Unaligned } from './direct-transfers.ts';
-import { countAlone, FileRequests, throwIfAborted } from './file-requests.ts';
+import { FileRequests, throwIfAborted } from './file-requests.ts';
 import { FileSyncs, type SyncOperation } from './file-syncs.ts';
-import { type Answer, hadNoRoom, refuseStale, renamed } from './file-transfer.ts';
+import { hadNoRoom, refuseStale, renamed } from './file-transfer.ts';
 import type { Call, Manner } from './manner.ts';
 import { OrderedWrites } from './ordered-writes.ts';
 import type { Routing, ThreadPoolReason } from './routing.ts';
+import { type Answer, countAlone } from './transfer-call.ts';
 import { fully, MOST_BYTES } from './whole-transfers.ts';
 import type { Writers } from './writers.ts';
 
@@ -92,22 +93,22 @@ export class FileIo {
     throwIfAborted(signal);
     if (isGone(extent)) throw detachedView('buffer');
     const requests = this.#requests;
-    if (requests.mustReadNow([extent])) {
-      return requests.answered(async () => this.#readNow(extent, position, cut), answer, buffer);
-    }
+    if (requests.mustReadNow([extent]))
+      return requests.answered(async () => this.#readNow(extent, position, cut), { answer, buffer });
     if (position === null) {
       const read = (): Promise<number> => requests.readFromPool(extent, null, 'position of the descriptor');
-      return requests.answered(read, answer, buffer);
+      return requests.answered(read, { answer, buffer });
     }
+    const call = { name: 'read', extent, position, signal, manner, answer, buffer } as const;
     switch (this.#routing.read) {
       case 'kernel':
         return this.#direct === undefined
-          ? requests.transfer('read', extent, position, signal, answer, buffer, undefined, undefined, manner)
-          : this.#direct.read(extent, position, signal, this.#unalignedIn(cut), answer, buffer, manner);
+          ? requests.transfer(call)
+          : this.#direct.read(call, this.#unalignedIn(cut));
       case 'nowait':
-        return this.#buffered.read(extent, position, signal, answer, buffer);
+        return this.#buffered.read(call);
       case 'threadpool':
-        return requests.answered(() => requests.readFromPool(extent, position), answer, buffer);
+        return requests.answered(() => requests.readFromPool(extent, position), call);
     }
   }
 
@@ -130,13 +131,13 @@ export class FileIo {
     const writes = this.#writes;
     if (position === null) {
       const write = (): Promise<number> => writes.toPool(extent, null, 'position of the descriptor');
-      return requests.answered(write, answer, buffer);
+      return requests.answered(write, { answer, buffer });
     }
-    if (this.#direct !== undefined)
-      return this.#direct.write(extent, position, signal, this.#unalignedIn(cut), answer, buffer, manner);
+    const call = { name: 'write', extent, position, signal, manner, answer, buffer } as const;
+    if (this.#direct !== undefined) return this.#direct.write(call, this.#unalignedIn(cut));
     return this.#routing.write === 'threadpool'
-      ? requests.answered(() => writes.toPool(extent, position), answer, buffer)
-      : writes.transfer('cached', extent, position, signal, answer, buffer, manner);
+      ? requests.answered(() => writes.toPool(extent, position), call)
+      : writes.transfer(call, 'cached');
   }
 
   async readv(extents: readonly Extent[], position: number | null, manner?: Manner): Promise<number> {

@@ -9,7 +9,6 @@ import { mayGrow } from '../memory/growable.ts';
 import { detachedView } from '../validate.ts';
 import { hostCalls } from './descriptor-handle.ts';
 import {
-  type Answer,
   FileTransfer,
   FileVector,
   hadNoRoom,
@@ -22,6 +21,7 @@ import {
 import type { Manner } from './manner.ts';
 import { PoolTransfers } from './pool-transfers.ts';
 import type { Routing, ThreadPoolReason } from './routing.ts';
+import type { Reply, TransferCall } from './transfer-call.ts';
 
 function reasonOf(error: unknown): ThreadPoolReason {
   return hadNoRoom(error) ? 'no room in the kernel' : 'refused by the kernel';
@@ -48,30 +48,11 @@ export class FileRequests {
   }
 
   /** One request for all of it. Preconditions: the device takes it. @param file - In place of the file, what stands for it this time. */
-  transfer<T>(
-    name: 'read' | 'write',
-    extent: Extent,
-    position: number,
-    signal: AbortSignal | undefined,
-    answer: Answer<T>,
-    buffer: unknown,
-    file = this.file,
-    nowait?: NowaitRequest,
-    manner?: Manner,
-  ): Promise<T> {
+  transfer<T>(call: TransferCall<T>, file = this.file, nowait?: NowaitRequest): Promise<T> {
     const { context } = this;
-    const transfer = new FileTransfer(
-      name,
-      file,
-      extent,
-      extent.length === 0 ? 0 : context.kernel.memory.addressOf(extent.memory) + extent.start,
-      position,
-      answer,
-      buffer,
-      nowait,
-      this.#otherMeans,
-      manner,
-    );
+    const { extent, signal } = call;
+    const address = extent.length === 0 ? 0 : context.kernel.memory.addressOf(extent.memory) + extent.start;
+    const transfer = new FileTransfer(call, file, address, nowait, this.#otherMeans);
     // First, so that no code of the signal's can close the file under it.
     file.activity.begin();
     try {
@@ -128,17 +109,11 @@ export class FileRequests {
   }
 
   /** The same for ourselves. @throws What the calls of a file throw: the memory may have gone while somebody else's turn was waited for. */
-  whole(
-    name: 'read' | 'write',
-    extent: Extent,
-    position: number,
-    signal?: AbortSignal,
-    manner?: Manner,
-  ): Promise<number> {
-    throwIfAborted(signal);
-    refuseStale(this.file, name);
-    if (isGone(extent)) throw detachedView('buffer');
-    return this.transfer(name, extent, position, signal, countAlone, undefined, this.file, undefined, manner);
+  whole(call: TransferCall<number>): Promise<number> {
+    throwIfAborted(call.signal);
+    refuseStale(this.file, call.name);
+    if (isGone(call.extent)) throw detachedView('buffer');
+    return this.transfer(call);
   }
 
   /**
@@ -147,8 +122,7 @@ export class FileRequests {
    */
   async answered<T>(
     move: () => Promise<number>,
-    answer: Answer<T>,
-    buffer: unknown,
+    { answer, buffer }: Reply<T>,
     { activity }: Pick<TransferFile, 'activity'> = this.file,
   ): Promise<T> {
     activity.begin();
@@ -234,11 +208,6 @@ export function restOf(extents: readonly Extent[], done: number): Extent[] {
     skip = Math.max(0, skip - extent.length);
   }
   return rest;
-}
-
-/** The {@link Answer} of those who want the count. */
-export function countAlone(count: number): number {
-  return count;
 }
 
 export function throwIfAborted(signal: AbortSignal | undefined): void {

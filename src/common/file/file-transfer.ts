@@ -13,9 +13,7 @@ import type { Extent } from '../memory/extent.ts';
 import type { Activity } from './activity.ts';
 import { FileError } from './file-error.ts';
 import type { Manner } from './manner.ts';
-
-/** What the caller gets for a count and the buffer that came with the call. */
-export type Answer<T> = (count: number, buffer: never) => T;
+import type { Answer, TransferCall } from './transfer-call.ts';
 
 /** The file of a transfer. */
 export interface TransferFile {
@@ -84,16 +82,11 @@ export class FileTransfer<T> extends Operation {
    * @param nowait - For a request that must not wait.
    */
   constructor(
-    name: 'read' | 'write',
+    { name, extent, position, answer, buffer, manner }: TransferCall<T>,
     file: TransferFile,
-    extent: Extent,
     address: number,
-    position: number,
-    answer: Answer<T>,
-    buffer: unknown,
     nowait: NowaitRequest | undefined,
     otherMeans: OtherMeans,
-    manner?: Manner,
   ) {
     super(
       name,

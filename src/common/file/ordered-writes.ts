@@ -4,9 +4,10 @@ import { detachedView } from '../validate.ts';
 import type { CachedDescriptor } from './cached-descriptor.ts';
 import type { DirectRequests } from './direct-requests.ts';
 import type { FileRequests } from './file-requests.ts';
-import type { Answer, TransferFile } from './file-transfer.ts';
+import type { TransferFile } from './file-transfer.ts';
 import type { Manner } from './manner.ts';
 import type { ThreadPoolReason } from './routing.ts';
+import { ownCall, type TransferCall } from './transfer-call.ts';
 import type { Stretch, Way, WriteOrder } from './write-order.ts';
 import type { Writers } from './writers.ts';
 
@@ -37,41 +38,17 @@ export class OrderedWrites {
   }
 
   /** One request of the kernel's, at once where nobody is in the way. */
-  transfer<T>(
-    way: Way,
-    extent: Extent,
-    position: number,
-    signal: AbortSignal | undefined,
-    answer: Answer<T>,
-    buffer: unknown,
-    manner?: Manner,
-  ): Promise<T> {
+  transfer<T>(call: TransferCall<T>, way: Way): Promise<T> {
     const kernels = this.#kernels;
     const order = this.#writers?.order;
-    if (order === undefined)
-      return kernels.transfer(
-        'write',
-        extent,
-        position,
-        signal,
-        answer,
-        buffer,
-        undefined,
-        undefined,
-        manner,
-      );
+    if (order === undefined) return kernels.transfer(call);
+    const { extent, position, signal, manner } = call;
     const stretch = { way, from: position, to: position + extent.length };
-    if (!order.tryBegin(stretch))
-      return this.#requests.answered(
-        () =>
-          this.#waited(order, stretch, signal, () =>
-            kernels.whole('write', extent, position, signal, manner),
-          ),
-        answer,
-        buffer,
-      );
-    const file = new OrderedFile(this.#requests.file, order, stretch);
-    return kernels.transfer('write', extent, position, signal, answer, buffer, file, undefined, manner);
+    if (!order.tryBegin(stretch)) {
+      const write = (): Promise<number> => kernels.whole(ownCall('write', extent, position, signal, manner));
+      return this.#requests.answered(() => this.#waited(order, stretch, signal, write), call);
+    }
+    return kernels.transfer(call, new OrderedFile(this.#requests.file, order, stretch));
   }
 
   /** One vectored request of the kernel's. */

@@ -5,6 +5,7 @@ import { needsBounce } from '../../../src/common/context/bounce-copy.ts';
 import { Operation } from '../../../src/common/context/operation.ts';
 import { Activity } from '../../../src/common/file/activity.ts';
 import { FileTransfer, type NowaitRequest } from '../../../src/common/file/file-transfer.ts';
+import { ownCall } from '../../../src/common/file/transfer-call.ts';
 import { alignedBuffer } from '../../../src/common/memory/aligned.ts';
 import { type Extent, extentOf } from '../../../src/common/memory/extent.ts';
 
@@ -34,17 +35,7 @@ function fileRead(nowait: NowaitRequest | undefined, isOpen?: () => boolean): Op
     isOpen,
   };
   const extent = extentOf('buffer', new Uint8Array(8));
-  return new FileTransfer(
-    'read',
-    file,
-    extent,
-    0,
-    0,
-    (count) => count,
-    undefined,
-    nowait,
-    () => Promise.resolve(0),
-  );
+  return new FileTransfer(ownCall('read', extent, 0), file, 0, nowait, () => Promise.resolve(0));
 }
 
 const nowait: NowaitRequest = {

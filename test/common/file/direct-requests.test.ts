@@ -8,9 +8,10 @@ import { Activity } from '../../../src/common/file/activity.ts';
 import { DeviceQueue } from '../../../src/common/file/device-queue.ts';
 import { DirectRequests } from '../../../src/common/file/direct-requests.ts';
 import { type DirectFacts, DirectRouting } from '../../../src/common/file/direct-routing.ts';
-import { countAlone, type FileRequests } from '../../../src/common/file/file-requests.ts';
-import type { Answer, NowaitRequest } from '../../../src/common/file/file-transfer.ts';
+import type { FileRequests } from '../../../src/common/file/file-requests.ts';
+import type { NowaitRequest } from '../../../src/common/file/file-transfer.ts';
 import { KnownExtents } from '../../../src/common/file/known-extents.ts';
+import { ownCall, type TransferCall } from '../../../src/common/file/transfer-call.ts';
 import { type Extent, extentOf } from '../../../src/common/memory/extent.ts';
 import { AioContext, alignedBuffer, open } from '../../../src/index.ts';
 import { KERNELS } from '../../support/kernels.ts';
@@ -33,12 +34,7 @@ class PlayedRequests {
   poolFails: Error | undefined;
 
   transfer<T>(
-    name: 'read' | 'write',
-    extent: Extent,
-    position: number,
-    signal: AbortSignal | undefined,
-    answer: Answer<T>,
-    _buffer: unknown,
+    { name, extent, position, signal, answer }: TransferCall<T>,
     _file?: unknown,
     nowait?: NowaitRequest,
   ): Promise<T> {
@@ -75,7 +71,7 @@ class PlayedRequests {
     return length;
   }
 
-  async answered<T>(move: () => Promise<number>, answer: Answer<T>): Promise<T> {
+  async answered<T>(move: () => Promise<number>, { answer }: Pick<TransferCall<T>, 'answer'>): Promise<T> {
     return answer(await move(), undefined as never);
   }
 }
@@ -100,14 +96,7 @@ function play(facts: Partial<DirectFacts> = {}): Played {
     blocks: number,
     signal?: AbortSignal,
   ): Promise<number> =>
-    requests.transfer(
-      name,
-      extentOf('buffer', Buffer.alloc(blocks * BLOCK)),
-      block * BLOCK,
-      signal,
-      countAlone,
-      undefined,
-    );
+    requests.transfer(ownCall(name, extentOf('buffer', Buffer.alloc(blocks * BLOCK)), block * BLOCK, signal));
   return {
     kernel,
     routing,
