@@ -56,6 +56,23 @@ describe.skipIf(noFileFuzz !== undefined)('programs over files that were found b
       ],
     }));
 
+  it.each(['r', 'r+'] as const)('an abort while the first of several pieces is written (%s)', (flags) =>
+    asFileHandle({
+      steps: [
+        { op: 'open', slot: 0, place: 'text', flags },
+        {
+          op: 'call',
+          slot: 0,
+          method: 'writeFile',
+          args: [
+            { $: 'readable', items: [{ $: 'bytes', length: 8 }, '', ''], abortAt: 2 },
+            { signal: { $: 'signal', state: 'later' }, mode: 384 },
+          ],
+        },
+      ],
+    }),
+  );
+
   it('an abort in the turn of the call, and what is written of it', () =>
     asFileHandle({
       steps: [

@@ -234,7 +234,7 @@ export class FileOperations {
       const extent = extentOf('buffer', buffer, this.#pins);
       const extras = extrasIn({ priority, dsync });
       const write = (manner: Manner | undefined): Promise<number> =>
-        this.#to(position, (place) => this.#writeAll(extent, place, signal, undefined, manner));
+        this.#to(position, (place) => this.#writeAll(extent, place, signal, manner));
       return writeResult(await this.#written(extras, position, extent.length, write), buffer);
     });
   }
@@ -286,16 +286,25 @@ export class FileOperations {
       else {
         for await (const piece of pieces!) {
           throwIfAborted(signal);
-          await this.#writeChunk(pieceOf(piece, encoding, this.#pins), signal);
+          const chunk = pieceOf(piece, encoding, this.#pins);
+          await this.#writeChunk(chunk, signal);
+          if (chunk.length > 0) throwIfAborted(signal);
         }
       }
     });
   }
 
+  /** As FileHandle does it: in parts, and the signal is looked at between them, not while one is written. */
   async #writeChunk(chunk: Extent, signal: AbortSignal | undefined): Promise<void> {
-    // In pieces, as FileHandle does, what can be given up, whose signal is looked at before each, and where pieces can be told apart.
+    // Where nobody can tell them apart, they need not be small.
     const most = signal === undefined && this.#routing.seekable ? undefined : CHUNK_BYTES;
-    if (chunk.length > 0) await this.#to(null, (place) => this.#writeAll(chunk, place, signal, most));
+    let isFirst = true;
+    const write = (rest: Extent, at: number | null): Promise<number> => {
+      if (!isFirst) throwIfAborted(signal);
+      isFirst = false;
+      return this.#writeSome(rest, at, undefined);
+    };
+    if (chunk.length > 0) await this.#to(null, (place) => fully(chunk, place, write, most));
   }
 
   /**
@@ -403,16 +412,24 @@ export class FileOperations {
     extent: Extent,
     place: number | null,
     signal: AbortSignal | undefined,
-    most?: number,
     manner?: Manner,
   ): Promise<number> {
-    const write = async (rest: Extent, at: number | null): Promise<number> => {
-      const count = await this.#io.write(rest, at, { signal, cut: true, manner });
-      if (count === 0)
-        throw new FileError('EIO', 5, 'write', { help: 'the kernel wrote nothing and gave no reason' });
-      return count;
-    };
-    return fully(extent, place, write, most);
+    const write = (rest: Extent, at: number | null): Promise<number> =>
+      this.#writeSome(rest, at, signal, manner);
+    return fully(extent, place, write);
+  }
+
+  /** @throws Error `EIO` for a write that goes nowhere: whoever goes on would do so for ever. */
+  async #writeSome(
+    extent: Extent,
+    place: number | null,
+    signal: AbortSignal | undefined,
+    manner?: Manner,
+  ): Promise<number> {
+    const count = await this.#io.write(extent, place, { signal, cut: true, manner });
+    if (count === 0)
+      throw new FileError('EIO', 5, 'write', { help: 'the kernel wrote nothing and gave no reason' });
+    return count;
   }
 
   /** Several chunks at once as far as the size is known, then one after the other until nothing comes. */
