@@ -247,6 +247,10 @@ export interface FileArguments {
   readonly signal: AbortSignal | undefined;
 }
 
+function isMode(value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 0xffff_ffff;
+}
+
 /** What `readFile`, `writeFile` and `appendFile` look at. */
 const FILE_OPTIONS = ['encoding', 'flag', 'flush', 'mode', 'signal'] as const;
 
@@ -265,10 +269,10 @@ export function fileArguments(options: unknown): FileArguments | { readonly refu
   const isRight =
     (encoding === undefined || encoding === null || isEncoding(encoding)) &&
     (signal === undefined || isAbortSignal(signal)) &&
-    flush === false &&
+    // These two mean nothing to a file that is open, but have to be what they are called (`mode` from Node.js 26 on).
+    typeof flush === 'boolean' &&
     !('flush' in given && given.flush === undefined) &&
-    // From Node.js 26 on it has to be one, although it means nothing here.
-    !('mode' in given);
+    (!('mode' in given) || isMode(given.mode));
   return isRight
     ? { encoding: (encoding ?? undefined) as BufferEncoding | undefined, signal }
     : { refused: given };
