@@ -19,4 +19,10 @@ export type { BenchReport, Failure, Row } from './report.ts';
 export { readReport } from './report-file.ts';
 export { runBench } from './run.ts';
 export { failureLine, tableLines } from './table.ts';
-export { runTargets, TARGET_CHOICE, type TargetsReport, targetLines } from './targets.ts';
+export {
+  runEmulationTargets,
+  runTargets,
+  TARGET_CHOICE,
+  type TargetsReport,
+  targetLines,
+} from './targets.ts';

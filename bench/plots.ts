@@ -24,7 +24,7 @@ const LINE_HEIGHT_PX = 320;
 const BAR_PX = 26;
 const BAR_FRAME_PX = 90;
 
-/** Okabe and Ito's colours, which most people can tell apart, and four more; each engine always has the same. */
+/** Okabe and Ito's colours, which most people can tell apart, and more; each engine always has the same. */
 const COLOURS: Readonly<Record<EngineName, string>> = {
   c: '#555555',
   'fio-libaio': '#a6761d',
@@ -34,6 +34,9 @@ const COLOURS: Readonly<Record<EngineName, string>> = {
   'context.threads': '#808000',
   file: '#56b4e9',
   emulation: '#cc79a7',
+  'emulation.descriptor': '#9c4f82',
+  'emulation.handle': '#e3a6cb',
+  'emulation.file': '#6f3d5f',
   'fs.promises': '#d55e00',
   'fs.callbacks': '#b22222',
   'fs.sync': '#8a7ad6',

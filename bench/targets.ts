@@ -82,6 +82,30 @@ export const TARGETS: readonly Target[] = [
   ...atLeast('emulation', 'fs.promises', 'cached', { 32: 2 }),
 ];
 
+/** A target of the emulation: an engine beside `node:fs`, everything in the page cache. */
+function emulated(
+  of: EngineName,
+  to: EngineName,
+  bound: number,
+  one: Partial<Case> & Pick<Case, 'queueDepth'>,
+): Target {
+  return { of, to, value: 'iops', case: { ...READ_4K, mode: 'cached', ...one }, bound, must: 'at least' };
+}
+
+/** What the emulation must reach: nothing of it needs Linux, or a C compiler. */
+export const EMULATION_TARGETS: readonly Target[] = [
+  emulated('emulation.descriptor', 'fs.promises', 1.2, { queueDepth: 32 }),
+  emulated('emulation.handle', 'fs.promises', 1.4, { queueDepth: 32 }),
+  emulated('emulation', 'fs.promises', 1.4, { queueDepth: 32 }),
+  emulated('emulation.file', 'fs.promises', 1, { queueDepth: 1 }),
+  emulated('emulation.file', 'fs.promises', 1.3, { queueDepth: 32 }),
+  emulated('emulation.file', 'fs.promises', 1.3, { queueDepth: 128 }),
+  emulated('emulation', 'fs.callbacks', 0.85, { queueDepth: 32 }),
+  emulated('emulation.file', 'fs.promises', 1, { queueDepth: 32, rw: 'randwrite' }),
+  emulated('emulation.file', 'fs.promises', 1, { queueDepth: 32, blockSize: 64 << 10 }),
+  emulated('emulation.file', 'fs.promises', 1, { queueDepth: 32, blockSize: 1 << 20 }),
+];
+
 const MOST_CALLS_PER_OPERATION = 0.15;
 const MOST_START_UP_MS = 25;
 /** In each round: they take a tenth of a second, and the machine's noise is a third of what is measured. */
@@ -176,6 +200,15 @@ export async function runTargets(
   );
   signal?.throwIfAborted();
   return { ...report, targets: [...targets, calls, startUp] };
+}
+
+/** Measures what the emulation must reach. As {@link runTargets} otherwise. */
+export async function runEmulationTargets(
+  plan: Plan,
+  run: (plan: Plan) => Promise<BenchReport>,
+): Promise<TargetsReport> {
+  const report = await run({ ...plan, cases: targetCases(EMULATION_TARGETS) });
+  return { ...report, targets: EMULATION_TARGETS.map((target) => judge(target, report.rows)) };
 }
 
 async function countCalls(parent: string, signal?: AbortSignal): Promise<number> {

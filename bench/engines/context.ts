@@ -1,16 +1,23 @@
 /** `AioContext` over either kernel, with `io_submit` on this thread or on others. */
 import { closeSync, openSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { AioContext, selectKernel } from '../../src/index.ts';
 import { isWrite } from '../job.ts';
 import type { Session, Work } from './engine.ts';
 import { openFlags } from './flags.ts';
 import { runLanes } from './lanes.ts';
 
+interface ContextChoice {
+  readonly submitThreads?: number;
+  /** What transfers are given: a descriptor that is promised to stay, one of which nothing is known, or a FileHandle. */
+  readonly carrier?: 'held' | 'descriptor' | 'FileHandle';
+}
+
 /** @throws AioStateError where that kernel can't be had: no other is measured in its place. */
 export async function openContext(
   backend: 'native' | 'emulated',
   work: Work,
-  submitThreads?: number,
+  { submitThreads, carrier = 'held' }: ContextChoice = {},
 ): Promise<Session> {
   const { kernel } = selectKernel({ backend });
   const context = new AioContext({
@@ -22,23 +29,29 @@ export async function openContext(
     await context.close();
     throw new Error('there are no threads for io_submit without the addon: npm run build:addon');
   }
-  let fd: number;
+  let fd: number | FileHandle;
   try {
-    fd = openSync(work.path, openFlags(work));
+    fd =
+      carrier === 'FileHandle'
+        ? await open(work.path, openFlags(work))
+        : openSync(work.path, openFlags(work));
   } catch (error) {
     await context.close();
     throw error;
   }
-  kernel.fget(fd);
+  const file = fd;
+  const held = typeof file === 'number' && carrier === 'held';
+  if (held) kernel.fget(file);
   const transfer = isWrite(work)
-    ? (block: Buffer, position: number) => context.write(fd, block, position)
-    : (block: Buffer, position: number) => context.read(fd, block, position);
+    ? (block: Buffer, position: number) => context.write(file, block, position)
+    : (block: Buffer, position: number) => context.read(file, block, position);
   return {
     run: (phase) => runLanes(phase, work.blocks, transfer, (count) => count),
     async close() {
       await context.close();
-      kernel.fput(fd);
-      closeSync(fd);
+      if (held) kernel.fput(file);
+      if (typeof file === 'number') closeSync(file);
+      else await file.close();
     },
   };
 }

@@ -1,4 +1,4 @@
-/** `AioFile`, native kernel, opened by its own `open()`. */
+/** `AioFile` over either kernel, opened by its own `open()`. */
 import { AioContext, open, selectKernel } from '../../src/index.ts';
 import { isWrite } from '../job.ts';
 import type { Phase } from '../phase.ts';
@@ -8,16 +8,16 @@ import { runLanes } from './lanes.ts';
 /** The depth of the context that files share unless they are given one. */
 const SHARED_DEPTH = 128;
 
-export async function openFile(work: Work): Promise<Session> {
+export async function openFile(backend: 'native' | 'emulated', work: Work): Promise<Session> {
   const { blocks, blockSize, mode, path, queueDepth } = work;
   // A deeper queue than the shared context has is one that a user would have to ask for, too.
   const own =
     queueDepth > SHARED_DEPTH
-      ? new AioContext({ kernel: selectKernel({ backend: 'native' }).kernel, queueDepth })
+      ? new AioContext({ kernel: selectKernel({ backend }).kernel, queueDepth })
       : undefined;
   const file = await open(path, isWrite(work) ? 'r+' : 'r', 0o666, {
     direct: mode === 'direct' ? 'require' : false,
-    ...(own === undefined ? { backend: 'native' } : { context: own }),
+    ...(own === undefined ? { backend } : { context: own }),
   });
   const run = isWrite(work)
     ? (phase: Phase) =>

@@ -23,6 +23,7 @@ import {
   reportPage,
   runBench,
   runCommits,
+  runEmulationTargets,
   runTargets,
   TARGET_CHOICE,
   type TargetsReport,
@@ -38,7 +39,7 @@ const MAX_SECONDS = 3600;
 
 interface BenchCommand extends Choice {
   readonly preset: PresetName;
-  readonly suite?: 'targets' | 'commits';
+  readonly suite?: 'targets' | 'commits' | 'emulation';
   readonly busy: number;
   readonly directory: string;
   readonly json?: boolean;
@@ -79,7 +80,9 @@ async function bench(options: BenchCommand): Promise<void> {
     const report: BenchReport & Partial<TargetsReport> =
       suite === undefined
         ? await run(plan)
-        : await runTargets(plan, run, { directory, signal: interrupted.signal });
+        : suite === 'emulation'
+          ? await runEmulationTargets(plan, run)
+          : await runTargets(plan, run, { directory, signal: interrupted.signal });
     screen.close();
     if (save !== undefined) writeFileSync(save, `${JSON.stringify(report, undefined, 2)}\n`);
     if (html !== undefined) writeFileSync(html, reportPage(report));
@@ -230,7 +233,11 @@ export function addBench(program: Command): void {
         .default('quick'),
     )
     .addOption(
-      new Option('--suite <name>', 'measure what kaio must reach, and tell').choices(['targets', 'commits']),
+      new Option('--suite <name>', 'measure what kaio must reach, and tell').choices([
+        'targets',
+        'commits',
+        'emulation',
+      ]),
     )
     .option(
       '--busy <n>',

@@ -19,6 +19,7 @@ import type {
   Word,
 } from '../common/kernel/aio-kernel.ts';
 import { type AioRing, MappedRing } from '../common/kernel/mapped-ring.ts';
+import type { PlainTransfers } from '../common/kernel/plain-transfers.ts';
 import type { Supports } from '../common/kernel/supports.ts';
 import { invalidArgType, outOfRange, validateInteger, validatePosition } from '../common/validate.ts';
 import { io_cancel } from './aio/io-cancel.ts';
@@ -36,6 +37,7 @@ import { EFD_FLAGS, EventFd } from './files/eventfd.ts';
 import type { FileOperations } from './files/file-operations.ts';
 import { FIRST_OWN_FD, FileTable } from './files/file-table.ts';
 import { enterCall, leaveCall } from './files/fput.ts';
+import { HostTransfers } from './files/host-transfers.ts';
 import { pipe } from './files/pipe.ts';
 import { SocketEnd, socketpair } from './files/socket-pair.ts';
 import { UserFile } from './files/user-file.ts';
@@ -46,6 +48,7 @@ import type { Seed } from './simulated/random.ts';
 import { supports } from './supports.ts';
 import { WorkQueue } from './workqueue/aio-wq.ts';
 import type { Executor } from './workqueue/executor.ts';
+import { threadpool } from './workqueue/threadpool.ts';
 
 /** What an emulated kernel is made with. */
 export interface EmulatedKernelOptions {
@@ -100,6 +103,7 @@ export class EmulatedKernel implements AioKernel {
   readonly memory: Memory;
   readonly limits: AioLimits;
   readonly after: AioKernel['after'];
+  readonly #transfers: HostTransfers | undefined;
   readonly #destroying = new Set<Promise<number>>();
   readonly #state: KernelState;
 
@@ -114,6 +118,9 @@ export class EmulatedKernel implements AioKernel {
     const burst = options.concurrency ?? machine.burst;
     const work = new WorkQueue(machine.executor, concurrency, clock, profile.kickDelayNs, burst);
     const files = new FileTable(machine.hostFiles ? { mm, work } : undefined);
+    // In 2007 transfers go on after a short one, and other executors have rules of their own.
+    if (machine.hostFiles && machine.executor === threadpool && !profile.loopsTransfers)
+      this.#transfers = new HostTransfers(files, work);
     this.release = `kaio emulation, profile ${profile.name}`;
     this.supports = supports(profile, possibleCpus, machine);
     this.memory = mm;
@@ -132,6 +139,11 @@ export class EmulatedKernel implements AioKernel {
    */
   set_aio_max_nr(aio_max_nr: number): void {
     this.#state.sysctl.set_aio_max_nr(validateInteger('aio_max_nr', aio_max_nr, 0, 0xffff_ffff));
+  }
+
+  /** None for a kernel that somebody stands before, or has a look into: he is to see each call of `io_submit`. */
+  plainTransfers(kernel: AioKernel): PlainTransfers | undefined {
+    return kernel === this && kernel.io_submit === io_submitOfClass ? this.#transfers : undefined;
   }
 
   io_setup(nr_events: Word, ctxp: Word): number {
@@ -370,6 +382,7 @@ export class EmulatedKernel implements AioKernel {
    */
   async exit(): Promise<void> {
     await exit_aio(this.#state);
+    await this.#transfers?.settled();
     await this.settled();
     for (const fd of this.#state.files.descriptors) this.close(fd);
   }
@@ -386,6 +399,8 @@ export class EmulatedKernel implements AioKernel {
     this.#state.files.release(fd);
   }
 }
+
+const io_submitOfClass = EmulatedKernel.prototype.io_submit;
 
 /** A kernel call: files of which it drops the last reference are released when it ends. */
 function called<T>(call: () => T): T {

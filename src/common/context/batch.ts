@@ -12,6 +12,8 @@ export class Batch {
   length = 0;
   /** Bytes that they move at most. */
   bytes = 0;
+  /** Requests that were begun without it, by the kernel's shorter way. */
+  plain = 0;
   readonly #slab: IocbSlab;
   readonly #slots: Uint32Array;
   readonly #pointers: Uint32Array;
@@ -28,6 +30,7 @@ export class Batch {
   clear(): void {
     this.length = 0;
     this.bytes = 0;
+    this.plain = 0;
   }
 
   /** @param bytes - That the request moves at most. */

@@ -3,6 +3,7 @@ import { ERRNO } from '../abi/errno.ts';
 import type { AioKernel, Memory } from '../kernel/aio-kernel.ts';
 import type { AioRing } from '../kernel/mapped-ring.ts';
 import { workerThreads } from '../lazy-builtins.ts';
+import type { Extent } from '../memory/extent.ts';
 import { mayGo } from '../memory/substitutes.ts';
 import { detachedView } from '../validate.ts';
 import { completeChannel } from './channels.ts';
@@ -102,6 +103,26 @@ export class InFlight {
     for (const { memory } of operation.extents) pins.pin(memory);
   }
 
+  /**
+   * As {@link pin}, for a kernel that moves bytes by JavaScript, unless it can use the memory itself.
+   *
+   * @param isLarge - That is worth a pin.
+   * @returns Whether the memory stays where it is.
+   */
+  pinPlain(operation: Operation, extent: Extent, isLarge: boolean): boolean {
+    if (!mayGo(extent)) return true;
+    const { pins } = this.#memory;
+    if (pins === undefined || !isLarge) return false;
+    operation.isPinned = true;
+    pins.pin(extent.memory);
+    return true;
+  }
+
+  /** Undoes {@link pinPlain}. */
+  unpinPlain(operation: Operation): void {
+    if (operation.isPinned) this.#unpin(operation);
+  }
+
   /** Takes a request out of its slot: the kernel has nothing of it any more. */
   take(slot: number): Operation {
     const operation = this.#operations[slot]!;
@@ -148,8 +169,13 @@ export class InFlight {
         `an event came for a request that is not in flight (slot ${slot}, generation ${generation})`,
       );
     }
+    this.ended(this.#operations[slot]!, res);
+  };
+
+  /** The kernel has done with a request. {@link settle} has to follow. */
+  ended(operation: Operation, res: number): void {
     this.#counters.completed++;
-    const operation = this.take(slot);
+    this.take(operation.slot);
     operation.state = 'settled';
     operation.res = res;
     if (operation.substitute !== undefined) this.#deliver(operation, operation.substitute, res);
@@ -160,7 +186,7 @@ export class InFlight {
     )
       operation.error = detachedView('buffer');
     this.#ended[this.#endedCount++] = operation;
-  };
+  }
 
   #deliver(operation: Operation, substitute: Substitute, res: number): void {
     if (res > 0 && !substitute.deliver(res)) operation.error = detachedView('buffer');

@@ -3,6 +3,7 @@ import { IOCB_FLAG_IOPRIO, IOCB_FLAG_RESFD } from '../abi/constants.ts';
 import { ERRNO } from '../abi/errno.ts';
 import { errnoException } from '../errors.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
+import type { PlainTransfers, TransferSink } from '../kernel/plain-transfers.ts';
 import { detachedView } from '../validate.ts';
 import type { Batch } from './batch.ts';
 import { BounceCopy, bounces, needsBounce } from './bounce-copy.ts';
@@ -12,12 +13,17 @@ import type { KernelContext } from './kernel-context.ts';
 import type { Operation } from './operation.ts';
 import type { OperationQueue } from './operation-queue.ts';
 
+/** Copying fewer bytes costs no more than keeping memory in its place for them. */
+const PIN_FROM_BYTES = 8192;
+
 export class Staging {
   readonly #kernel: AioKernel;
   readonly #eventfd: KernelContext['eventfd'];
   readonly #slab: IocbSlab;
   readonly #inFlight: InFlight;
   readonly #queue: OperationQueue;
+  #plain: PlainTransfers | undefined;
+  readonly #sink: TransferSink<Operation>;
   #bounces: boolean | undefined;
 
   constructor(
@@ -26,12 +32,14 @@ export class Staging {
     slab: IocbSlab,
     inFlight: InFlight,
     queue: OperationQueue,
+    sink: TransferSink<Operation>,
   ) {
     this.#kernel = kernel;
     this.#eventfd = eventfd;
     this.#slab = slab;
     this.#inFlight = inFlight;
     this.#queue = queue;
+    this.#sink = sink;
   }
 
   /**
@@ -51,11 +59,14 @@ export class Staging {
    * @param fullAtBytes - After which it takes no more.
    */
   fill(batch: Batch, isHere: boolean, isOneKind: boolean, silent: boolean, fullAtBytes: number): void {
+    this.#plain = this.#kernel.plainTransfers?.(this.#kernel);
     if (this.#queue.mayHoldBorrowed) {
       const taken = this.#take(isOneKind, fullAtBytes);
+      this.#plain?.beginStretch();
       for (const operation of taken) this.#stage(batch, operation, isHere, silent);
       return;
     }
+    this.#plain?.beginStretch();
     while (this.#inFlight.hasRoom && batch.bytes < fullAtBytes) {
       const operation = this.#queue.shift();
       if (operation === undefined) break;
@@ -109,7 +120,23 @@ export class Staging {
     }
   }
 
+  /** @returns Whether the kernel has taken it without an iocb. */
+  #startPlain(plain: PlainTransfers, operation: Operation): boolean {
+    const { extent } = operation;
+    if (extent === undefined || operation.rw_flags !== 0 || operation.priority !== 0) return false;
+    const stays = this.#inFlight.pinPlain(operation, extent, operation.nbytes >= PIN_FROM_BYTES);
+    const started = plain.start(operation, stays, this.#sink);
+    if (!started) this.#inFlight.unpinPlain(operation);
+    return started;
+  }
+
   #put(batch: Batch, operation: Operation, silent: boolean): void {
+    // In the order in which they were asked for.
+    if (this.#plain !== undefined && batch.length === 0 && this.#startPlain(this.#plain, operation)) {
+      this.#inFlight.put(operation);
+      batch.plain++;
+      return;
+    }
     operation.isSilent = silent && operation.isTransfer;
     const data = this.#inFlight.put(operation);
     const { slot } = operation;

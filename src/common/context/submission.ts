@@ -97,7 +97,10 @@ export class SubmissionQueue {
       this.#slab = new IocbSlab(kernel.memory, queueDepth);
       this.#batch = new Batch(kernel.memory, this.#slab);
       this.#inFlight = new InFlight(kernel, ring, queueDepth, this.counters, () => this.#silentWatch.found());
-      this.#staging = new Staging(kernel, this.#context, this.#slab, this.#inFlight, this.#queue);
+      this.#staging = new Staging(kernel, this.#context, this.#slab, this.#inFlight, this.#queue, {
+        ended: (operation, res) => this.#inFlight.ended(operation, res),
+        told: () => this.#told(),
+      });
       // A look must not cost a system call.
       if (busyPoll && kernel.completesAside === true && isMapped) this.#poll = new PollForecast();
       this.#place = new SubmitPlace(kernel, id, this.#slab, submitThread);
@@ -217,6 +220,7 @@ export class SubmissionQueue {
       const silent = this.#mayKeepAlive && this.#isLookedFor();
       const fullAtBytes = this.#copies ? this.#turn.bytesLeft : Number.POSITIVE_INFINITY;
       this.#staging.fill(batch, true, this.#place.threads > 0, silent, fullAtBytes);
+      if (batch.plain > 0) this.#startedPlain(batch.plain);
       // Nothing, when all of it was given up: and then the context may be gone already.
       if (batch.length > 0) {
         this.#turn.count(batch.length, this.#copies ? batch.bytes : 0);
@@ -231,6 +235,21 @@ export class SubmissionQueue {
       this.#flushing = false;
     }
     if (this.#inFlight.silent > 0) this.#silentWatch.start();
+    this.#settle();
+  }
+
+  /** Requests that the kernel has taken by its shorter way. */
+  #startedPlain(requests: number): void {
+    this.#turn.count(requests, 0);
+    this.counters.submitted += requests;
+    this.counters.batches++;
+    if (submitChannel.hasSubscribers)
+      this.#toPublish.push({ kernel: this.#kernel, requests, accepted: requests });
+  }
+
+  /** Some of those have ended. */
+  #told(): void {
+    this.#outOfSlots = false;
     this.#settle();
   }
 

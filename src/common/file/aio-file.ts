@@ -4,6 +4,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Interface } from 'node:readline';
 import type { ReadableStream } from 'node:stream/web';
 import type { AioContext } from '../context/aio-context.ts';
+import { type HostInternals, hostInternals } from '../host-internals.ts';
 import type { Alignment } from '../memory/aligned.ts';
 import type { AioFileExtras, AioTransferOptions, Routes } from './aio-file-type.ts';
 import type { AllocateOptions } from './allocation.ts';
@@ -11,7 +12,6 @@ import type { BlockDevice } from './block-device.ts';
 import { DescriptorFile } from './descriptor-file.ts';
 import { type FileHost, FileOperations } from './file-operations.ts';
 import type { FileParts } from './file-parts.ts';
-import { type HostInternals, hostInternals } from './host-internals.ts';
 import { endsWithItsFile, endWithTheirInput, type StreamTransfers, withTransfers } from './host-streams.ts';
 import { webStream } from './web-stream.ts';
 

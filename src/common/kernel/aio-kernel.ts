@@ -8,6 +8,7 @@
 import type { Pins } from '../memory/pins.ts';
 import type { KernelFiles } from './kernel-files.ts';
 import type { AioRing } from './mapped-ring.ts';
+import type { PlainTransfers } from './plain-transfers.ts';
 import type { Supports } from './supports.ts';
 
 /**
@@ -138,6 +139,14 @@ export interface AioKernel {
    * @returns Up to which place it is in memory now; infinity at the end, and where requests never need to read it, or nobody can.
    */
   readonly loadExtents?: ((fd: number, from: number) => Promise<number>) | undefined;
+
+  /**
+   * A shorter way for transfers of one buffer, which `io_submit` does not see. Absent: there is none.
+   *
+   * @param kernel - Which kernel the caller has: another than this one may stand before it, and wants to see all requests.
+   * @returns `undefined` where all have to go by `io_submit`.
+   */
+  plainTransfers?(kernel: AioKernel): PlainTransfers | undefined;
 
   /**
    * Makes a context for at least `nr_events` requests in flight and writes its handle to the word at `ctxp`, which must

@@ -22,6 +22,8 @@ export class FileTable {
   readonly #own: (File | undefined)[] = [];
   readonly #held = new Map<number, Held>();
   readonly #batch = new Map<number, HostFile>();
+  /** Of FileHandles that are held open. */
+  readonly #lent = new Set<HostFile>();
 
   /** @param host - Without it, no descriptor of the host means anything here. */
   constructor(host: FileSupport | undefined) {
@@ -35,7 +37,7 @@ export class FileTable {
     if (held !== undefined) return held.file;
     let file = this.#batch.get(fd);
     if (file === undefined) {
-      file = this.#open(fd);
+      file = this.openHost(fd);
       if (file !== undefined) this.#batch.set(fd, file);
     }
     return file;
@@ -57,11 +59,16 @@ export class FileTable {
       held.count++;
       return;
     }
-    const file = fd >= FIRST_OWN_FD ? undefined : this.#open(fd);
+    const file = fd >= FIRST_OWN_FD ? undefined : this.openHost(fd);
     if (file === undefined) return;
     file.held = true;
     file.direct = direct;
     this.#held.set(fd, { file, count: 1 });
+  }
+
+  /** Whether `fd` is trusted to stay what it is. */
+  holds(fd: number): boolean {
+    return this.#held.has(fd);
   }
 
   release(fd: number): void {
@@ -102,7 +109,19 @@ export class FileTable {
     return this.#own.flatMap((file, index) => (file === undefined ? [] : [FIRST_OWN_FD + index]));
   }
 
-  #open(fd: number): HostFile | undefined {
+  /** A FileHandle is held open from now on: its file, beside what its descriptor means to others. */
+  lend(file: HostFile): void {
+    file.barrier = this.#barrierOf(file.identity);
+    this.#lent.add(file);
+  }
+
+  /** Ends {@link lend}. */
+  takeBack(file: HostFile): void {
+    this.#lent.delete(file);
+  }
+
+  /** What a descriptor of the host means now. */
+  openHost(fd: number): HostFile | undefined {
     if (this.#host === undefined) return undefined;
     if (!Number.isInteger(fd) || fd < 0 || fd > LAST_FD) return undefined;
     const identity = identify(fd);
@@ -115,6 +134,9 @@ export class FileTable {
   #barrierOf(identity: Identity): SyncBarrier {
     for (const { file } of this.#held.values()) {
       if (isSameFile(file.identity, identity)) return file.barrier;
+    }
+    for (const { identity: lent, barrier } of this.#lent) {
+      if (isSameFile(lent, identity)) return barrier;
     }
     return new SyncBarrier();
   }

@@ -27,17 +27,20 @@ export class HostFile implements File {
   held = false;
   /** Alignment that is asked for on a host without O_DIRECT, so that mistakes show there too. */
   direct: DirectAlignment | undefined;
+  /** It was seen to refuse memory for the place that it lies at, as with O_DIRECT. */
+  judgesMemory = false;
   readonly poll_wait = undefined;
-  readonly #fd: number;
+  readonly fd: number;
   readonly identity: Identity;
-  readonly barrier: SyncBarrier;
+  /** Shared by all files under way that are the same one. */
+  barrier: SyncBarrier;
   readonly #host: FileSupport;
   #readable: number | undefined;
   #writable: number | undefined;
   #pseudo: PseudoFile | null | undefined;
 
   constructor(fd: number, identity: Identity, host: FileSupport, barrier: SyncBarrier) {
-    this.#fd = fd;
+    this.fd = fd;
     this.identity = identity;
     this.#host = host;
     this.barrier = barrier;
@@ -53,6 +56,11 @@ export class HostFile implements File {
     this.#writable ??= this.#probeWrite();
     if (this.#writable !== 0 || synchronous) return this.#writable;
     return this.#pseudoFile?.writable === false ? -ERRNO.EINVAL : 0;
+  }
+
+  /** Whether a transfer can do without a look at what this file is. */
+  get isPlain(): boolean {
+    return this.#isPositional && this.direct === undefined;
   }
 
   get hasFsync(): boolean {
@@ -103,8 +111,8 @@ export class HostFile implements File {
     };
     const answer =
       transfer.views === undefined
-        ? executor.read(this.#fd, transfer.bytes, transfer.at, length, position, done)
-        : executor.readv(this.#fd, transfer.views, position, done);
+        ? executor.read(this.fd, transfer.bytes, transfer.at, length, position, done)
+        : executor.readv(this.fd, transfer.views, position, done);
     if (answer !== -EIOCBQUEUED) return finish(answer);
     this.#host.work.began(req);
     return answer;
@@ -137,8 +145,8 @@ export class HostFile implements File {
     };
     const answer =
       transfer.views === undefined
-        ? executor.write(this.#fd, transfer.bytes, transfer.at, length, position, done)
-        : executor.writev(this.#fd, transfer.views, position, done);
+        ? executor.write(this.fd, transfer.bytes, transfer.at, length, position, done)
+        : executor.writev(this.fd, transfer.views, position, done);
     if (answer === -EIOCBQUEUED) {
       this.barrier.writeBegan(req);
       this.#host.work.began(req);
@@ -153,9 +161,9 @@ export class HostFile implements File {
   }
 
   fsync(req: Kiocb, datasync: boolean, offered: Executor): number {
-    if (!this.held && !stillMeans(this.#fd, this.identity)) return -ERRNO.EBADF;
+    if (!this.held && !stillMeans(this.fd, this.identity)) return -ERRNO.EBADF;
     const start = (executor: Executor): number =>
-      executor.fsync(this.#fd, datasync, (result) => this.#ended(req, result, executor));
+      executor.fsync(this.fd, datasync, (result) => this.#ended(req, result, executor));
     if (this.barrier.isOpen) {
       const answer = start(offered);
       if (answer === -EIOCBQUEUED) this.#host.work.began(req);
@@ -183,13 +191,13 @@ export class HostFile implements File {
       return;
     }
     const synced = (error: number): void => then(error < 0 ? error : written);
-    const answer = executor.fsync(this.#fd, (wanted & RWF_SYNC) === 0, synced);
+    const answer = executor.fsync(this.fd, (wanted & RWF_SYNC) === 0, synced);
     if (answer !== -EIOCBQUEUED) synced(answer);
   }
 
   /** Checks that hold for reads and writes alike. @returns The position for the host, or a negative errno. */
   #begin(req: Kiocb): Position {
-    if (!this.held && !stillMeans(this.#fd, this.identity)) return -ERRNO.EBADF;
+    if (!this.held && !stillMeans(this.fd, this.identity)) return -ERRNO.EBADF;
     if (req.ki_pos < 0) return -ERRNO.EINVAL;
     if (this.#isPositional) return req.ki_pos;
     return this.#refusesPosition(req) ? -ERRNO.ESPIPE : null;
@@ -223,7 +231,7 @@ export class HostFile implements File {
 
   #deliver(transfer: Transfer, count: number, late: boolean): number {
     // The pool thread may have read after the descriptor was closed and opened anew: then this is not the user's data.
-    if (late && !this.held && !stillMeans(this.#fd, this.identity)) return -ERRNO.EBADF;
+    if (late && !this.held && !stillMeans(this.fd, this.identity)) return -ERRNO.EBADF;
     const copied = transfer.copyToUser(this.#host.mm, count);
     return copied === 0 ? -ERRNO.EFAULT : copied;
   }
@@ -234,7 +242,7 @@ export class HostFile implements File {
 
   /** What is known of a file that the host's kernel makes up. */
   get #pseudoFile(): PseudoFile | undefined {
-    if (this.#pseudo === undefined) this.#pseudo = pseudoFile(this.#fd, this.identity) ?? null;
+    if (this.#pseudo === undefined) this.#pseudo = pseudoFile(this.fd, this.identity) ?? null;
     return this.#pseudo ?? undefined;
   }
 
@@ -257,7 +265,7 @@ export class HostFile implements File {
   #size(): number {
     if (this.identity.kind !== 'regular') return Number.POSITIVE_INFINITY;
     try {
-      return fs.fstatSync(this.#fd).size;
+      return fs.fstatSync(this.fd).size;
     } catch {
       return 0;
     }
@@ -274,7 +282,7 @@ export class HostFile implements File {
 
   #probeRead(): number {
     if (this.identity.kind === 'directory') return -ERRNO.EINVAL;
-    return this.#probe(() => fs.readvSync(this.#fd, NOTHING));
+    return this.#probe(() => fs.readvSync(this.fd, NOTHING));
   }
 
   #probeWrite(): number {
@@ -282,7 +290,7 @@ export class HostFile implements File {
     if (kind === 'directory') return -ERRNO.EBADF;
     // Its driver has no `write_iter`, and refuses here what write(2) would refuse with ENOSPC.
     if (kind === 'full') return -ERRNO.EINVAL;
-    return this.#probe(() => fs.writevSync(this.#fd, NOTHING));
+    return this.#probe(() => fs.writevSync(this.fd, NOTHING));
   }
 
   /**

@@ -1,19 +1,18 @@
 /** Keeps an fsync behind the writes to its file that were begun before it. */
-import type { Kiocb } from './kiocb.ts';
 
 /** Begins the sync. */
 export type PendingSync = () => void;
 
 export class SyncBarrier {
-  readonly #writes = new Set<Kiocb>();
-  #syncs: { readonly start: PendingSync; readonly after: Set<Kiocb> }[] = [];
+  readonly #writes = new Set<object>();
+  #syncs: { readonly start: PendingSync; readonly after: Set<object> }[] = [];
 
   /** Whether no write runs. */
   get isOpen(): boolean {
     return this.#writes.size === 0;
   }
 
-  writeBegan(req: Kiocb): void {
+  writeBegan(req: object): void {
     this.#writes.add(req);
   }
 
@@ -23,7 +22,7 @@ export class SyncBarrier {
   }
 
   /** @returns Syncs that nothing holds up any more. */
-  writeEnded(req: Kiocb): PendingSync[] {
+  writeEnded(req: object): PendingSync[] {
     if (!this.#writes.delete(req) || this.#syncs.length === 0) return [];
     for (const sync of this.#syncs) sync.after.delete(req);
     const ready = this.#syncs.filter((sync) => sync.after.size === 0);

@@ -63,10 +63,12 @@ export class WorkQueue {
   /** Of those, on files that may wait for somebody else. */
   #waiting = 0;
   /** The operation whose time is measured, one after the other. */
-  #probe: WorkRequest | undefined;
+  #probe: object | undefined;
   #probedSinceMs = 0;
   #scheduled = false;
   #pumping = false;
+  /** Called when there may be room for operations that are in no context's queue. */
+  onRoom: (() => void) | undefined;
 
   readonly #clock: Clock;
   readonly #kickDelayNs: number;
@@ -133,6 +135,35 @@ export class WorkQueue {
     if (!this.#pumping) this.#pump(Number.POSITIVE_INFINITY);
   }
 
+  /** Whether an operation that is in no context's queue may begin. */
+  get hasPlace(): boolean {
+    return !this.#pumping && this.#contexts.length === 0 && this.#hasRoom;
+  }
+
+  /**
+   * Takes a place for an operation on a file with places, before what waits in contexts; {@link leavePlace} has to follow.
+   *
+   * @returns Whether there was one.
+   */
+  takePlace(operation: object): boolean {
+    if (!this.#hasRoom) return false;
+    this.#running++;
+    this.#measure(operation);
+    return true;
+  }
+
+  /** It has ended, and has moved so many bytes. {@link goOn} has to follow. */
+  leavePlace(operation: object, bytes: number): void {
+    this.#running--;
+    this.#measured(operation, bytes);
+  }
+
+  /** Begins what waits in contexts as far as there is room, then what waits elsewhere. */
+  goOn(): void {
+    if (this.#contexts.length === 0) this.onRoom?.();
+    else if (!this.#pumping) this.#pump();
+  }
+
   get #hasRoom(): boolean {
     return this.#allowance.hasRoom(this.#running - this.#waiting, this.#waiting);
   }
@@ -169,10 +200,7 @@ export class WorkQueue {
       this.#running--;
       if (req.ki_filp.mayWait) this.#waiting--;
     }
-    if (req === this.#probe) {
-      this.#probe = undefined;
-      this.#allowance.took(performance.now() - this.#probedSinceMs);
-    }
+    this.#measured(req);
     req.ki_ctx?.ended(req);
     if (!this.#pumping) this.#pump();
   }
@@ -207,6 +235,7 @@ export class WorkQueue {
     }
     if (stalled !== undefined) this.#contexts = [...stalled, ...this.#contexts];
     this.#pumping = false;
+    if (this.onRoom !== undefined && this.#hasRoom) this.onRoom();
   }
 
   /** An operation of `req` goes to the executor. */
@@ -215,11 +244,20 @@ export class WorkQueue {
       this.#running++;
       if (req.ki_filp.mayWait) this.#waiting++;
     }
-    if (this.#allowance.isElastic && this.#probe === undefined && !req.ki_filp.mayWait) {
-      this.#probe = req;
-      this.#probedSinceMs = performance.now();
-    }
+    if (!req.ki_filp.mayWait) this.#measure(req);
     req.ki_ctx?.began(req);
+  }
+
+  #measure(operation: object): void {
+    if (this.#probe !== undefined || !this.#allowance.isElastic) return;
+    this.#probe = operation;
+    this.#probedSinceMs = performance.now();
+  }
+
+  #measured(operation: object, bytes = 0): void {
+    if (operation !== this.#probe) return;
+    this.#probe = undefined;
+    this.#allowance.took(performance.now() - this.#probedSinceMs, bytes);
   }
 
   #counts(req: WorkRequest): boolean {

@@ -2,12 +2,15 @@
 
 /** An operation that took longer than this, its time in the executor's own queue included, was no short one. */
 const SHORT_MS = 5;
+/** What each of several threads moves at least, out of memory, behind what was queued before it. */
+const BYTES_PER_MS = 100_000;
 
 /**
  * Few, so that a slow device or a pipe leaves threads to others; many while they are short, because a thread that finds nothing
  * more to do goes to sleep, and waking one costs several times what a cached read takes.
  *
- * What must wait behind short ones waits for some milliseconds. Once an operation has taken long, it is few again.
+ * What must wait behind short ones waits for some milliseconds. Once an operation has taken longer, it is as many as would have ended
+ * in time: a slow device brings that down to few at once, while a busy CPU takes away no more than its share.
  */
 export class Allowance {
   readonly #least: number;
@@ -42,8 +45,14 @@ export class Allowance {
     return waiting < this.#least;
   }
 
-  /** Takes note of how long an operation took. */
-  took(ms: number): void {
-    this.#now = ms > SHORT_MS ? this.#least : Math.min(this.#now * 2, this.#most);
+  /**
+   * Takes note of how long an operation took.
+   *
+   * @param bytes - That it moved: copying many is no sign of a slow device.
+   */
+  took(ms: number, bytes = 0): void {
+    const shortMs = SHORT_MS + bytes / BYTES_PER_MS;
+    const fitting = ms > shortMs ? Math.floor((this.#now * shortMs) / ms) : this.#now * 2;
+    this.#now = Math.max(this.#least, Math.min(fitting, this.#most));
   }
 }

@@ -22,6 +22,24 @@ describe('the allowance of an executor', () => {
     assert.equal(room(allowance), 3);
   });
 
+  it('loses as much as would not have ended in time', () => {
+    const allowance = new Allowance(3, 64);
+    for (let count = 0; count < 10; count++) allowance.took(0.1);
+    allowance.took(10);
+    assert.equal(room(allowance), 32);
+    allowance.took(8);
+    assert.equal(room(allowance), 20);
+  });
+
+  it('gives time to those that move many bytes', () => {
+    const allowance = new Allowance(3, 64);
+    for (let count = 0; count < 10; count++) allowance.took(0.1);
+    allowance.took(15, 1 << 20);
+    assert.equal(room(allowance), 64);
+    allowance.took(15, 4096);
+    assert.equal(room(allowance), 21);
+  });
+
   it('is small, and not nothing, while anything waits for somebody else', () => {
     const allowance = new Allowance(3, 64);
     for (let count = 0; count < 10; count++) allowance.took(0.1);

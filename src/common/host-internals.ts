@@ -33,7 +33,7 @@ export function hostInternals(handle: object): HostInternals | undefined {
   if (prototype === null) return undefined;
   if (known?.prototype !== prototype) {
     if (known !== undefined) return undefined;
-    known = internalsOf(handle as Keyed, prototype as Keyed);
+    known = internalsOf(handle, prototype);
   }
   return known;
 }
@@ -44,7 +44,15 @@ export function inheritedInternals(handle: object): HostInternals | undefined {
   return isKnown ? known : hostInternals(handle);
 }
 
-function internalsOf(handle: Keyed, prototype: Keyed): HostInternals | undefined {
+/** What a FileHandle of Node.js shows of its class. @returns `undefined` for what counts otherwise. */
+export function internalsOf(
+  handle: object,
+  prototype = Object.getPrototypeOf(handle) as object,
+): HostInternals | undefined {
+  return readInternals(handle as Keyed, prototype as Keyed);
+}
+
+function readInternals(handle: Keyed, prototype: Keyed): HostInternals | undefined {
   const method = (name: string): symbol | undefined => {
     const found = symbolOf(prototype, name);
     return found !== undefined && typeof prototype[found] === 'function' ? found : undefined;
