@@ -30,15 +30,29 @@ const GROUPS = ['src/common/', 'src/native/', 'src/emulated/', 'src/'];
 const ON_FIRST_USE = { chunk: 'emulated', by: 'index' };
 
 const STRICT = '"use strict";\n';
-/** Older runtimes than this package is for have no such function, and may have all else. */
-const BUILTIN = 'const builtin = process.getBuiltinModule ?? require;\n';
+const BUILTIN = 'const builtin = process.getBuiltinModule;\n';
 
 /**
  * Where the native kernel looks for koffi and the addon. In an application that was merged into one ES module there is no `__filename`:
- * from its program then. What is never used tells tools that trace what a deployment needs that the addon belongs to it.
+ * V8 tells in an error where that lies, and else it is where the program lies.
+ *
+ * What is never called is for tools that trace what a deployment needs: so they find koffi, node-gyp-build and the addon. They know
+ * `module.createRequire` by these very names, which bundlers do not follow.
  */
-const MODULE_URL = `const moduleUrl = builtin("node:url").pathToFileURL(typeof __filename === "string" ? __filename : process.argv[1] ?? "./kaio").href;
-const traced = () => builtin("node:fs").existsSync(require("path").join(__dirname, "../../../prebuilds"));
+const MODULE_URL = `const { pathToFileURL } = builtin("node:url");
+const moduleUrl = typeof __filename === "string"
+	? pathToFileURL(__filename).href
+	: /file:\\S+?(?=:\\d+:\\d+)/.exec(new Error().stack)?.[0] ?? pathToFileURL(process.argv[1] ?? process.execPath).href;
+const traced = () => {
+	const near = module.createRequire(moduleUrl);
+	near("koffi");
+	near("@koromix/koffi-linux-x64/linux_x64/koffi.node");
+	near("@koromix/koffi-linux-x64/musl_x64/koffi.node");
+	near("@koromix/koffi-linux-arm64/linux_arm64/koffi.node");
+	near("@koromix/koffi-linux-arm64/musl_arm64/koffi.node");
+	near("node-gyp-build");
+	builtin("node:fs").existsSync(require("path").join(__dirname, "../../../prebuilds"));
+};
 `;
 
 /** Modules of `dist`, by their paths with forward slashes. */

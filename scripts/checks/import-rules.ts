@@ -192,9 +192,16 @@ export const ROOMS: readonly Room[] = [
   { name: 'common/memory', holds: ['src/common/memory/'], imports: ['common/ground', 'common/abi'] },
   {
     name: 'common/ground',
-    holds: ['callers-stack', 'errors', 'intrinsics', 'ioprio', 'lazy-builtins', 'path-bytes', 'validate'].map(
-      (file) => `src/common/${file}.ts`,
-    ),
+    holds: [
+      'callers-stack',
+      'errors',
+      'intrinsics',
+      'ioprio',
+      'lazy-builtins',
+      'path-bytes',
+      'runtime',
+      'validate',
+    ].map((file) => `src/common/${file}.ts`),
     imports: ['common/abi'],
   },
   { name: 'common/abi', holds: ['src/common/abi/'], imports: [] },

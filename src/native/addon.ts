@@ -4,14 +4,15 @@
  * Loading a file that does not fit can end the process where no `catch` helps: a symbol that is missing, a page beyond the end
  * of a cut file. So everything that can be told from the file's bytes is asked before `dlopen` sees it.
  */
-import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Word } from '../common/kernel/aio-kernel.ts';
 import type { Pins } from '../common/memory/pins.ts';
+import { environmentVariable } from '../common/runtime.ts';
 import { type Elf, readElf } from './elf.ts';
+import { loadFromNear, packageRoot } from './installed.ts';
+import { koffiRefusal } from './refusals.ts';
 
 /** An open watcher of the addon's. */
 export type WatcherHandle = object & { readonly __watcher: never };
@@ -115,13 +116,16 @@ export function loadAddon(): AddonState {
 }
 
 function load(): AddonState {
-  if (process.env.KAIO_ADDON === '0') return { reason: 'KAIO_ADDON=0 refuses it' };
+  if (environmentVariable('KAIO_ADDON') === '0') return { reason: 'KAIO_ADDON=0 refuses it' };
   if (process.platform !== 'linux') return { reason: `there is none for ${process.platform}` };
   if (process.versions.bun !== undefined) return { reason: 'Bun has no event loop of libuv for it' };
+  const refusal = koffiRefusal();
+  if (refusal !== undefined) return { reason: refusal.reason };
   let path: string | undefined;
   try {
     path = find();
-    if (path === undefined) return { reason: 'this package has no folder of its own to look in' };
+    if (path === undefined)
+      return { reason: 'kaio was merged into an application, and is not installed near it' };
     const verdict = judge(readFileSync(path));
     if (typeof verdict === 'string') return { path, reason: verdict };
     const addon = createRequire(import.meta.url)(path) as Addon;
@@ -140,22 +144,14 @@ function firstLineOf(error: unknown): string {
 function find(): string | undefined {
   const root = packageRoot();
   if (root === undefined) return undefined;
-  const gyp = createRequire(import.meta.url)('node-gyp-build') as { path?: (root: string) => string };
+  const gyp = loadFromNear(
+    (place) => createRequire(place)('node-gyp-build') as { path?: (root: string) => string },
+  );
   if (gyp.path === undefined) throw new Error('node-gyp-build does not look for files in this runtime');
   try {
     return gyp.path(root);
   } catch (error) {
-    throw new Error(`${firstLineOf(error)}; to have it: npm run build:addon`);
-  }
-}
-
-function packageRoot(): string | undefined {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  for (;;) {
-    if (existsSync(join(folder, 'package.json'))) return folder;
-    const parent = dirname(folder);
-    if (parent === folder) return undefined;
-    folder = parent;
+    throw new Error(`${firstLineOf(error)}; to have it: npm run build:addon in a checkout of kaio`);
   }
 }
 

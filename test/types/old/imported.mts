@@ -1,5 +1,5 @@
 /** What a ES module sees: every entry of the package, as TypeScript 4.9 can read it. */
-import { AioContext, type AioFile, AioError, abi, alignedBuffer, open, selectKernel } from 'kaio';
+import { AioContext, AioError, type AioFile, abi, alignedBuffer, open, selectKernel } from 'kaio';
 import { type Case, suite } from 'kaio/conformance';
 import { emulatedKernel, type Simulation, simulate } from 'kaio/emulated';
 import { loadAddon, NativeKernel } from 'kaio/native';
