@@ -7,6 +7,8 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch } from 'node:os';
+import { join } from 'node:path';
+import { codeOf } from '../common/errors.ts';
 import type { Word } from '../common/kernel/aio-kernel.ts';
 import type { Pins } from '../common/memory/pins.ts';
 import { environmentVariable } from '../common/runtime.ts';
@@ -144,15 +146,26 @@ function firstLineOf(error: unknown): string {
 function find(): string | undefined {
   const root = packageRoot();
   if (root === undefined) return undefined;
-  const gyp = loadFromNear(
-    (place) => createRequire(place)('node-gyp-build') as { path?: (root: string) => string },
-  );
+  let gyp: { path?: (root: string) => string };
+  try {
+    gyp = loadGyp();
+  } catch (error) {
+    if (codeOf(error) !== 'ERR_ACCESS_DENIED') throw error;
+    // The permission model of Node.js forbids node-gyp-build to ask whether this is Alpine. So it goes by what packages have.
+    return join(root, 'prebuilds', `linux-${arch()}`, `kaio.napi.${libcByReport()}.node`);
+  }
   if (gyp.path === undefined) throw new Error('node-gyp-build does not look for files in this runtime');
   try {
     return gyp.path(root);
   } catch (error) {
     throw new Error(`${firstLineOf(error)}; to have it: npm run build:addon in a checkout of kaio`);
   }
+}
+
+function loadGyp(): { path?: (root: string) => string } {
+  return loadFromNear(
+    (place) => createRequire(place)('node-gyp-build') as { path?: (root: string) => string },
+  );
 }
 
 /**
@@ -232,7 +245,7 @@ function readOwnHeader(): Elf | undefined {
   try {
     fd = openSync(process.execPath, 'r');
   } catch {
-    // Replaced or removed since it was started: what it was cannot be told, and dlopen has the last word.
+    // Replaced or removed since it was started, or not to be read.
     return undefined;
   }
   try {
@@ -243,6 +256,21 @@ function readOwnHeader(): Elf | undefined {
 }
 
 function libcOf(own: Elf | undefined): string | undefined {
-  if (own?.interpreter === undefined) return undefined;
+  if (own?.interpreter === undefined) return libcByReport();
   return own.interpreter.includes('musl') ? 'musl' : 'glibc';
+}
+
+/** Slower than to look into the program, which may not be allowed. */
+function libcByReport(): string | undefined {
+  const report: NodeJS.ProcessReport & { excludeNetwork?: boolean } = process.report;
+  const { excludeNetwork } = report;
+  // It would ask for the names of all peers.
+  report.excludeNetwork = true;
+  try {
+    const { header } = report.getReport() as { header?: { glibcVersionRuntime?: string } };
+    if (header === undefined) return undefined;
+    return header.glibcVersionRuntime === undefined ? 'musl' : 'glibc';
+  } finally {
+    report.excludeNetwork = excludeNetwork === true;
+  }
 }

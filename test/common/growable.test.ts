@@ -1,11 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it, vi } from 'vitest';
-
-interface Wasm {
-  readonly WebAssembly: {
-    readonly Memory: new (size: { initial: number }) => { readonly buffer: ArrayBuffer };
-  };
-}
+import { growingMemory } from '../support/growing-memory.ts';
 
 const { structuredClone } = globalThis;
 
@@ -24,10 +19,7 @@ describe('memory that may grow', () => {
     const ordinary = new ArrayBuffer(65536);
     assert.equal(await mayGrow(ordinary), false);
     assert.equal(ordinary.byteLength, 65536);
-    assert.equal(
-      await mayGrow(new (globalThis as unknown as Wasm).WebAssembly.Memory({ initial: 1 }).buffer),
-      true,
-    );
+    assert.equal(await mayGrow(growingMemory(1, 2).buffer), true);
   });
 
   it('is all that looks like it where asking gives memory away, and then nobody is asked', async () => {
