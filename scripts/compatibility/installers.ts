@@ -16,7 +16,7 @@ const program = (project: Project): string => project.node('app.cjs');
 
 /** Yarn 4 takes nothing of npm's settings over. */
 function yarnSettings(project: Project, settings: Readonly<Record<string, string | boolean>>): void {
-  const registry = project.run('npm', ['config', 'get', 'registry'], { everything: true });
+  const registry = project.npm('config', 'get', 'registry');
   const all = {
     ...settings,
     enableGlobalCache: false,
@@ -39,8 +39,7 @@ const yarn4 =
 const INSTALLERS: readonly Installer[] = [
   {
     name: 'npm',
-    install: (project) =>
-      void project.run('npm', ['install', '--no-audit', '--no-fund'], { everything: true }),
+    install: (project) => void project.npm('install', '--no-audit', '--no-fund'),
   },
   {
     name: 'npm --ignore-scripts',
@@ -61,7 +60,7 @@ const INSTALLERS: readonly Installer[] = [
   {
     name: 'Yarn 1',
     install: (project, workshop) => {
-      const registry = project.run('npm', ['config', 'get', 'registry'], { everything: true });
+      const registry = project.npm('config', 'get', 'registry');
       const yarn = `${workshop.tool('yarn', '1.22.22')}/bin/yarn.js`;
       const cache = project.path('cache');
       project.run(process.execPath, [yarn, 'install', '--registry', registry, '--cache-folder', cache]);
@@ -85,7 +84,7 @@ const INSTALLERS: readonly Installer[] = [
   {
     name: 'Bun',
     install: (project, workshop) => {
-      const registry = project.run('npm', ['config', 'get', 'registry'], { everything: true });
+      const registry = project.npm('config', 'get', 'registry');
       const bun = `${workshop.tool('@oven/bun-linux-x64', '1.4.5')}/bin/bun`;
       project.run(bun, ['install'], { env: { BUN_CONFIG_REGISTRY: registry } });
     },

@@ -62,9 +62,9 @@ async function attempt(row: Row, workshop: Workshop): Promise<Answer> {
 }
 
 async function main(args: readonly string[]): Promise<void> {
-  const rows = GROUPS.flatMap((group) => group.rows);
+  const titles = GROUPS.flatMap((group) => group.rows).map(({ title }) => title);
+  if (new Set(titles).size < titles.length) throw new Error('two rows have the same title');
   if (args.includes('--page')) {
-    const titles = rows.map(({ title }) => title);
     if (rowsInPage().join('\n') !== titles.join('\n'))
       throw new Error('docs/compatibility.md has other rows: npm run docs:compatibility');
     return;

@@ -129,7 +129,7 @@ const deno = (workshop: Workshop): string => join(workshop.tool('@deno/linux-x64
 
 const OTHERS: readonly Row[] = [
   {
-    title: 'Bun',
+    title: 'Bun itself',
     expected: EMULATED,
     remark: 'koffi cannot watch descriptors on Bun',
     run: (workshop) =>

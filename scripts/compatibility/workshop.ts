@@ -8,6 +8,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -87,6 +88,15 @@ export class Project {
   node(...args: readonly string[]): string {
     return this.run(process.execPath, args);
   }
+
+  npm(...args: readonly string[]): string {
+    return this.run(process.execPath, [npmProgram(), ...args]);
+  }
+}
+
+/** Found in all of PATH, and run with the little that projects have of it. */
+function npmProgram(): string {
+  return realpathSync(execFileSync('sh', ['-c', 'command -v npm'], { encoding: 'utf8' }).trim());
 }
 
 /** What the environment says of registries, which package managers take over. */
@@ -127,7 +137,7 @@ export class Workshop {
   get shared(): Project {
     if (this.#shared === undefined) {
       this.#shared = this.project();
-      this.#shared.run('npm', ['install', ...NPM_FLAGS, this.tarball, KOFFI], { everything: true });
+      this.#shared.npm('install', ...NPM_FLAGS, this.tarball, KOFFI);
     }
     return this.#shared;
   }
