@@ -4,9 +4,10 @@ import { AioStateError, codeOf } from './common/errors.ts';
 import type { AioKernel } from './common/kernel/aio-kernel.ts';
 import { workerThreads } from './common/lazy-builtins.ts';
 import { providePins } from './common/memory/pins.ts';
+import { environmentVariable } from './common/runtime.ts';
 // Not all of the emulation: the simulated disk is for who asks for it.
 import { emulatedKernel } from './emulated/emulated-kernel.ts';
-import { loadAddon, nativePins, openNativeKernel } from './native/index.ts';
+import { loadAddon, nativePins, openNativeKernel, type Refusal, runtimeRefusal } from './native/index.ts';
 
 // A call on descriptors of the host, whichever kernel has their transfers.
 export { fallocate } from './native/index.ts';
@@ -66,7 +67,7 @@ export function preferenceOf(backend?: BackendPreference): BackendPreference {
 
 function asked({ backend }: SelectOptions): { preference: BackendPreference; origin: string } {
   const fromEnvironment = backend === undefined;
-  const wanted = backend ?? (process.env.KAIO_BACKEND || 'auto');
+  const wanted = backend ?? (environmentVariable('KAIO_BACKEND') || 'auto');
   const preference = PREFERENCES.find((one) => one === wanted);
   const origin = fromEnvironment ? 'KAIO_BACKEND' : 'the option';
   if (preference === undefined) {
@@ -79,7 +80,9 @@ function asked({ backend }: SelectOptions): { preference: BackendPreference; ori
 }
 
 /** Reasons that are known before anything is loaded. */
-function refusalOf(): { reason: string; remedy: string } | undefined {
+function refusalOf(): Refusal | undefined {
+  const refusal = runtimeRefusal();
+  if (refusal !== undefined) return refusal;
   if (!isMainThread()) {
     const state = loadAddon();
     if (state.addon === undefined) {
@@ -90,9 +93,6 @@ function refusalOf(): { reason: string; remedy: string } | undefined {
         remedy: 'Build the addon (npm run build:addon), or use the native kernel on the main thread',
       };
     }
-  }
-  if (process.versions.bun !== undefined) {
-    return { reason: 'koffi cannot watch descriptors on Bun', remedy: 'Run on Node.js' };
   }
   return undefined;
 }
@@ -118,6 +118,10 @@ function remedyOf(error: unknown): string {
     case 'MODULE_NOT_FOUND':
     case 'ERR_MODULE_NOT_FOUND':
       return 'Install koffi: npm install koffi';
+    case 'ERR_DLOPEN_DISABLED':
+      return 'Allow native addons: node --allow-addons';
+    case 'ERR_DLOPEN_FAILED':
+      return "koffi's binary is damaged or for another machine: install koffi again on this one";
     case 'ENOSYS':
       return 'Run on a Linux kernel built with CONFIG_AIO';
     case 'EPERM':
@@ -125,13 +129,16 @@ function remedyOf(error: unknown): string {
     case 'EAGAIN':
       return 'Raise fs.aio-max-nr, or close contexts';
     default:
+      // koffi's binaries are optional dependencies of its own, one for each machine.
+      if (/native koffi module/i.test(messageOf(error)))
+        return 'Install koffi again on this machine, with its optional dependencies: npm install koffi --include=optional';
       return 'Run `kaio doctor` for details';
   }
 }
 
 function messageOf(error: unknown): string {
   // A missing module's message goes on with the require stack.
-  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!.replace(/\.$/, '');
 }
 
 function emulated(reason: string): Selection {
@@ -151,5 +158,5 @@ function unavailable(
       cause,
     );
   }
-  return emulated(`the native kernel is unavailable: ${reason}`);
+  return emulated(`the native kernel is unavailable: ${reason}. ${remedy}`);
 }

@@ -78,7 +78,7 @@ interface Choice {
 
 const CHOOSE = `(select, backend) => {
   try {
-    const { backend: chosen, reason } = select({ backend });
+    const { backend: chosen, reason } = select({ backend: backend || undefined });
     return { backend: chosen, reason };
   } catch ({ code, message, cause }) {
     return { code, message, cause: cause?.code };
@@ -121,16 +121,76 @@ describe.skipIf(process.platform !== 'linux')('selectKernel, where something is 
     writeFileSync(join(directory, 'package.json'), '{ "type": "module" }');
   });
 
-  function choose(backend: string): Choice {
-    const source = `import { selectKernel } from ${JSON.stringify(select)};
+  function choose(backend: string, { cwd = directory, first = '' } = {}): Choice {
+    const source = `${first}
+      const { selectKernel } = await import(${JSON.stringify(select)});
       console.log(JSON.stringify((${CHOOSE})(selectKernel, '${backend}')));`;
     const child = spawnSync(process.execPath, ['--input-type=module', '-e', source], {
       encoding: 'utf8',
-      cwd: directory,
+      cwd,
     });
     assert.equal(child.status, 0, child.stderr);
     return JSON.parse(child.stdout) as Choice;
   }
+
+  /** @param body - What loading it does. */
+  function withKoffi(folder: string, body: string, use: () => void): void {
+    const modules = join(folder, 'node_modules');
+    mkdirSync(join(modules, 'koffi'), { recursive: true });
+    writeFileSync(join(modules, 'koffi/package.json'), '{ "name": "koffi", "main": "index.cjs" }');
+    writeFileSync(join(modules, 'koffi/index.cjs'), body);
+    try {
+      use();
+    } finally {
+      rmSync(modules, { recursive: true });
+    }
+  }
+
+  it('takes koffi from where kaio is, and never from the working directory', () => {
+    const cwd = join(directory, 'elsewhere');
+    withKoffi(cwd, 'throw new Error("loaded")', () => {
+      assert.match(choose('auto', { cwd }).reason ?? '', /Cannot find (module|package) 'koffi'/);
+    });
+    withKoffi(directory, 'throw new Error("loaded")', () => {
+      assert.match(choose('auto', { cwd }).reason ?? '', /unavailable: loaded/);
+    });
+  });
+
+  for (const [title, body, cure] of [
+    [
+      'has no binary for this machine',
+      'throw new Error("Cannot find the native Koffi module; did you bundle it correctly?")',
+      /npm install koffi --include=optional$/,
+    ],
+    [
+      'has a damaged binary',
+      'throw Object.assign(new Error("invalid ELF header"), { code: "ERR_DLOPEN_FAILED" })',
+      /install koffi again/,
+    ],
+    [
+      'may not be loaded',
+      'throw Object.assign(new Error("Cannot load native addon."), { code: "ERR_DLOPEN_DISABLED" })',
+      /^[^.]*: Cannot load native addon\. Allow native addons: node --allow-addons$/,
+    ],
+  ] as const)
+    it(`falls back where koffi ${title}, and tells the cure`, () =>
+      withKoffi(directory, body, () => {
+        const { backend, reason } = choose('auto');
+        assert.equal(backend, 'emulated');
+        assert.match(reason ?? '', cure);
+        assert.equal(choose('native').code, 'ERR_AIO_BACKEND_UNAVAILABLE');
+      }));
+
+  it('loads no koffi into Deno, and asks nobody for a variable of the environment', () =>
+    withKoffi(directory, 'process.exit(7)', () => {
+      const first = `Object.defineProperty(process, 'versions', { value: { ...process.versions, deno: '2.9.6' } });
+        globalThis.Deno = { permissions: { querySync: () => ({ state: 'prompt' }) } };
+        process.env = new Proxy({}, { get: (_, name) => { if (/^KAIO|^UV/.test(name)) throw new Error(name); } });`;
+      const { backend, reason } = choose('', { first });
+      assert.equal(backend, 'emulated');
+      assert.match(reason ?? '', /koffi ends Deno/);
+      assert.equal(choose('native', { first }).code, 'ERR_AIO_BACKEND_UNAVAILABLE');
+    }));
 
   it('falls back without koffi, keeping the reason; a forced native kernel names the remedy', () => {
     const { backend, reason } = choose('auto');

@@ -3,7 +3,8 @@
  * loads, most of it waiting for the thread pool, and there are well over a hundred.
  *
  * What others import stays an ES module at its place, which is a face only: everything behind the faces is CommonJS, in chunks
- * under `dist/src/chunks`, because Node.js loads that at once and without waiting. Each thing exists once however it is imported.
+ * under `dist/src/chunks`, because Node.js loads that at once and without waiting; who requires the package gets the same. Each thing
+ * exists once however it is imported.
  * `npm run compile` undoes it.
  */
 import { execFileSync } from 'node:child_process';
@@ -13,12 +14,14 @@ import { pathToFileURL } from 'node:url';
 import { type OutputChunk, rolldown } from 'rolldown';
 import { importsOf } from '../checks/import-reader.ts';
 import { packageRoot } from '../package-root.ts';
+import { writeDeclarations } from './declarations.ts';
+import { packageExports } from './package-exports.ts';
 
 const dist = join(packageRoot(), 'dist');
+const exported = packageExports().map(({ module }) => module);
 /** Programs of their own, with files beside them that they start or read. */
 const APART = ['src/cli/', 'src/fuzz/', 'src/file-fuzz/'];
-/** Of the package's exports; and what is imported by what stays apart. */
-const EXPORTED = ['src/index.js', 'src/native/index.js', 'src/emulated/index.js'];
+/** Who imports merged modules without being one. */
 const IMPORTERS = ['src', 'test/conformance', 'bench'];
 const CHUNKS = 'src/chunks/';
 /** Folders whose modules go into one chunk each, whoever imports them; the first that fits. Later ones import earlier ones only. */
@@ -26,12 +29,31 @@ const GROUPS = ['src/common/', 'src/native/', 'src/emulated/', 'src/'];
 /** What is only required when it is first used: who runs on the real kernel does not load the emulated one, the largest of all. */
 const ON_FIRST_USE = { chunk: 'emulated', by: 'index' };
 
+const STRICT = '"use strict";\n';
+const BUILTIN = 'const builtin = process.getBuiltinModule;\n';
+
 /**
  * Where the native kernel looks for koffi and the addon. In an application that was merged into one ES module there is no `__filename`:
- * from its program then.
+ * V8 tells in an error where that lies, and else it is where the program lies.
+ *
+ * What is never called is for tools that trace what a deployment needs: so they find koffi, node-gyp-build and the addon. They know
+ * `module.createRequire` by these very names, which bundlers do not follow.
  */
-const MODULE_URL =
-  'const moduleUrl = require("node:url").pathToFileURL(typeof __filename === "string" ? __filename : process.argv[1] ?? "./kaio").href;';
+const MODULE_URL = `const { pathToFileURL } = builtin("node:url");
+const moduleUrl = typeof __filename === "string"
+	? pathToFileURL(__filename).href
+	: /file:\\S+?(?=:\\d+:\\d+)/.exec(new Error().stack)?.[0] ?? pathToFileURL(process.argv[1] ?? process.execPath).href;
+const traced = () => {
+	const near = module.createRequire(moduleUrl);
+	near("koffi");
+	near("@koromix/koffi-linux-x64/linux_x64/koffi.node");
+	near("@koromix/koffi-linux-x64/musl_x64/koffi.node");
+	near("@koromix/koffi-linux-arm64/linux_arm64/koffi.node");
+	near("@koromix/koffi-linux-arm64/musl_arm64/koffi.node");
+	near("node-gyp-build");
+	builtin("node:fs").existsSync(require("path").join(__dirname, "../../../prebuilds"));
+};
+`;
 
 /** Modules of `dist`, by their paths with forward slashes. */
 function modulesIn(folder: string): string[] {
@@ -47,7 +69,7 @@ function isMerged(path: string): boolean {
 
 /** Merged modules that somebody imports who is not. */
 function entries(): string[] {
-  const wanted = new Set(EXPORTED);
+  const wanted = new Set(exported.filter(isMerged));
   for (const importer of IMPORTERS.flatMap(modulesIn)) {
     if (isMerged(importer)) continue;
     for (const { specifier } of importsOf(readFileSync(join(dist, importer), 'utf8'))) {
@@ -81,16 +103,27 @@ function requireOnFirstUse(code: string, chunk: string): string {
   return lazy;
 }
 
+/**
+ * Makes a chunk take the modules of Node.js from the process: a `require` in it is no longer one when a bundler makes an ES module of
+ * it, and does not know them then.
+ *
+ * @throws Error if one is left.
+ */
+function takeBuiltins({ name }: OutputChunk, code: string): string {
+  const taken = code.replace(STRICT, '').replace(/\brequire\("(?=node:)/g, 'builtin("');
+  if (taken.includes('require("node:')) throw new Error('a module of Node.js is still required');
+  return `${STRICT}${BUILTIN}${name === 'native' ? MODULE_URL : ''}${taken}`;
+}
+
 /** An ES module at the place of a merged one, with its names. By `import`, which the bundlers of applications follow. */
-function face(path: string, { exports, fileName }: OutputChunk): string {
-  const chunk = posix.relative(posix.dirname(path), fileName);
-  return `import chunk from '${chunk.startsWith('.') ? chunk : `./${chunk}`}';
+function face({ exports, fileName }: OutputChunk): string {
+  return `import chunk from './${posix.basename(fileName)}';
 export const { ${exports.join(', ')} } = chunk;
 `;
 }
 
 const before = modulesIn('src').filter(isMerged);
-const faces = new Map(entries().map((path) => [path.replace(/\.js$/, '').replaceAll('/', '-'), path]));
+const faces = new Map(entries().map((path) => [path.replace(/\.js$/, ''), path]));
 const bundle = await rolldown({
   input: Object.fromEntries([...faces].map(([name, path]) => [name, join(dist, path)])),
   platform: 'node',
@@ -100,10 +133,10 @@ const bundle = await rolldown({
 });
 const { output } = await bundle.generate({
   format: 'cjs',
-  entryFileNames: `${CHUNKS}[name].cjs`,
+  strict: true,
+  entryFileNames: '[name].cjs',
   chunkFileNames: `${CHUNKS}[name].cjs`,
   comments: false,
-  banner: ({ name }) => (name === 'native' ? MODULE_URL : ''),
   codeSplitting: {
     includeDependenciesRecursively: false,
     groups: GROUPS.map((folder, index) => ({
@@ -128,13 +161,22 @@ for (const chunk of output) {
   const later = chunk.imports.find((name) => place >= 0 && order.indexOf(name) > place);
   if (later !== undefined) throw new Error(`${chunk.fileName} imports ${later}`);
   const lazy = chunk.name === ON_FIRST_USE.by;
+  const code = lazy ? requireOnFirstUse(chunk.code, ON_FIRST_USE.chunk) : chunk.code;
+  writeFileSync(join(dist, chunk.fileName), takeBuiltins(chunk, code));
+  if (chunk.isEntry) writeFileSync(join(dist, faces.get(chunk.name)!), face(chunk));
+}
+// What stays an ES module is required as one, which every Node.js does that this package is for.
+for (const path of exported.filter((one) => !isMerged(one)))
   writeFileSync(
-    join(dist, chunk.fileName),
-    lazy ? requireOnFirstUse(chunk.code, ON_FIRST_USE.chunk) : chunk.code,
+    join(dist, path.replace(/\.js$/, '.cjs')),
+    `module.exports = require('./${posix.basename(path)}');\n`,
   );
-  if (!chunk.isEntry) continue;
-  const path = faces.get(chunk.name)!;
-  writeFileSync(join(dist, path), face(path, chunk));
+const declarations = writeDeclarations(dist, exported);
+// A map without the sources tells nobody anything.
+for (const path of IMPORTERS.flatMap(modulesIn)) {
+  rmSync(join(dist, `${path}.map`), { force: true });
+  const code = readFileSync(join(dist, path), 'utf8');
+  writeFileSync(join(dist, path), code.replace(/^\/\/# sourceMappingURL=.*\n?/m, ''));
 }
 
 /** Loading the package must load nothing that is for first use. */
@@ -142,7 +184,7 @@ const loaded = execFileSync(
   process.execPath,
   [
     ...['--input-type=module', '--eval'],
-    `import ${JSON.stringify(pathToFileURL(join(dist, EXPORTED[0]!)).href)};
+    `import ${JSON.stringify(pathToFileURL(join(dist, exported[0]!)).href)};
      import { createRequire } from 'node:module';
      console.log(Object.keys(createRequire(import.meta.url).cache).join());`,
   ],
@@ -150,4 +192,6 @@ const loaded = execFileSync(
 );
 if (loaded.includes(`${ON_FIRST_USE.chunk}.cjs`) || !loaded.includes(`${ON_FIRST_USE.by}.cjs`))
   throw new Error(`what is loaded at once is not what should be: ${loaded}`);
-console.log(`${before.length} modules are ${output.length} chunks behind ${faces.size} faces`);
+console.log(
+  `${before.length} modules are ${output.length} chunks behind ${faces.size} faces; ${declarations} declarations`,
+);

@@ -200,6 +200,7 @@ export const ROOMS: readonly Room[] = [
       'ioprio',
       'lazy-builtins',
       'path-bytes',
+      'runtime',
       'validate',
     ].map((file) => `src/common/${file}.ts`),
     imports: ['common/abi'],

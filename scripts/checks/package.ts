@@ -12,11 +12,12 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { rolldown } from 'rolldown';
 import { packageRoot } from '../package-root.ts';
 
@@ -41,6 +42,13 @@ interface Doctor {
   readonly addon: string;
   readonly probe: string;
 }
+
+/** What every application gets. Whoever needs more says why here. */
+const BUDGET_BYTES = 2_200_000;
+/** For who builds the package, and not for who uses it: Yarn compiles whatever has a binding.gyp. */
+const NOT_PACKED = /(?:^binding\.gyp|\.c|\.h|\.map|\.tsbuildinfo)$/;
+/** The program in C that `kaio bench` compares with. */
+const PACKED = 'dist/bench/assets/floor.c';
 
 const root = packageRoot();
 const home = mkdtempSync(join(tmpdir(), 'kaio-package-'));
@@ -67,6 +75,18 @@ function npm(directory: string, ...args: string[]): string {
   });
 }
 
+function weigh(installed: string): void {
+  let bytes = 0;
+  for (const entry of readdirSync(installed, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const path = relative(installed, join(entry.parentPath, entry.name));
+    assert.ok(path === PACKED || !NOT_PACKED.test(path), `${path} is in the package`);
+    bytes += statSync(join(installed, path)).size;
+  }
+  console.log(`the package has ${bytes} bytes of ${BUDGET_BYTES}`);
+  assert.ok(bytes <= BUDGET_BYTES, 'the package has grown');
+}
+
 async function check({ title, koffi, scripts, addon }: Project, tarball: string): Promise<void> {
   const directory = join(home, title.replaceAll(' ', '-'));
   mkdirSync(directory);
@@ -74,6 +94,7 @@ async function check({ title, koffi, scripts, addon }: Project, tarball: string)
   const flags = ['--no-audit', '--no-fund', ...(scripts ? [] : ['--ignore-scripts'])];
   npm(directory, 'install', ...flags, tarball, ...(koffi ? ['koffi'] : []));
   const installed = join(directory, 'node_modules/kaio');
+  if (title === PROJECTS[0]!.title) weigh(installed);
   if (!addon) rmSync(join(installed, 'prebuilds'), { recursive: true });
   assert.equal(existsSync(join(directory, 'node_modules/koffi')), koffi, 'koffi is installed if asked for');
   assert.equal(existsSync(join(installed, 'build')), false, 'nothing is built at install');

@@ -1,7 +1,8 @@
 /**
  * The declarations as users' programs see them: the package is packed and installed beside each line of `@types/node`, and the programs in
  * `test/types` are compiled against it by each TypeScript, in each way of resolving modules. FileHandle differs from line to line,
- * and an AioFile has to pass for each of them; what must not compile is marked in the programs.
+ * and an AioFile has to pass for each of them; what must not compile is marked in the programs. Those in `test/types/old` are for every
+ * TypeScript from 4.9 on, also where modules are required.
  *
  * What is packed is the present `dist`, so that must be compiled.
  */
@@ -15,13 +16,22 @@ import { packageRoot } from '../package-root.ts';
 /** Of `@types/node`, the newest last. */
 const LINES = ['20', '22', '24', '25', '26'] as const;
 const COMPILERS = ['5.9', '7'] as const;
+/** The first that works, and some between: they know neither `using` nor all that the other programs try. */
+const OLD_COMPILERS = ['4.9', '5.0', '5.4'] as const;
+const OLD_LINE = '20';
 const LIBRARIES = ['es2023', 'esnext.disposable'];
 
 /** Ways of resolving modules. Programs for bundlers have the browser's types beside those of Node.js, and some have the same names. */
-const RESOLUTIONS = {
+const RESOLUTIONS: Readonly<Record<string, object>> = {
   node16: { module: 'node16', moduleResolution: 'node16', lib: LIBRARIES },
   nodenext: { module: 'nodenext', moduleResolution: 'nodenext', lib: LIBRARIES },
   bundler: { module: 'esnext', moduleResolution: 'bundler', lib: [...LIBRARIES, 'dom'] },
+};
+
+/** What old compilers are asked for. The last one knows no `exports`: the way before there were any. */
+const OLD_RESOLUTIONS: Readonly<Record<string, object>> = {
+  node16: { module: 'node16', moduleResolution: 'node16', lib: ['es2022'] },
+  node10: { module: 'commonjs', moduleResolution: 'node', lib: ['es2022'] },
 };
 
 /** A line of `@types/node` that is installed with kaio, or a compiler. */
@@ -45,7 +55,8 @@ function npm(directory: string, ...args: string[]): string {
 }
 
 function pack(): string {
-  // Without scripts: building the addon and merging modules change no declarations.
+  // Merged, or there would be nothing to require. The addon has no declarations.
+  execFileSync('npm', ['run', '--silent', 'bundle'], { cwd: root, stdio: 'inherit' });
   const output = npm(root, 'pack', '--ignore-scripts', '--silent', '--pack-destination', home);
   return join(home, output.trim());
 }
@@ -67,11 +78,12 @@ function install(folder: string, name: string, range: string, ...packages: strin
 function compile(
   project: Installed,
   compiler: Installed,
-  resolution: keyof typeof RESOLUTIONS,
+  resolution: object,
   skipLibCheck: boolean,
+  programs: string,
 ): string {
   const compilerOptions = {
-    ...RESOLUTIONS[resolution],
+    ...resolution,
     target: 'es2022',
     types: ['node'],
     strict: true,
@@ -80,7 +92,7 @@ function compile(
     noEmit: true,
   };
   const { directory } = project;
-  const settings = { compilerOptions, include: ['programs'] };
+  const settings = { compilerOptions, include: [programs] };
   writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(settings, null, 2));
   const tsc = join(compiler.directory, 'node_modules/typescript/bin/tsc');
   const { status, stdout, stderr, error } = spawnSync(
@@ -105,10 +117,14 @@ function main(): void {
   let passed = 0;
   let failed = 0;
   const shown = new Set<string>();
-  const compileWithEach = (project: Installed, skipLibCheck: boolean): void => {
-    for (const compiler of compilers)
-      for (const resolution of Object.keys(RESOLUTIONS) as (keyof typeof RESOLUTIONS)[]) {
-        const faults = compile(project, compiler, resolution, skipLibCheck);
+  const compileWithEach = (
+    project: Installed,
+    skipLibCheck: boolean,
+    { by, resolutions, programs } = { by: compilers, resolutions: RESOLUTIONS, programs: 'programs' },
+  ): void => {
+    for (const compiler of by)
+      for (const [resolution, options] of Object.entries(resolutions)) {
+        const faults = compile(project, compiler, options, skipLibCheck, programs);
         const title = `@types/node ${project.version}, TypeScript ${compiler.version}, ${resolution}`;
         const scope = skipLibCheck ? '' : ', declarations too';
         const verdict = faults === '' ? 'compiles' : 'fails';
@@ -126,6 +142,9 @@ function main(): void {
     compileWithEach(project, true);
     // Where types are newest, which the declarations were not made with, they are looked at themselves.
     if (line === LINES.at(-1)) compileWithEach(project, false);
+    if (line !== OLD_LINE) continue;
+    const by = OLD_COMPILERS.map((range) => install(`typescript-${range}`, 'typescript', range));
+    compileWithEach(project, false, { by, resolutions: OLD_RESOLUTIONS, programs: 'programs/old' });
   }
   console.log(`types: ${passed} passed, ${failed} failed`);
   if (failed > 0) process.exitCode = 1;

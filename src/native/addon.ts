@@ -4,14 +4,17 @@
  * Loading a file that does not fit can end the process where no `catch` helps: a symbol that is missing, a page beyond the end
  * of a cut file. So everything that can be told from the file's bytes is asked before `dlopen` sees it.
  */
-import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { codeOf } from '../common/errors.ts';
 import type { Word } from '../common/kernel/aio-kernel.ts';
 import type { Pins } from '../common/memory/pins.ts';
+import { environmentVariable } from '../common/runtime.ts';
 import { type Elf, readElf } from './elf.ts';
+import { loadFromNear, packageRoot } from './installed.ts';
+import { koffiRefusal } from './refusals.ts';
 
 /** An open watcher of the addon's. */
 export type WatcherHandle = object & { readonly __watcher: never };
@@ -115,13 +118,16 @@ export function loadAddon(): AddonState {
 }
 
 function load(): AddonState {
-  if (process.env.KAIO_ADDON === '0') return { reason: 'KAIO_ADDON=0 refuses it' };
+  if (environmentVariable('KAIO_ADDON') === '0') return { reason: 'KAIO_ADDON=0 refuses it' };
   if (process.platform !== 'linux') return { reason: `there is none for ${process.platform}` };
   if (process.versions.bun !== undefined) return { reason: 'Bun has no event loop of libuv for it' };
+  const refusal = koffiRefusal();
+  if (refusal !== undefined) return { reason: refusal.reason };
   let path: string | undefined;
   try {
     path = find();
-    if (path === undefined) return { reason: 'this package has no folder of its own to look in' };
+    if (path === undefined)
+      return { reason: 'kaio was merged into an application, and is not installed near it' };
     const verdict = judge(readFileSync(path));
     if (typeof verdict === 'string') return { path, reason: verdict };
     const addon = createRequire(import.meta.url)(path) as Addon;
@@ -140,23 +146,26 @@ function firstLineOf(error: unknown): string {
 function find(): string | undefined {
   const root = packageRoot();
   if (root === undefined) return undefined;
-  const gyp = createRequire(import.meta.url)('node-gyp-build') as { path?: (root: string) => string };
+  let gyp: { path?: (root: string) => string };
+  try {
+    gyp = loadGyp();
+  } catch (error) {
+    if (codeOf(error) !== 'ERR_ACCESS_DENIED') throw error;
+    // The permission model of Node.js forbids node-gyp-build to ask whether this is Alpine. So it goes by what packages have.
+    return join(root, 'prebuilds', `linux-${arch()}`, `kaio.napi.${libcByReport()}.node`);
+  }
   if (gyp.path === undefined) throw new Error('node-gyp-build does not look for files in this runtime');
   try {
     return gyp.path(root);
   } catch (error) {
-    throw new Error(`${firstLineOf(error)}; to have it: npm run build:addon`);
+    throw new Error(`${firstLineOf(error)}; to have it: npm run build:addon in a checkout of kaio`);
   }
 }
 
-function packageRoot(): string | undefined {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  for (;;) {
-    if (existsSync(join(folder, 'package.json'))) return folder;
-    const parent = dirname(folder);
-    if (parent === folder) return undefined;
-    folder = parent;
-  }
+function loadGyp(): { path?: (root: string) => string } {
+  return loadFromNear(
+    (place) => createRequire(place)('node-gyp-build') as { path?: (root: string) => string },
+  );
 }
 
 /**
@@ -236,7 +245,7 @@ function readOwnHeader(): Elf | undefined {
   try {
     fd = openSync(process.execPath, 'r');
   } catch {
-    // Replaced or removed since it was started: what it was cannot be told, and dlopen has the last word.
+    // Replaced or removed since it was started, or not to be read.
     return undefined;
   }
   try {
@@ -247,6 +256,21 @@ function readOwnHeader(): Elf | undefined {
 }
 
 function libcOf(own: Elf | undefined): string | undefined {
-  if (own?.interpreter === undefined) return undefined;
+  if (own?.interpreter === undefined) return libcByReport();
   return own.interpreter.includes('musl') ? 'musl' : 'glibc';
+}
+
+/** Slower than to look into the program, which may not be allowed. */
+function libcByReport(): string | undefined {
+  const report: NodeJS.ProcessReport & { excludeNetwork?: boolean } = process.report;
+  const { excludeNetwork } = report;
+  // It would ask for the names of all peers.
+  report.excludeNetwork = true;
+  try {
+    const { header } = report.getReport() as { header?: { glibcVersionRuntime?: string } };
+    if (header === undefined) return undefined;
+    return header.glibcVersionRuntime === undefined ? 'musl' : 'glibc';
+  } finally {
+    report.excludeNetwork = excludeNetwork === true;
+  }
 }

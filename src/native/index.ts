@@ -5,3 +5,4 @@ export { fallocate } from './fallocate.ts';
 export { NativeKernel } from './native-kernel.ts';
 export { koffiVersion, openNativeKernel } from './open.ts';
 export { nativePins, type PinsState, pinsState } from './pins.ts';
+export { type Refusal, runtimeRefusal } from './refusals.ts';

@@ -5,7 +5,10 @@
  */
 import { createRequire } from 'node:module';
 import { ERRNO } from '../common/abi/errno.ts';
+import { AioStateError } from '../common/errors.ts';
 import type { Word } from '../common/kernel/aio-kernel.ts';
+import { loadFromNear } from './installed.ts';
+import { koffiRefusal } from './refusals.ts';
 
 /** What this file uses of koffi. */
 interface Koffi {
@@ -99,6 +102,13 @@ function loadLibrary(koffi: Koffi): KoffiLibrary {
   throw new AggregateError(failures, `no C library could be loaded: tried ${LIBC_NAMES.join(', ')}`);
 }
 
+/** @throws AioStateError where koffi would end the process; what `require('koffi')` throws. */
+function loadKoffi(): Koffi {
+  const refusal = koffiRefusal();
+  if (refusal !== undefined) throw new AioStateError('ERR_AIO_BACKEND_UNAVAILABLE', refusal.reason);
+  return loadFromNear((place) => createRequire(place)('koffi') as Koffi);
+}
+
 /** On machines of 32 bits, glibc's has places of 32; musl's never has. */
 function bindFallocate(library: KoffiLibrary): KoffiFunction {
   const parameters = ['int', 'int', 'int64', 'int64'];
@@ -115,12 +125,12 @@ function bindFallocate(library: KoffiLibrary): KoffiFunction {
 /**
  * Loads koffi and the C library.
  *
- * @throws What `require('koffi')` throws (`code` `MODULE_NOT_FOUND` without the package), or an AggregateError
- * when no C library loads.
+ * @throws What `require('koffi')` throws (`code` `MODULE_NOT_FOUND` without the package), an AggregateError
+ * when no C library loads, or AioStateError `ERR_AIO_BACKEND_UNAVAILABLE` where it must not be tried.
  */
 export function loadLibc(): Libc {
   if (loaded !== undefined) return loaded;
-  const koffi = createRequire(import.meta.url)('koffi') as Koffi;
+  const koffi = loadKoffi();
   const library = loadLibrary(koffi);
   const words = (count: number): string[] => Array<string>(count).fill('int64');
   const syscall = library.func('syscall', 'long', ['long', ...words(MAX_WORDS)]);

@@ -1,10 +1,11 @@
 /** Opening the native kernel: once for each thread, and only where it has been seen to work. */
 import { ERRNO } from '../common/abi/errno.ts';
-import { AioError } from '../common/errors.ts';
+import { AioError, AioStateError } from '../common/errors.ts';
 import { loadAddon } from './addon.ts';
 import { loadLibc } from './libc.ts';
 import { NativeKernel } from './native-kernel.ts';
 import { ProbeContext } from './probe-context.ts';
+import { runtimeRefusal } from './refusals.ts';
 import { SYSNO } from './sysno.ts';
 
 let opened: NativeKernel | undefined;
@@ -17,6 +18,7 @@ let opened: NativeKernel | undefined;
  *
  * @throws AioError with `code` ENOSYS (a kernel without AIO), EPERM (a seccomp filter), EAGAIN (aio-max-nr exhausted; the
  * message has the numbers), EMFILE (no descriptor left), or whatever loading koffi threw (`MODULE_NOT_FOUND` without the package).
+ * AioStateError `ERR_AIO_BACKEND_UNAVAILABLE` in a program in which it is known not to work.
  */
 export function openNativeKernel(): NativeKernel {
   if (opened !== undefined) return opened;
@@ -26,6 +28,8 @@ export function openNativeKernel(): NativeKernel {
       help: `There is no Linux AIO on ${process.platform} ${process.arch}`,
     });
   }
+  const refusal = runtimeRefusal();
+  if (refusal !== undefined) throw new AioStateError('ERR_AIO_BACKEND_UNAVAILABLE', refusal.reason);
   const kernel = new NativeKernel(loadLibc(), sysno, loadAddon().addon);
   const probe = new ProbeContext(kernel);
   try {

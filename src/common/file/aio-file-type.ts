@@ -4,7 +4,7 @@ import type { FileHandle, FileReadResult } from 'node:fs/promises';
 import type { ReadableStream } from 'node:stream/web';
 import type { AioContext } from '../context/aio-context.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
-import type { Alignment } from '../memory/aligned.ts';
+import type { Alignment, OwnBuffer } from '../memory/aligned.ts';
 import type { AllocateOptions } from './allocation.ts';
 import type { BlockDevice } from './block-device.ts';
 import type { AioWriteResult } from './file-results.ts';
@@ -112,9 +112,7 @@ export interface AioFileExtras {
     position?: number | bigint | null,
   ): Promise<FileReadResult<T>>;
   read<T extends NodeJS.ArrayBufferView>(buffer: T, options?: AioTransferOptions): Promise<FileReadResult<T>>;
-  read<T extends NodeJS.ArrayBufferView = Buffer<ArrayBuffer>>(
-    options?: AioReadOptions<T>,
-  ): Promise<FileReadResult<T>>;
+  read<T extends NodeJS.ArrayBufferView = OwnBuffer>(options?: AioReadOptions<T>): Promise<FileReadResult<T>>;
 
   /**
    * Writes some bytes.

@@ -13,6 +13,9 @@ const MAX_BYTES = 2 ** 32;
 const MANY_SLABS = 1024;
 const SHARED_SLAB_BYTES = 256 * 1024 * 1024;
 
+/** A Buffer with memory of its own. Before TypeScript 5.7 it has no parameter to say so with. */
+export type OwnBuffer = ReturnType<typeof Buffer.alloc>;
+
 interface Slab {
   readonly memory: ArrayBuffer;
   used: number;
@@ -57,7 +60,7 @@ function slabFor(bytes: number): Slab {
  * @param bytes - Its length. Use a multiple of `file.alignment.length` for direct transfers.
  * @throws RangeError `ERR_OUT_OF_RANGE` for what is no length; RangeError where there is no memory.
  */
-export function alignedBuffer(bytes: number): Buffer<ArrayBuffer> {
+export function alignedBuffer(bytes: number): OwnBuffer {
   validateInteger('bytes', bytes, 0, MAX_BYTES);
   const wanted = roundUp(Math.max(bytes, 1));
   const slab = slabFor(wanted);
@@ -84,7 +87,7 @@ export class AlignedBufferPool {
   /** Length of each buffer. */
   readonly bufferBytes: number;
   readonly #maxFree: number;
-  readonly #free: Buffer<ArrayBuffer>[] = [];
+  readonly #free: OwnBuffer[] = [];
   readonly #out = new WeakSet<Uint8Array>();
 
   /**
@@ -98,7 +101,7 @@ export class AlignedBufferPool {
   }
 
   /** Hands out a buffer. What was in it before is still in it. */
-  take(): Buffer<ArrayBuffer> {
+  take(): OwnBuffer {
     const buffer = this.#free.pop() ?? alignedBuffer(this.bufferBytes);
     this.#out.add(buffer);
     return buffer;
@@ -112,7 +115,7 @@ export class AlignedBufferPool {
   give(buffer: Uint8Array): void {
     if (!this.#out.delete(buffer))
       throw invalidArgType('buffer', 'a buffer that this pool has handed out', buffer);
-    if (this.#free.length < this.#maxFree) this.#free.push(buffer as Buffer<ArrayBuffer>);
+    if (this.#free.length < this.#maxFree) this.#free.push(buffer as OwnBuffer);
   }
 }
 

