@@ -6,8 +6,8 @@
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describeAddon } from '../../src/native/addon.ts';
-import { compileAddon } from './addon-compiler.ts';
 import { packageRoot } from '../package-root.ts';
+import { compileAddon } from './addon-compiler.ts';
 
 const prebuilds = join(packageRoot(), 'prebuilds');
 

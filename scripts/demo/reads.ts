@@ -1,5 +1,5 @@
 /** Random reads past the page cache, many at once: how many a second, and how late a timer is beside them. */
-import { constants, fdatasyncSync, closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { open as openHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
