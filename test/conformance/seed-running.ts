@@ -226,6 +226,25 @@ export const seedRunningCases: readonly Case[] = [
     },
   },
   {
+    id: 'seed/fault-drains-nothing',
+    rule: 'SEED-02 SEED-07',
+    title: 'room for 1 of 2: 1 is returned, and what was kicked is not run for it',
+    lacks: ['kept-events', 'single-call'],
+    run(f) {
+      const ctx = f.setup();
+      const waiting = f.held({ aio_data: 3 });
+      f.accepted(ctx, waiting.fields, f.instant(), f.instant());
+      waiting.release();
+      const events = f.pages('read-write', 'none') + PAGE - IO_EVENT_BYTES;
+      assert.equal(f.kernel.io_getevents(ctx, 3, 3, events, f.timespec(0, 0)), 1);
+      assert.equal(f.ring(ctx).tail, 2, 'only who is about to sleep runs what was kicked');
+      assert.deepEqual(
+        f.reap(ctx, 1).map(({ data }) => data),
+        [3n],
+      );
+    },
+  },
+  {
     id: 'seed/collects',
     rule: 'GET-18 GET-19',
     title: 'a waiter takes what comes, and returns it when its time is over',

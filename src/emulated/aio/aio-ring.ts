@@ -129,18 +129,15 @@ export class AioRingInfo {
    * The tail is compared as it stands, so one beyond the ring is never reached (RING-06); head is stored only together with an
    * event taken (RING-05).
    */
-  readOneByOne(mm: AddressSpace, events: number, max: number): number {
+  readOne(mm: AddressSpace, event: number): number {
     const words = this.#words;
-    for (let taken = 0; ; taken++) {
-      if (taken >= max) return taken;
-      const tail = words[TAIL]!;
-      if (words[HEAD]! === tail) return taken;
-      const head = words[HEAD]! % this.nr;
-      if (head === tail) return taken;
-      const copied = this.#copyToUser(mm, events + taken * IO_EVENT_BYTES, head, 1);
-      words[HEAD] = (head + 1) % this.nr;
-      if (!copied) return taken > 0 ? taken : -ERRNO.EFAULT;
-    }
+    const tail = words[TAIL]!;
+    if (words[HEAD]! === tail) return 0;
+    const head = words[HEAD]! % this.nr;
+    if (head === tail) return 0;
+    const copied = this.#copyToUser(mm, event, head, 1);
+    words[HEAD] = (head + 1) % this.nr;
+    return copied ? 1 : -ERRNO.EFAULT;
   }
 
   #copyToUser(mm: AddressSpace, address: number, cell: number, count: number): boolean {
