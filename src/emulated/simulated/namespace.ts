@@ -76,6 +76,19 @@ export class Namespace {
     return inode;
   }
 
+  /** Puts what was there before the machine was switched on: it is durable, and no change. */
+  install(directory: Inode, name: string, inode: (ino: number) => Inode): Inode {
+    const installed = inode(this.#nextIno++);
+    this.link(directory, name, installed);
+    return installed;
+  }
+
+  /** One more name for what was installed. */
+  link(directory: Inode, name: string, inode: Inode): void {
+    directory.entries.set(name, inode);
+    directory.durableEntries.set(name, inode);
+  }
+
   remove(id: number, place: Place, now: number): void {
     this.#change(id, `remove ${place.name}`, now, [{ ...place, to: undefined }], undefined);
   }
