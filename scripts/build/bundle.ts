@@ -22,12 +22,12 @@ const EXPORTED = ['src/index.js', 'src/native/index.js', 'src/emulated/index.js'
 const IMPORTERS = ['src', 'test/conformance', 'bench'];
 const CHUNKS = 'src/chunks/';
 /** Folders whose modules go into one chunk each, whoever imports them; the first that fits. Later ones import earlier ones only. */
-const GROUPS = ['src/common/', 'src/native/', 'src/emulated/', 'src/'];
+const GROUPS = ['src/common/', 'src/native/', 'src/page/', 'src/emulated/', 'src/'];
 /** What is only required when it is first used: who runs on the real kernel does not load the emulated one, the largest of all. */
 const ON_FIRST_USE = { chunk: 'emulated', by: 'index' };
 
 /**
- * Where the native kernel looks for koffi and the addon. In an application that was merged into one ES module there is no `__filename`:
+ * Where the native kernel looks for koffi and the addon, and a page for its libraries. In an application that was merged into one ES module there is no `__filename`:
  * from its program then.
  */
 const MODULE_URL =
@@ -103,7 +103,7 @@ const { output } = await bundle.generate({
   entryFileNames: `${CHUNKS}[name].cjs`,
   chunkFileNames: `${CHUNKS}[name].cjs`,
   comments: false,
-  banner: ({ name }) => (name === 'native' ? MODULE_URL : ''),
+  banner: ({ name }) => (['native', 'page'].includes(name) ? MODULE_URL : ''),
   codeSplitting: {
     includeDependenciesRecursively: false,
     groups: GROUPS.map((folder, index) => ({

@@ -53,7 +53,7 @@ export const ROOMS: readonly Room[] = [
     name: 'bench',
     holds: ['bench/'],
     face: 'bench/index.ts',
-    imports: ['index', 'select', 'native', 'emulated', ...COMMON],
+    imports: ['index', 'select', 'native', 'emulated', 'page', ...COMMON],
   },
   {
     name: 'fuzz',
@@ -153,7 +153,14 @@ export const ROOMS: readonly Room[] = [
   {
     name: 'emulated/simulated',
     holds: ['src/emulated/simulated/'],
-    imports: ['emulated/files', 'emulated/workqueue', 'emulated/memory', 'emulated/ground', ...BELOW_KERNELS],
+    imports: [
+      'emulated/files',
+      'emulated/workqueue',
+      'emulated/memory',
+      'emulated/ground',
+      'page',
+      ...BELOW_KERNELS,
+    ],
   },
   {
     name: 'emulated/files',
@@ -177,6 +184,9 @@ export const ROOMS: readonly Room[] = [
     ),
     imports: BELOW_KERNELS,
   },
+
+  // HTML, for whoever has something to show.
+  { name: 'page', holds: ['src/page/'], imports: ['common/ground'] },
 
   {
     name: 'common/file',

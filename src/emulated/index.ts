@@ -13,8 +13,15 @@ export type { Faults } from './simulated/faults.ts';
 export type { SimulatedEntry, SimulatedFileSystem } from './simulated/file-system.ts';
 export type { Latencies, Latency, Tail } from './simulated/latency.ts';
 export { Random, type Seed } from './simulated/random.ts';
+export type { HistoryPageOptions } from './simulated/history-page.ts';
 export type { Trace } from './simulated/trace.ts';
-export { check, type Explored, type ExploreOptions, explore } from './simulation/explore.ts';
+export {
+  type CheckOptions,
+  check,
+  type Explored,
+  type ExploreOptions,
+  explore,
+} from './simulation/explore.ts';
 export type { ImportOptions } from './simulation/import-folder.ts';
 export {
   type CrashOptions,
@@ -23,4 +30,4 @@ export {
   simulate,
 } from './simulation/simulate.ts';
 export type { SimulatedKernel, SimulatedKernelOptions } from './simulation/simulated-kernel.ts';
-export { SimulationError } from './simulation/simulation-error.ts';
+export { type Pages, SimulationError } from './simulation/simulation-error.ts';
