@@ -33,12 +33,12 @@ const ON_FIRST_USE = { chunk: 'emulated', by: 'index' };
 const MODULE_URL =
   'const moduleUrl = require("node:url").pathToFileURL(typeof __filename === "string" ? __filename : process.argv[1] ?? "./kaio").href;';
 
-/** Modules of `dist`, by their paths with forward slashes. */
+/** Modules of `dist`, by their paths with forward slashes. What is in a folder of assets is none of them, whatever its name. */
 function modulesIn(folder: string): string[] {
   if (!existsSync(join(dist, folder))) return [];
   return readdirSync(join(dist, folder), { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.js'))
-    .map((path) => join(folder, path).split(sep).join('/'));
+    .map((path) => join(folder, path).split(sep).join('/'))
+    .filter((path) => path.endsWith('.js') && !path.includes('/assets/'));
 }
 
 function isMerged(path: string): boolean {
