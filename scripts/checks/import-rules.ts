@@ -121,6 +121,7 @@ export const ROOMS: readonly Room[] = [
     name: 'emulated/simulation',
     holds: ['src/emulated/simulation/'],
     imports: [
+      'emulated/simulated-fs',
       'emulated/kernel',
       'emulated/simulated',
       'emulated/aio',
@@ -130,6 +131,12 @@ export const ROOMS: readonly Room[] = [
       'emulated/ground',
       ...BELOW_KERNELS,
     ],
+  },
+  {
+    // Its FileHandles are AioFiles.
+    name: 'emulated/simulated-fs',
+    holds: ['src/emulated/simulated-fs/'],
+    imports: ['emulated/simulated', ...COMMON],
   },
   {
     name: 'emulated/kernel',

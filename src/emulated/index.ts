@@ -9,10 +9,10 @@ export { EXECUTORS, type ExecutorName } from './executors.ts';
 export type { FileAnswer, FileOperations, FileRequest } from './files/file-operations.ts';
 export { PROFILES, type ProfileName } from './profiles.ts';
 export type { Faults } from './simulated/faults.ts';
-export type { SimulatedEntry, SimulatedFileSystem } from './simulated/file-system.ts';
 export type { Latencies, Latency, Tail } from './simulated/latency.ts';
 export { Random, type Seed } from './simulated/random.ts';
 export type { Trace } from './simulated/trace.ts';
+export type { SimulatedFileSystem, SimulatedPromises } from './simulated-fs/simulated-fs.ts';
 export { check, type Explored, type ExploreOptions, explore } from './simulation/explore.ts';
 export {
   type CrashOptions,

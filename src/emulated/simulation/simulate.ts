@@ -2,13 +2,14 @@
 import { outOfRange, validateInteger } from '../../common/validate.ts';
 import { Disk, type DiskOptions, usedBytes } from '../simulated/disk.ts';
 import { DEFAULT_FAULTS, type Faults, validateFaults } from '../simulated/faults.ts';
-import { SimulatedFileSystem } from '../simulated/file-system.ts';
 import { Inode } from '../simulated/inode.ts';
 import { DEFAULT_LATENCIES, type Latencies, type Latency, validateLatency } from '../simulated/latency.ts';
 import { Namespace } from '../simulated/namespace.ts';
+import { PathCalls } from '../simulated/path-calls.ts';
 import { Random, type Seed, seedOf } from '../simulated/random.ts';
 import { Trace } from '../simulated/trace.ts';
 import { VirtualClock } from '../simulated/virtual-clock.ts';
+import { type SimulatedFileSystem, simulatedFs } from '../simulated-fs/simulated-fs.ts';
 import { SimulatedKernel, type SimulatedKernelOptions } from './simulated-kernel.ts';
 import { SimulationError } from './simulation-error.ts';
 
@@ -81,7 +82,7 @@ export class Simulation {
   readonly seed: bigint;
   /** For `new AioContext({ kernel })`, and through `context` for `open()`. */
   readonly kernel: SimulatedKernel;
-  /** Names on the disk, shaped like `fs.promises`. */
+  /** The files on the disk, shaped like `node:fs`. */
   readonly fs: SimulatedFileSystem;
   /** The history so far, with that before the crashes. */
   readonly trace: Trace;
@@ -106,8 +107,11 @@ export class Simulation {
     this.#fate = stream('crash');
     this.#shared = shared;
     this.#disk = new Disk(start.names, start.clock, shared.disk, random, trace, start.nextId);
-    this.fs = new SimulatedFileSystem(this.#disk);
-    this.kernel = new SimulatedKernel(this.#disk, this.fs, random, shared.kernel);
+    const paths = new PathCalls(this.#disk);
+    this.kernel = new SimulatedKernel(this.#disk, paths, random, shared.kernel);
+    const { kernel } = this;
+    const { names } = random;
+    this.fs = simulatedFs({ kernel, paths, files: kernel.calls, names, usedBytes: () => this.usedBytes });
   }
 
   /** Virtual nanoseconds since the first machine was switched on. */
@@ -252,7 +256,7 @@ export class Simulation {
  * await file.datasync();
  * await file.write(Buffer.from(' perhaps'));
  * simulation = simulation.crash();
- * console.log((await simulation.fs.stat('/log')).size); // 8 or more
+ * console.log((await simulation.fs.promises.stat('/log')).size); // 8 or more
  * ```
  */
 export function simulate(options: SimulateOptions): Simulation {
