@@ -32,6 +32,7 @@ export const ROOMS: readonly Room[] = [
       'select',
       'fuzz',
       'file-fuzz',
+      'fs-fuzz',
       'conformance',
       'bench',
       'native',
@@ -72,6 +73,13 @@ export const ROOMS: readonly Room[] = [
       ...['environment', 'print', 'random'].map((file) => `src/fuzz/${file}.ts`),
       'common/ground',
     ],
+  },
+  {
+    // So does this one.
+    name: 'fs-fuzz',
+    holds: ['src/fs-fuzz/'],
+    face: 'src/fs-fuzz/index.ts',
+    imports: ['emulated', ...['print', 'random'].map((file) => `src/fuzz/${file}.ts`)],
   },
   { name: 'index', holds: ['src/index.ts'], imports: ['replace-file', 'open', 'select', ...COMMON] },
   {

@@ -21,15 +21,24 @@ const NO_FD = MAX_FD;
 export type Name = keyof typeof realFs;
 type Loose = (...args: unknown[]) => unknown;
 
-/** @throws What Node has to say about the arguments. What the host says is of no interest. */
-export function ask(name: string, args: readonly unknown[]): void {
+/**
+ * @returns What the host says then, which is of no interest but for its form.
+ * @throws What Node has to say about the arguments.
+ */
+export function ask(name: string, args: readonly unknown[]): NodeJS.ErrnoException | undefined {
   const call = (realFs as unknown as Record<string, Loose | undefined>)[name];
-  if (call === undefined) return;
   try {
-    call(...args);
+    call?.(...args);
   } catch (error) {
     if (!isOfHost(error)) throw error;
+    return error as NodeJS.ErrnoException;
   }
+  return undefined;
+}
+
+/** What Node calls the system call that fails for a descriptor that nobody has: its versions differ. */
+export function syscallFor(name: string, options: unknown): string {
+  return ask(name, [NO_FD, options])?.syscall ?? 'read';
 }
 
 /**
@@ -64,6 +73,20 @@ export function admitDescriptor(name: string, args: readonly unknown[]): number 
   ask(name, [isDescriptor ? NO_FD : fd, ...rest]);
   if (!isDescriptor) throw invalidArgType('fd', 'of type number', fd);
   return fd;
+}
+
+/** Asks about a call that lacks its callback. @throws What Node says of that, or of another argument before it. */
+export function askWithoutCallback(name: string, args: readonly unknown[], callback: unknown): void {
+  // Some calls find out only when they are done. This one does not.
+  if (!args.some((value) => typeof value === 'function')) ask('access', [NOWHERE, 0, callback]);
+  const harmless = (value: unknown): unknown => {
+    if (typeof value === 'number') return NO_FD;
+    return textOf(value) === undefined ? value : NOWHERE;
+  };
+  ask(
+    name,
+    args.map((value, index) => (index < 2 ? harmless(value) : value)),
+  );
 }
 
 /** @returns The text of a path, or `undefined` for what Node takes for none. @throws What Node throws for a URL. */

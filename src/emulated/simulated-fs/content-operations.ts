@@ -5,7 +5,8 @@ import type { FileCalls } from '../simulated/file-calls.ts';
 import type { Operation, Subject } from '../simulated/operation.ts';
 import type { PathCalls } from '../simulated/path-calls.ts';
 import type { SimulatedFile } from '../simulated/simulated-file.ts';
-import { admit, admitDescriptor, ask } from './admission.ts';
+import { admit, admitDescriptor, ask, syscallFor } from './admission.ts';
+import type { Face } from './faces.ts';
 import type { Ground } from './name-operations.ts';
 import { encodingOf, flagsOf, isIterable, modeOf, optionsOf, signalOf, throwIfAborted } from './options.ts';
 import { told } from './told.ts';
@@ -15,6 +16,8 @@ const MAX_READ_FILE_BYTES = 2 ** 31 - 1;
 /** What Node moves at once, between two looks at the signal. */
 const CHUNK_BYTES = 512 * 1024;
 const PERMISSIONS = 0o777;
+
+type Chunks = AsyncIterable<unknown> | Iterable<unknown>;
 
 export class ContentOperations {
   readonly #paths: PathCalls;
@@ -26,9 +29,9 @@ export class ContentOperations {
   }
 
   /** @param path - Or a descriptor, which is read from where it is. */
-  *readFile(path: unknown, options?: unknown): Operation<string | Buffer> {
-    const signal = signalOf(options);
-    const isDescriptor = isFd(path);
+  *readFile(face: Face, path: unknown, options?: unknown): Operation<string | Buffer> {
+    const signal = signalFor(face, options);
+    const isDescriptor = isFd(face, path);
     const at = isDescriptor
       ? admitDescriptor('readFileSync', [path, options])
       : admit('readFileSync', [path, options])[0]!;
@@ -36,26 +39,26 @@ export class ContentOperations {
     throwIfAborted(signal);
     const file =
       typeof at === 'number'
-        ? yield* this.#files.of(at, 'read')
-        : yield* this.#opened(at, flagsOf(optionsOf(options).flag, 'r'), FILE_MODE);
+        ? yield* this.#files.of(at, syscallFor('readFileSync', options))
+        : yield* this.#opened(at, flagsOf(optionsOf(options).flag || 'r'), FILE_MODE);
     const bytes = yield* this.#content(file, typeof at === 'number' ? null : 0, signal);
     const encoding = encodingOf(options);
     return encoding === undefined || encoding === 'buffer' ? bytes : bytes.toString(encoding);
   }
 
   /** @param data - Of promises, an iterable of chunks too. */
-  *writeFile(path: unknown, data: unknown, options?: unknown): Operation<void> {
-    yield* this.#written('writeFileSync', path, data, options, 'w');
+  *writeFile(face: Face, path: unknown, data: unknown, options?: unknown): Operation<void> {
+    yield* this.#written(face, 'writeFileSync', path, data, options, optionsOf(options).flag || 'w');
   }
 
-  *appendFile(path: unknown, data: unknown, options?: unknown): Operation<void> {
-    const flag = isFd(path) ? 'a' : optionsOf(options).flag || 'a';
-    yield* this.#written('appendFileSync', path, data, options, flag);
+  *appendFile(face: Face, path: unknown, data: unknown, options?: unknown): Operation<void> {
+    const flag = isFd(face, path) ? 'a' : optionsOf(options).flag || 'a';
+    yield* this.#written(face, 'appendFileSync', path, data, options, flag);
   }
 
-  *truncate(path: unknown, length?: unknown): Operation<void> {
+  *truncate(face: Face, path: unknown, length?: unknown): Operation<void> {
     const size = length ?? 0;
-    if (isFd(path)) {
+    if (isFd(face, path)) {
       // Only versions of Node that still take descriptors get beyond this.
       ask('truncateSync', [0x7fffffff, size]);
       const file = yield* this.#files.of(path, 'ftruncate');
@@ -69,7 +72,7 @@ export class ContentOperations {
   }
 
   /** As `uv__fs_copyfile` of libuv. */
-  *copyFile(source: unknown, target: unknown, mode?: unknown): Operation<void> {
+  *copyFile(_face: Face, source: unknown, target: unknown, mode?: unknown): Operation<void> {
     const [from, to] = admit('copyFileSync', [source, target, mode], [0, 1]);
     yield* this.copy(from!, to!, (mode as number | null | undefined) ?? 0);
   }
@@ -106,10 +109,18 @@ export class ContentOperations {
     yield* told(this.#all(target, bytes, 0), subject);
   }
 
-  *#written(name: string, path: unknown, data: unknown, options: unknown, flag: unknown): Operation<void> {
-    const signal = signalOf(options);
-    const judged = name === 'writeFileSync' && isIterable(data) ? '' : data;
-    const at = isFd(path)
+  *#written(
+    face: Face,
+    name: string,
+    path: unknown,
+    data: unknown,
+    options: unknown,
+    flag: unknown,
+  ): Operation<void> {
+    const signal = signalFor(face, options);
+    const streams = face === 'promise' && name === 'writeFileSync' && isIterable(data);
+    const judged = streams ? '' : data;
+    const at = isFd(face, path)
       ? admitDescriptor(name, [path, judged, options])
       : admit(name, [path, judged, options])[0]!;
     const { mode, flush } = optionsOf(options);
@@ -119,16 +130,19 @@ export class ContentOperations {
     const file =
       typeof at === 'number'
         ? yield* this.#files.of(at, 'write')
-        : yield* this.#opened(at, flagsOf(flag, 'w'), modeOf(mode, FILE_MODE));
+        : yield* this.#opened(at, flagsOf(flag), modeOf(mode, FILE_MODE));
     const position = typeof at === 'number' || file.append ? null : 0;
-    if (isIterable(data)) yield* this.#streamed(file, data, encoding, signal);
-    else yield* this.#all(file, bytesOf(data, encoding), position, signal);
+    const bytes = streams ? undefined : bytesOf(data, encoding);
+    if (bytes === undefined) yield* this.#streamed(file, data as Chunks, encoding, signal);
+    // Of nothing, Node writes nothing, but with a callback.
+    else if (bytes.length === 0 && face === 'callback') yield* this.#files.write(file, [bytes], position);
+    else yield* this.#all(file, bytes, position, signal);
     if (flush === true) yield* this.#files.sync(file, false);
   }
 
   *#streamed(
     file: SimulatedFile,
-    data: AsyncIterable<unknown> | Iterable<unknown>,
+    data: Chunks,
     encoding: BufferEncoding,
     signal: AbortSignal | undefined,
   ): Operation<void> {
@@ -198,8 +212,14 @@ export class ContentOperations {
   }
 }
 
-function isFd(path: unknown): path is number {
-  return typeof path === 'number';
+/** Promises take no bare descriptors. */
+function isFd(face: Face, path: unknown): path is number {
+  return typeof path === 'number' && face !== 'promise';
+}
+
+/** Synchronous calls do not look at signals. */
+function signalFor(face: Face, options: unknown): AbortSignal | undefined {
+  return face === 'sync' ? undefined : signalOf(options);
 }
 
 function bytesOf(data: unknown, encoding: BufferEncoding): Uint8Array {

@@ -2,7 +2,10 @@
 import { AsyncResource } from 'node:async_hooks';
 import { type Operation, promised, run, runNow } from '../simulated/operation.ts';
 import type { VirtualClock } from '../simulated/virtual-clock.ts';
-import { ask, NOWHERE } from './admission.ts';
+import { askWithoutCallback } from './admission.ts';
+
+/** How an operation is asked for. */
+export type Face = 'sync' | 'callback' | 'promise';
 
 /** An operation with the arguments that Node gives it. */
 export interface Call {
@@ -12,6 +15,9 @@ export interface Call {
   /** What a callback is given beside `null`. Default: the value, if there is one. */
   readonly spread?: (value: unknown, args: readonly unknown[]) => unknown[];
 }
+
+/** Where there is no callback, Node takes what is in its place before. */
+const FALLS_BACK = ['readFile', 'writeFile', 'appendFile'];
 
 type Loose = (...args: unknown[]) => Operation<unknown>;
 type Callback = (...args: unknown[]) => void;
@@ -24,15 +30,17 @@ export function promising({ operation }: Call): (...args: unknown[]) => Promise<
   return async (...args) => promised((operation as Loose)(...args));
 }
 
-export function calling({ operation, arity, spread = theValue }: Call): (...args: unknown[]) => void {
+export function calling(
+  name: string,
+  { operation, arity, spread = theValue }: Call,
+): (...args: unknown[]) => void {
   const [least, most] = arity;
   return (...all) => {
     const at = all.findIndex(
       (value, index) => index >= least && index <= most && typeof value === 'function',
     );
     if (at === -1) {
-      // Node's own word for it.
-      ask('access', [NOWHERE, 0, all[most]]);
+      askWithoutCallback(name, all, all[most] || (FALLS_BACK.includes(name) ? all[most - 1] : undefined));
       return;
     }
     const args = all.slice(0, at);
@@ -44,7 +52,7 @@ export function calling({ operation, arity, spread = theValue }: Call): (...args
       begun,
       (error, value) => {
         if (error === null) callback(null, ...spread(value, args));
-        else callback(error);
+        else callback(error, ...(spread === theValue ? [] : spread(undefined, args)));
       },
       first,
     );

@@ -56,7 +56,7 @@ export class NameOperations {
 
   *open(path: unknown, flags?: unknown, mode?: unknown): Operation<number> {
     const [at] = admit('openSync', [path, flags, mode]);
-    const number = flagsOf(flags, 'r');
+    const number = flagsOf(flags);
     const direct = constants.O_DIRECT !== undefined && (number & constants.O_DIRECT) !== 0;
     const found = yield* this.#paths.open(at!, number, modeOf(mode, FILE_MODE), direct);
     return this.#files.install(this.#files.made(found));

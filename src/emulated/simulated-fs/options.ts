@@ -3,7 +3,6 @@ import { AbortError } from '../../common/errors.ts';
 import { flagsNumber } from '../../common/file/open-flags.ts';
 import { validateSignal } from '../../common/validate.ts';
 
-const USEC_PER_SEC = 1e6;
 const NSEC_PER_USEC = 1000;
 const MSEC_PER_SEC = 1000;
 const NSEC_PER_SEC = 1e9;
@@ -36,17 +35,21 @@ export function modeOf(mode: unknown, absent: number): number {
 }
 
 /** The flags of open(2). */
-export function flagsOf(flags: unknown, absent: string): number {
-  return flagsNumber((flags ?? absent) as string | number)!;
+export function flagsOf(flags: unknown): number {
+  return flagsNumber((flags ?? 'r') as string | number)!;
 }
 
-/** Nanoseconds, by microseconds as libuv has them. A time before 1970 is `nowNs` where Node has it so. */
+/** Nanoseconds, in whole microseconds, as `uv__fs_to_timespec` of libuv makes them. */
 export function nsOf(time: unknown): number {
-  const seconds = time instanceof Date ? time.getTime() / MSEC_PER_SEC : Number(time);
-  return Math.round(seconds * USEC_PER_SEC) * NSEC_PER_USEC;
+  const given = time instanceof Date ? time.getTime() / MSEC_PER_SEC : Number(time);
+  let seconds = Math.trunc(given);
+  let nanoseconds = Math.trunc((given - seconds) * NSEC_PER_SEC);
+  if (nanoseconds < 0) {
+    nanoseconds += NSEC_PER_SEC;
+    seconds -= 1;
+  }
+  return seconds * NSEC_PER_SEC + nanoseconds - (nanoseconds % NSEC_PER_USEC);
 }
-
-export const secondsNs = NSEC_PER_SEC;
 
 /** @throws AbortError when the signal of the options was aborted. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {

@@ -12,7 +12,7 @@ import { admit, realFs } from './admission.ts';
 import { ContentOperations } from './content-operations.ts';
 import { CopyOperations } from './copy-operations.ts';
 import { DescriptorOperations, readArguments } from './descriptor-operations.ts';
-import { type Call, calling, promising, synchronous } from './faces.ts';
+import { type Call, calling, type Face, promising, synchronous } from './faces.ts';
 import { type Ground, NameOperations } from './name-operations.ts';
 import { flagsOf } from './options.ts';
 import { streamsOver } from './streams.ts';
@@ -44,20 +44,25 @@ export interface FileSystemParts extends Ground {
 
 type Calls = Readonly<Record<string, Call>>;
 
-/** A call of the operation that an object has under that name. */
-function callOf(owner: object, name: string, least: number, most = least, spread?: Call['spread']): Call {
-  const operation = (owner as Readonly<Record<string, Call['operation']>>)[name]!.bind(owner);
+type Arity = readonly [least: number, most?: number, spread?: Call['spread']];
+
+/** A call of the operation that an object has under that name. @param face - What it is given first, if it asks for it. */
+function callOf(owner: object, name: string, [least, most = least, spread]: Arity, ...face: Face[]): Call {
+  const method = (owner as Readonly<Record<string, Call['operation']>>)[name]!;
+  const operation = method.bind(owner, ...(face as never[]));
   return { operation, arity: [least, most], ...(spread === undefined ? {} : { spread }) };
 }
-
-type Arity = readonly [least: number, most?: number, spread?: Call['spread']];
 
 /** The calls of an object, by what they take. */
 function callsOf<Name extends string>(
   owner: object,
   table: Readonly<Record<Name, Arity>>,
+  ...face: Face[]
 ): Record<Name, Call> {
-  const calls = Object.entries<Arity>(table).map(([name, arity]) => [name, callOf(owner, name, ...arity)]);
+  const calls = Object.entries<Arity>(table).map(([name, arity]) => [
+    name,
+    callOf(owner, name, arity, ...face),
+  ]);
   return Object.fromEntries(calls) as Record<Name, Call>;
 }
 
@@ -87,18 +92,19 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
       unlink: [1],
       utimes: [3],
     }),
-    ...callsOf(contents, {
-      appendFile: [2, 3],
-      copyFile: [2, 3],
-      readFile: [1, 2],
-      truncate: [1, 2],
-      writeFile: [2, 3],
-    }),
     ...callsOf(trees, { opendir: [1, 2], readdir: [1, 2], rm: [1, 2], rmdir: [1, 2] }),
   };
   const { stat, lstat, realpath } = callsOf(names, { stat: [1, 2], lstat: [1, 2], realpath: [1, 2] });
-  const exists = callOf(names, 'exists', 1);
-  const realpathByNode = callOf(names, 'realpathByNode', 1, 2);
+  const exists = callOf(names, 'exists', [1]);
+  const realpathByNode = callOf(names, 'realpathByNode', [1, 2]);
+
+  /** What differs a little from face to face. */
+  const contentOf = (face: Face): Calls =>
+    callsOf(
+      contents,
+      { appendFile: [2, 3], copyFile: [2, 3], readFile: [1, 2], truncate: [1, 2], writeFile: [2, 3] },
+      face,
+    );
 
   /** By descriptor: callbacks and synchronous calls have them, and FileHandles have their own. */
   const byDescriptor: Calls = {
@@ -115,24 +121,26 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
       write: [2, 5, withSecond],
       writev: [2, 3, withSecond],
     }),
-    open: callOf(names, 'open', 1, 3),
+    open: callOf(names, 'open', [1, 3]),
   };
-  const read = callOf(descriptors, 'read', 1, 5);
+  const read = callOf(descriptors, 'read', [1, 5]);
 
   const sync: Calls = {
     ...common,
+    ...contentOf('sync'),
     ...byDescriptor,
     read,
     exists,
-    lstat: callOf(names, 'lstatIfThere', 1, 2),
-    stat: callOf(names, 'statIfThere', 1, 2),
-    cp: callOf(copies, 'cpNow', 2, 3),
+    lstat: callOf(names, 'lstatIfThere', [1, 2]),
+    stat: callOf(names, 'statIfThere', [1, 2]),
+    cp: callOf(copies, 'cpNow', [2, 3]),
     realpath: realpathByNode,
   };
   const callbacks: Calls = {
     ...common,
+    ...contentOf('callback'),
     ...byDescriptor,
-    cp: callOf(copies, 'cp', 2, 3),
+    cp: callOf(copies, 'cp', [2, 3]),
     lstat,
     realpath: realpathByNode,
     stat,
@@ -141,14 +149,14 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
   const fs: Record<string, unknown> = {};
   for (const [name, one] of Object.entries(sync))
     fs[`${name}Sync`] = named(`${name}Sync`, synchronous(clock, one));
-  for (const [name, one] of Object.entries(callbacks)) fs[name] = named(name, calling(one));
+  for (const [name, one] of Object.entries(callbacks)) fs[name] = named(name, calling(name, one));
   const closeNow = fs.close as (...args: unknown[]) => void;
   // Alone of all, it needs no callback.
   fs.close = named('close', (fd: unknown, callback: unknown = throwing) => closeNow(fd, callback));
   fs.read = named('read', readingWith(read));
-  fs.exists = named('exists', existing(calling(exists)));
+  fs.exists = named('exists', existing(calling('exists', exists)));
   for (const name of ['read', 'write', 'readv', 'writev']) promisifyPair(fs, name);
-  (fs.realpath as Record<string, unknown>).native = named('native', calling(realpath));
+  (fs.realpath as Record<string, unknown>).native = named('native', calling('realpath', realpath));
   (fs.realpathSync as Record<string, unknown>).native = named('native', synchronous(clock, realpath));
 
   const { constants, Stats, Dirent, Dir } = realFs;
@@ -156,7 +164,14 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
   const streams = streamsOver(() => fs);
   Object.assign(fs, { constants, Stats, Dirent, Dir, ...streams, F_OK, R_OK, W_OK, X_OK });
   Object.assign(fs, { FileReadStream: streams.ReadStream, FileWriteStream: streams.WriteStream });
-  fs.promises = promisesOf(parts, { ...common, cp: callOf(copies, 'cp', 2, 3), lstat, realpath, stat });
+  fs.promises = promisesOf(parts, {
+    ...common,
+    ...contentOf('promise'),
+    cp: callOf(copies, 'cp', [2, 3]),
+    lstat,
+    realpath,
+    stat,
+  });
   return fs as unknown as SimulatedFileSystem;
 }
 
@@ -166,7 +181,7 @@ function promisesOf(parts: FileSystemParts, calls: Calls): SimulatedPromises {
   for (const name of ['readFile', 'writeFile', 'appendFile']) {
     const byPath = promises[name] as (...args: unknown[]) => Promise<unknown>;
     promises[name] = named(name, async (file: unknown, ...args: unknown[]) =>
-      isFile(file) ? file[name]!(...args) : byPath(descriptorRefused(file), ...args),
+      isFile(file) ? file[name]!(...args) : byPath(file, ...args),
     );
   }
   promises.constants = realFs.constants;
@@ -176,7 +191,7 @@ function promisesOf(parts: FileSystemParts, calls: Calls): SimulatedPromises {
     admit('openSync', [path, flags, mode]);
     const fd = await promised(new NameOperations(parts).open(path, flags, mode));
     context ??= new AioContext({ kernel: parts.kernel });
-    const number = flagsOf(flags, 'r');
+    const number = flagsOf(flags);
     const { O_APPEND, O_DIRECT = 0, O_RDWR, O_WRONLY } = realFs.constants;
     const direct = (number & O_DIRECT) !== 0;
     return makeFile(
@@ -204,11 +219,6 @@ function isFile(value: unknown): value is FileMethods {
   return typeof value === 'object' && value !== null && 'fd' in value && 'readFile' in value;
 }
 
-/** Promises take no bare descriptors: Node says so of a value like that. */
-function descriptorRefused(path: unknown): unknown {
-  return typeof path === 'number' ? admit('accessSync', [path])[0] : path;
-}
-
 function withSecond(value: unknown, args: readonly unknown[]): unknown[] {
   return [value ?? 0, args[1]];
 }
@@ -222,7 +232,7 @@ function readingWith({ operation }: Call): (...args: unknown[]) => void {
   return (fd, ...all) => {
     const at = all.findIndex((value) => typeof value === 'function');
     const { buffer, offset, length, position } = readArguments(at === -1 ? all : all.slice(0, at));
-    calling({
+    calling('read', {
       operation,
       arity: [5, 5],
       spread: (value) => [value, buffer],

@@ -1,6 +1,5 @@
 /** Errors that Node gives in the form of a system's where no system has failed, such as `ERR_FS_EISDIR`. */
 import { constants } from 'node:os';
-import { getSystemErrorMap } from 'node:util';
 
 export type SystemErrorCode =
   | 'ERR_FS_EISDIR'
@@ -25,7 +24,7 @@ export function fsError(
   name: 'EISDIR' | 'EEXIST' | 'EINVAL' | 'ENOTDIR',
   syscall: string,
   path: string,
-  message = [...getSystemErrorMap().values()].find(([known]) => known === name)![1],
+  message: string,
 ): Error {
   const errno = constants.errno[name];
   const error = new Error(`${TITLES[code]}: ${syscall} returned ${name} (${message}) ${path}`);

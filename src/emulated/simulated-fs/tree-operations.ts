@@ -95,7 +95,7 @@ export class TreeOperations {
       const { kind } = yield* told(this.#paths.stat(at!, false), { syscall: RM_SYSCALL });
       if (kind !== 'directory') yield* this.#paths.unlink(at!);
       else if (recursive === true) yield* this.#removeTree(at!);
-      else throw fsError('ERR_FS_EISDIR', 'EISDIR', 'rm', at!);
+      else throw fsError('ERR_FS_EISDIR', 'EISDIR', 'rm', at!, 'is a directory');
     } catch (error) {
       if (force !== true || codeOf(error) !== 'ENOENT') throw error;
     }
