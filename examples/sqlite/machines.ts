@@ -19,10 +19,11 @@ export const host: Machine = {
 /** Files, chance and time are the simulation's: the same seed makes the same database, byte for byte. */
 export function simulated(simulation: Simulation): Machine {
   const context = new AioContext({ kernel: simulation.kernel });
-  const { fs, random } = simulation;
+  const { random } = simulation;
+  const { promises } = simulation.fs;
   return {
     open: (path, flags) => open(path, flags, MODE, { context }),
-    names: { stat: (path) => fs.stat(path), unlink: (path) => fs.unlink(path) },
+    names: { stat: (path) => promises.stat(path), unlink: (path) => promises.unlink(path) },
     randomBytes: (length) => random.bytes(length),
     nowMs: () => simulation.nowNs / NSEC_PER_MSEC,
     syncsDirectories: true,

@@ -40,7 +40,7 @@ async function live(simulation: Simulation, operations: number): Promise<Simulat
     if (done % 24 === 0) await log.datasync().catch(() => {});
     if (done % 120 === 0) simulation.note(`acknowledged ${done}`);
   }
-  await simulation.fs.rename('/log', '/log.old');
+  await simulation.fs.promises.rename('/log', '/log.old');
   await Promise.all(
     Array.from({ length: 8 }, (_, index) => log.write(Buffer.alloc(3000, 'c'), 0, 3000, index * 3000)),
   );

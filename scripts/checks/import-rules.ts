@@ -32,6 +32,7 @@ export const ROOMS: readonly Room[] = [
       'select',
       'fuzz',
       'file-fuzz',
+      'fs-fuzz',
       'conformance',
       'bench',
       'native',
@@ -72,6 +73,13 @@ export const ROOMS: readonly Room[] = [
       ...['environment', 'print', 'random'].map((file) => `src/fuzz/${file}.ts`),
       'common/ground',
     ],
+  },
+  {
+    // So does this one.
+    name: 'fs-fuzz',
+    holds: ['src/fs-fuzz/'],
+    face: 'src/fs-fuzz/index.ts',
+    imports: ['emulated', ...['print', 'random'].map((file) => `src/fuzz/${file}.ts`)],
   },
   { name: 'index', holds: ['src/index.ts'], imports: ['replace-file', 'open', 'select', ...COMMON] },
   {
@@ -121,6 +129,7 @@ export const ROOMS: readonly Room[] = [
     name: 'emulated/simulation',
     holds: ['src/emulated/simulation/'],
     imports: [
+      'emulated/simulated-fs',
       'emulated/kernel',
       'emulated/simulated',
       'emulated/aio',
@@ -130,6 +139,12 @@ export const ROOMS: readonly Room[] = [
       'emulated/ground',
       ...BELOW_KERNELS,
     ],
+  },
+  {
+    // Its FileHandles are AioFiles.
+    name: 'emulated/simulated-fs',
+    holds: ['src/emulated/simulated-fs/'],
+    imports: ['emulated/simulated', ...COMMON],
   },
   {
     name: 'emulated/kernel',

@@ -10,11 +10,11 @@ export type { FileAnswer, FileOperations, FileRequest } from './files/file-opera
 export { PROFILES, type ProfileName } from './profiles.ts';
 export type { DiskImage, ImageEntry } from './simulated/disk-image.ts';
 export type { Faults } from './simulated/faults.ts';
-export type { SimulatedEntry, SimulatedFileSystem } from './simulated/file-system.ts';
 export type { Latencies, Latency, Tail } from './simulated/latency.ts';
 export { Random, type Seed } from './simulated/random.ts';
 export type { HistoryPageOptions } from './simulated/history-page.ts';
 export type { Trace } from './simulated/trace.ts';
+export type { SimulatedFileSystem, SimulatedPromises } from './simulated-fs/simulated-fs.ts';
 export {
   type CheckOptions,
   check,

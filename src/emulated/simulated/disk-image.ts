@@ -12,10 +12,12 @@ export interface ImageEntry {
   readonly kind: Inode['kind'];
   /** Permissions, without the kind of file. */
   readonly mode: number;
-  /** In bytes; 0 for a directory. */
+  /** In bytes; 0 for what is no file. */
   readonly size: number;
-  /** Tells the content; empty for a directory. It is not what `sha256sum` prints, so that a hole takes no time. */
+  /** Tells the content; empty for what is no file. It is not what `sha256sum` prints, so that a hole takes no time. */
   readonly digest: string;
+  /** Where a symbolic link leads. */
+  readonly target?: string;
   /** The first path of the same file, where this is another name of it. */
   readonly linkOf?: string;
 }
@@ -59,11 +61,12 @@ export class DiskImage {
       .slice(0, DIGEST_CHARACTERS);
   }
 
-  /** The content of a file. @throws AioError `ENOENT`, `EISDIR`. */
+  /** The content of a file. @throws AioError `ENOENT`, `EISDIR`; `ELOOP` for a symbolic link. */
   read(path: string): Buffer {
     const file = this.#files.get(`/${path.split('/').filter(Boolean).join('/')}`);
     if (file === undefined) throw errnoException(-ERRNO.ENOENT, 'open', { path });
     if (file.entry.kind === 'directory') throw errnoException(-ERRNO.EISDIR, 'read', { path });
+    if (file.entry.kind === 'link') throw errnoException(-ERRNO.ELOOP, 'open', { path });
     const { buffer, byteOffset, length } = file.content.read(0, file.content.size);
     return Buffer.from(buffer, byteOffset, length);
   }
@@ -113,6 +116,7 @@ function collect(
       mode: inode.attributes.mode,
       size: isFile ? content.size : 0,
       digest: isFile ? digestOf(content) : '',
+      ...(inode.kind === 'link' ? { target: inode.target } : {}),
       ...(linkOf === undefined ? {} : { linkOf }),
     };
     files.set(own, { entry, attributes: inode.attributes, content });
@@ -139,6 +143,7 @@ function changesOf(one: Exported, two: Exported): string[] {
     const where = differingBytes(one.content, two.content);
     if (where !== undefined) changes.push(where);
   }
+  changed('leads to', one.entry.target ?? 'nothing', two.entry.target ?? 'nothing');
   changed('the same file as', one.entry.linkOf ?? 'none', two.entry.linkOf ?? 'none');
   return changes;
 }
@@ -165,9 +170,13 @@ function differingBytes(one: PagedBytes, two: PagedBytes): string | undefined {
   return `${count} ${count === 1 ? 'byte differs' : 'bytes differ'}, from ${first} to ${last}`;
 }
 
-function described({ path, kind, mode, size, digest, linkOf }: ImageEntry): string {
+function described({ path, kind, mode, size, digest, target, linkOf }: ImageEntry): string {
   const what =
-    kind === 'directory' ? 'directory' : `${size} bytes, ${digest.slice(0, SHOWN_DIGEST_CHARACTERS)}`;
+    kind === 'directory'
+      ? 'directory'
+      : kind === 'link'
+        ? `leads to ${target}`
+        : `${size} bytes, ${digest.slice(0, SHOWN_DIGEST_CHARACTERS)}`;
   return `${path} (${octal(mode)}, ${what}${linkOf === undefined ? '' : `, the same file as ${linkOf}`})`;
 }
 

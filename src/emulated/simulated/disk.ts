@@ -345,11 +345,13 @@ export class Disk {
   }
 }
 
-/** Storage that the files with names use. */
-export function usedBytes(directory: Inode): number {
+/** Storage that the files with names use, each counted once. */
+export function usedBytes(root: Inode): number {
+  const seen = new Set([root]);
   let used = 0;
-  for (const inode of directory.entries.values()) {
-    used += inode.kind === 'directory' ? usedBytes(inode) : inode.content.allocated;
+  for (const inode of seen) {
+    used += inode.content.allocated;
+    for (const entry of inode.entries.values()) seen.add(entry);
   }
   return used;
 }

@@ -4,23 +4,25 @@ import {
   closeSync,
   ftruncateSync,
   linkSync,
+  lutimesSync,
   mkdirSync,
   openSync,
   readdirSync,
+  symlinkSync,
   utimesSync,
   writeSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { ERRNO } from '../../common/abi/errno.ts';
 import { AioError, errnoException } from '../../common/errors.ts';
-import type { DiskImage, Exported } from '../simulated/disk-image.ts';
+import type { DiskImage, Exported, ImageEntry } from '../simulated/disk-image.ts';
 import type { Attributes } from '../simulated/inode.ts';
 import type { PagedBytes } from '../simulated/paged-bytes.ts';
 
 const NSEC_PER_SEC = 1e9;
 
 /**
- * Writes all files and directories.
+ * Writes all files, directories and symbolic links; where the latter lead is not looked at.
  *
  * @param folder - It is made where it is missing, and must be empty.
  * @throws AioError `ENOTEMPTY`; `EINVAL` for a name that this host cannot have; and what `node:fs` throws.
@@ -33,10 +35,11 @@ export function exportImage(image: DiskImage, folder: string): void {
   for (const { entry, content, path } of exported) {
     if (entry.linkOf !== undefined) linkSync(join(folder, entry.linkOf), path);
     else if (entry.kind === 'directory') mkdirSync(path);
+    else if (entry.kind === 'link') symlinkSync(entry.target!, path);
     else writeContent(path, content);
   }
   // From the deepest up, and when all is there: writing into a directory needs its permission, and changes its time.
-  for (const { attributes, path } of exported.reverse()) setAttributes(path, attributes);
+  for (const { entry, attributes, path } of exported.reverse()) setAttributes(path, entry, attributes);
 }
 
 function writeContent(path: string, content: PagedBytes): void {
@@ -51,8 +54,14 @@ function writeContent(path: string, content: PagedBytes): void {
   }
 }
 
-function setAttributes(path: string, { mode, atimeNs, mtimeNs }: Attributes): void {
-  utimesSync(path, atimeNs / NSEC_PER_SEC, mtimeNs / NSEC_PER_SEC);
+function setAttributes(path: string, { kind }: ImageEntry, { mode, atimeNs, mtimeNs }: Attributes): void {
+  const [atime, mtime] = [atimeNs / NSEC_PER_SEC, mtimeNs / NSEC_PER_SEC];
+  // A symbolic link has no permissions that anybody asks for.
+  if (kind === 'link') {
+    lutimesSync(path, atime, mtime);
+    return;
+  }
+  utimesSync(path, atime, mtime);
   chmodSync(path, mode);
 }
 

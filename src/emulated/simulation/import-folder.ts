@@ -1,5 +1,13 @@
 /** A folder of the host, put on a simulated disk. */
-import { type BigIntStats, closeSync, lstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import {
+  type BigIntStats,
+  closeSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+} from 'node:fs';
 import { join, posix, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ERRNO } from '../../common/abi/errno.ts';
@@ -20,7 +28,8 @@ export interface ImportOptions {
 /** What was found on the host, before anything of it is on the simulated disk. */
 type Found =
   | { readonly kind: 'directory'; readonly attributes: Attributes; readonly children: Map<string, Found> }
-  | { readonly kind: 'file'; readonly attributes: Attributes; readonly content: PagedBytes };
+  | { readonly kind: 'file'; readonly attributes: Attributes; readonly content: PagedBytes }
+  | { readonly kind: 'link'; readonly attributes: Attributes; readonly target: string };
 
 const CHUNK_BYTES = 1 << 20;
 const PAGE_BYTES = 4096;
@@ -68,14 +77,15 @@ function install(
     count++;
     const known = inodes.get(found);
     if (known !== undefined) {
-      names.link(directory, name, known);
+      names.installName(directory, name, known);
       continue;
     }
     const content = found.kind === 'file' ? found.content : undefined;
+    const target = found.kind === 'link' ? found.target : undefined;
     const inode = names.install(
       directory,
       name,
-      (ino) => new Inode(ino, found.kind, found.attributes, content),
+      (ino) => new Inode(ino, found.kind, found.attributes, content, undefined, target),
     );
     inodes.set(found, inode);
     if (found.kind === 'directory') count += install(found.children, names, inode, inodes);
@@ -89,7 +99,8 @@ function storageOf(children: Iterable<Found>, counted = new Set<Found>()): numbe
   for (const found of children) {
     if (counted.has(found)) continue;
     counted.add(found);
-    bytes += found.kind === 'file' ? found.content.allocated : storageOf(found.children.values(), counted);
+    if (found.kind === 'file') bytes += found.content.allocated;
+    else if (found.kind === 'directory') bytes += storageOf(found.children.values(), counted);
   }
   return bytes;
 }
@@ -110,16 +121,18 @@ function readOne(path: string, linked: Map<string, Found>): Found {
   if (stats.isDirectory()) {
     return { kind: 'directory', attributes, children: readChildren(path, linked) };
   }
-  if (!stats.isFile()) {
+  if (!stats.isFile() && !stats.isSymbolicLink()) {
     throw new AioError('EOPNOTSUPP', ERRNO.EOPNOTSUPP, 'import', {
       path,
-      help: 'A simulated disk has files and directories',
+      help: 'A simulated disk has files, directories and symbolic links',
     });
   }
   const identity = `${stats.dev} ${stats.ino}`;
   const known = stats.nlink > 1n ? linked.get(identity) : undefined;
   if (known !== undefined) return known;
-  const found: Found = { kind: 'file', attributes, content: contentOf(path) };
+  const found: Found = stats.isFile()
+    ? { kind: 'file', attributes, content: contentOf(path) }
+    : { kind: 'link', attributes, target: textOf(readlinkSync(path, { encoding: 'buffer' }), path) };
   linked.set(identity, found);
   return found;
 }

@@ -37,10 +37,12 @@ function populate(root: string): void {
   fs.closeSync(sparse);
   if (MODES) {
     fs.linkSync(join(root, 'pages'), join(root, 'a/again'));
+    fs.symlinkSync('../pages', join(root, 'a/leads'));
+    fs.symlinkSync('/nowhere/at all', join(root, 'dangling'));
     fs.chmodSync(join(root, 'a/none'), 0o640);
     fs.chmodSync(join(root, 'empty'), 0o750);
   }
-  for (const path of [...walk(root)].reverse()) fs.utimesSync(join(root, path), TIME, TIME + 1);
+  for (const path of [...walk(root)].reverse()) fs.lutimesSync(join(root, path), TIME, TIME + 1);
 }
 
 function* walk(root: string, below = root): Generator<string> {
@@ -66,13 +68,14 @@ function told(root: string): unknown[] {
       mode,
       mtimeMs,
       same: first.get(ino),
+      target: fs.lstatSync(full).isSymbolicLink() ? fs.readlinkSync(full) : undefined,
       content: isFile ? fs.readFileSync(full).toString('latin1') : undefined,
     };
   });
 }
 
 describe('import and export', () => {
-  it('bring back what was there: names, content, permissions, times, links', () => {
+  it('bring back what was there: names, content, permissions, times, links', async () => {
     const from = folder();
     populate(from);
     const simulation = simulate({ seed: 1 });
@@ -81,6 +84,11 @@ describe('import and export', () => {
     simulation.export(to);
     expect(told(to)).toEqual(told(from));
     expect(simulation.events).toBe(0);
+    if (MODES) {
+      expect(await simulation.fs.promises.readFile('/a/leads')).toEqual(fs.readFileSync(join(from, 'pages')));
+      expect((await simulation.fs.promises.stat('/a/again')).nlink).toBe(2);
+      expect(() => simulation.image.read('/dangling')).toThrow(expect.objectContaining({ code: 'ELOOP' }));
+    }
     // Holes cost nothing, here or there.
     expect(simulation.usedBytes).toBeLessThan(50_000);
     expect(fs.statSync(join(to, 'sparse')).blocks).toBeLessThanOrEqual(MODES ? 64 : 20_000);
@@ -90,9 +98,9 @@ describe('import and export', () => {
     const from = folder();
     fs.writeFileSync(join(from, 'x'), 'content');
     const simulation = simulate({ seed: 1 });
-    await simulation.fs.mkdir('/d');
+    await simulation.fs.promises.mkdir('/d');
     simulation.import(pathToFileURL(from), { to: '/d' });
-    expect(await simulation.fs.readFile('/d/x', 'utf8')).toBe('content');
+    expect(await simulation.fs.promises.readFile('/d/x', 'utf8')).toBe('content');
     expect(simulation.image.entries.map(({ path }) => path)).toEqual(['/d', '/d/x']);
   });
 
@@ -101,11 +109,11 @@ describe('import and export', () => {
     populate(from);
     const simulation = simulate({ seed: 5, faults: { lost: 1, torn: 0 } });
     // A removal that was pending would otherwise take away what is imported under the same name.
-    await simulation.fs.writeFile('/pages', 'old');
-    await simulation.fs.unlink('/pages');
+    await simulation.fs.promises.writeFile('/pages', 'old');
+    await simulation.fs.promises.unlink('/pages');
     simulation.import(from);
     const before = simulation.image;
-    await simulation.fs.writeFile('/a/none', 'gone with the power');
+    await simulation.fs.promises.writeFile('/a/none', 'gone with the power');
     expect(before.differences(simulation.image)).toEqual(['~ /a/none: size 0 -> 19']);
     const after = simulation.crash();
     expect(after.image.differences(before)).toEqual([]);
@@ -161,7 +169,7 @@ describe('import and export', () => {
       );
     fails('ENOSPC');
     fails('ENOENT', '/missing');
-    await simulation.fs.writeFile('/pages', 'mine');
+    await simulation.fs.promises.writeFile('/pages', 'mine');
     fails('EEXIST');
     fails('ENOTDIR', '/pages');
     expect(() => simulation.import(join(from, 'missing'))).toThrow(
@@ -186,7 +194,7 @@ describe('import and export', () => {
 describe('an image', () => {
   it('tells what differs', async () => {
     const simulation = simulate({ seed: 1 });
-    const { fs: names } = simulation;
+    const { promises: names } = simulation.fs;
     await names.mkdir('/d');
     await names.writeFile('/same', 'same');
     await names.writeFile('/d/bytes', Buffer.alloc(10_000, 1));

@@ -39,7 +39,7 @@ describe('trace.html()', () => {
     await file.datasync();
     simulation.note('promised');
     await file.write(Buffer.alloc(30), 0, 30, 30);
-    await simulation.fs.writeFile('/nameless', 'x');
+    await simulation.fs.promises.writeFile('/nameless', 'x');
     const plot = plotOf(simulation.crash().trace.html());
     const bars = barsOf(plot);
     const find = (text: string) => bars.find(({ tip }) => tip[0]!.includes(text))!;
