@@ -78,7 +78,7 @@ async function recover(simulation: Simulation, forgotten: Promised | undefined):
   const context = new AioContext({ kernel: simulation.kernel, queueDepth: 8 });
   const options = {
     directory: DIRECTORY,
-    names: simulation.fs,
+    names: simulation.fs.promises,
     open: (path: string, flags: string) => open(path, flags, 0o666, { context }),
   };
   const storage = forgotten === undefined ? new Storage(options) : new ForgetfulStorage(options, forgotten);
@@ -192,7 +192,7 @@ export async function crashTest({
   return check(first, async () => {
     const expected = new Expected();
     let simulation = first;
-    await simulation.fs.mkdir(DIRECTORY);
+    await simulation.fs.promises.mkdir(DIRECTORY);
     const context = new AioContext({ kernel: simulation.kernel, queueDepth: 1 });
     for (;;) {
       await using root = await open('/', 'r', 0o666, { context });

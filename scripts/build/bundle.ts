@@ -22,23 +22,23 @@ const EXPORTED = ['src/index.js', 'src/native/index.js', 'src/emulated/index.js'
 const IMPORTERS = ['src', 'test/conformance', 'bench'];
 const CHUNKS = 'src/chunks/';
 /** Folders whose modules go into one chunk each, whoever imports them; the first that fits. Later ones import earlier ones only. */
-const GROUPS = ['src/common/', 'src/native/', 'src/emulated/', 'src/'];
+const GROUPS = ['src/common/', 'src/native/', 'src/page/', 'src/emulated/', 'src/'];
 /** What is only required when it is first used: who runs on the real kernel does not load the emulated one, the largest of all. */
 const ON_FIRST_USE = { chunk: 'emulated', by: 'index' };
 
 /**
- * Where the native kernel looks for koffi and the addon. In an application that was merged into one ES module there is no `__filename`:
+ * Where the native kernel looks for koffi and the addon, and a page for its libraries. In an application that was merged into one ES module there is no `__filename`:
  * from its program then.
  */
 const MODULE_URL =
   'const moduleUrl = require("node:url").pathToFileURL(typeof __filename === "string" ? __filename : process.argv[1] ?? "./kaio").href;';
 
-/** Modules of `dist`, by their paths with forward slashes. */
+/** Modules of `dist`, by their paths with forward slashes. What is in a folder of assets is none of them, whatever its name. */
 function modulesIn(folder: string): string[] {
   if (!existsSync(join(dist, folder))) return [];
   return readdirSync(join(dist, folder), { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.js'))
-    .map((path) => join(folder, path).split(sep).join('/'));
+    .map((path) => join(folder, path).split(sep).join('/'))
+    .filter((path) => path.endsWith('.js') && !path.includes('/assets/'));
 }
 
 function isMerged(path: string): boolean {
@@ -103,7 +103,7 @@ const { output } = await bundle.generate({
   entryFileNames: `${CHUNKS}[name].cjs`,
   chunkFileNames: `${CHUNKS}[name].cjs`,
   comments: false,
-  banner: ({ name }) => (name === 'native' ? MODULE_URL : ''),
+  banner: ({ name }) => (['native', 'page'].includes(name) ? MODULE_URL : ''),
   codeSplitting: {
     includeDependenciesRecursively: false,
     groups: GROUPS.map((folder, index) => ({

@@ -38,7 +38,7 @@ async function program(simulation: Simulation): Promise<void> {
     await Promise.allSettled(Array.from({ length: REQUESTS }, () => request(random.pick(files))));
     await simulation.sleep(random.below(3));
   }
-  await simulation.fs.rename('/two', '/three');
+  await simulation.fs.promises.rename('/two', '/three');
   let streamed = 0;
   try {
     for await (const chunk of files[0]!.createReadStream({ autoClose: false })) streamed += chunk.length;
@@ -59,8 +59,8 @@ const digest = createHash('sha256');
 for (let seed = 1; seed <= SEEDS; seed++) {
   const simulation = simulate({ seed, faults: FAULTS });
   const after = await simulation.crashDuring(program, { withinEvents: 400 });
-  for (const name of await after.fs.readdir('/')) {
-    digest.update(await after.fs.readFile(name).catch(code));
+  for (const name of await after.fs.promises.readdir('/')) {
+    digest.update(await after.fs.promises.readFile(name).catch(code));
   }
   digest.update(String(after.trace));
 }

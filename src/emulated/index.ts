@@ -8,12 +8,21 @@ export {
 export { EXECUTORS, type ExecutorName } from './executors.ts';
 export type { FileAnswer, FileOperations, FileRequest } from './files/file-operations.ts';
 export { PROFILES, type ProfileName } from './profiles.ts';
+export type { DiskImage, ImageEntry } from './simulated/disk-image.ts';
 export type { Faults } from './simulated/faults.ts';
-export type { SimulatedEntry, SimulatedFileSystem } from './simulated/file-system.ts';
 export type { Latencies, Latency, Tail } from './simulated/latency.ts';
 export { Random, type Seed } from './simulated/random.ts';
+export type { HistoryPageOptions } from './simulated/history-page.ts';
 export type { Trace } from './simulated/trace.ts';
-export { check, type Explored, type ExploreOptions, explore } from './simulation/explore.ts';
+export type { SimulatedFileSystem, SimulatedPromises } from './simulated-fs/simulated-fs.ts';
+export {
+  type CheckOptions,
+  check,
+  type Explored,
+  type ExploreOptions,
+  explore,
+} from './simulation/explore.ts';
+export type { ImportOptions } from './simulation/import-folder.ts';
 export {
   type CrashOptions,
   type SimulateOptions,
@@ -21,4 +30,4 @@ export {
   simulate,
 } from './simulation/simulate.ts';
 export type { SimulatedKernel, SimulatedKernelOptions } from './simulation/simulated-kernel.ts';
-export { SimulationError } from './simulation/simulation-error.ts';
+export { type Pages, SimulationError } from './simulation/simulation-error.ts';

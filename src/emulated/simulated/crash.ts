@@ -55,7 +55,8 @@ function copyOf(inode: Inode, copies: Map<Inode, Inode>): Inode {
   if (known !== undefined) return known;
   const entries = new Map<string, Inode>();
   for (const [name, entry] of inode.durableEntries) entries.set(name, copyOf(entry, copies));
-  const copy = new Inode(inode.ino, inode.kind, inode.durableAttributes, inode.durable.clone(), entries);
+  const { ino, kind, durableAttributes, durable, target } = inode;
+  const copy = new Inode(ino, kind, durableAttributes, durable.clone(), entries, target);
   copies.set(inode, copy);
   return copy;
 }

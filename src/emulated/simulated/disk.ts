@@ -4,6 +4,7 @@ import { ERRNO } from '../../common/abi/errno.ts';
 import { crash, type InFlightWrite, sectorsOf, someOf } from './crash.ts';
 import type { Faults } from './faults.ts';
 import { type Change, describeChange, type Inode } from './inode.ts';
+import type { Mark } from './history.ts';
 import { drawNs, type Latencies } from './latency.ts';
 import type { NameChange, Namespace } from './namespace.ts';
 import type { Random } from './random.ts';
@@ -105,8 +106,13 @@ export class Disk {
     return this.#nextId;
   }
 
+  /** A line of the program's own. */
   note(text: string): void {
-    if (!this.#isDead) this.#trace.note(this.clock.nowNs(), text);
+    this.#mark('note', text);
+  }
+
+  #mark(kind: Mark['kind'], text: string): void {
+    if (!this.#isDead) this.#trace.mark(this.clock.nowNs(), kind, text);
   }
 
   /** Calls back instead of letting the operation with this number end, counted from now; 1 is the next. */
@@ -161,9 +167,10 @@ export class Disk {
     const changes = [...inode.unsynced];
     const names = this.names.covered(inode, this.options.strictNames);
     const { attributes } = inode;
+    const id = this.#nextId;
     const perform = (): number => {
-      if (this.#luck.chance(this.options.faults.EIO)) return this.#failSync(inode, changes);
-      this.#harden(inode, changes, names);
+      if (this.#luck.chance(this.options.faults.EIO)) return this.#failSync(id, inode, changes);
+      this.#harden(id, inode, changes, names);
       if (!datasync) inode.durableAttributes = attributes;
       return 0;
     };
@@ -196,14 +203,14 @@ export class Disk {
   crash(random: Random): Namespace {
     const inFlight = [...this.#inFlight.values()];
     const writes = inFlight.flatMap(({ write }) => (write === undefined ? [] : [write()]));
-    this.note(`-- power lost, ${inFlight.length} operations in flight`);
+    this.#mark('power', `-- power lost, ${inFlight.length} operations in flight`);
     const found = crash({
       names: this.names,
       inFlight: writes,
       faults: this.options.faults,
       sectorBytes: this.options.sectorBytes,
       random,
-      note: (text) => this.note(`   ${text}`),
+      note: (text) => this.#trace.decided(this.clock.nowNs(), `   ${text}`),
     });
     this.#isDead = true;
     this.#powerLoss = undefined;
@@ -220,7 +227,7 @@ export class Disk {
    * the requests of a process that ends.
    */
   kill(): void {
-    this.note(`-- process killed, ${this.#inFlight.size} operations in flight`);
+    this.#mark('kill', `-- process killed, ${this.#inFlight.size} operations in flight`);
     this.#powerLoss = undefined;
     this.#isKilled = true;
     for (const { cancel, end } of [...this.#inFlight.values()].sort((one, other) => one.at - other.at)) {
@@ -242,13 +249,12 @@ export class Disk {
       return;
     }
     const id = this.#nextId++;
-    this.note(`#${id} ${what}`);
+    this.#trace.began(this.clock.nowNs(), id, what);
     const end = (): void => {
       this.#inFlight.delete(id);
       const result = perform();
-      this.note(
-        `#${id} = ${outcome(result)}${bytes === undefined || result <= 0 ? '' : ` (${crc(bytes())})`}`,
-      );
+      const read = bytes === undefined || result <= 0 ? '' : ` (${crc(bytes())})`;
+      this.#trace.ended(this.clock.nowNs(), id, outcome(result), result < 0, read);
       done(this.#isKilled ? GONE : result);
     };
     const cancel = this.clock.after(ns, () => {
@@ -277,15 +283,17 @@ export class Disk {
     if (this.#luck.chance(faults.shortWrite)) length = this.#shortened(file, length);
     const change = inode.write(id, position, bytes.subarray(0, length), now);
     if (sync === 'data')
-      this.#harden(inode, inode.beneath(change), this.names.covered(inode, this.options.strictNames));
+      this.#harden(id, inode, inode.beneath(change), this.names.covered(inode, this.options.strictNames));
     if (sync === 'all') {
-      this.#harden(inode, inode.beneath(change), this.names.covered(inode, this.options.strictNames));
+      this.#harden(id, inode, inode.beneath(change), this.names.covered(inode, this.options.strictNames));
       inode.durableAttributes = inode.attributes;
     }
     return length;
   }
 
-  #harden(inode: Inode, changes: Iterable<Change>, names: Iterable<NameChange>): void {
+  /** @param id - Of the sync, or of the write that is one. */
+  #harden(id: number, inode: Inode, changes: readonly Change[], names: readonly NameChange[]): void {
+    this.#trace.covered(id, [...names, ...changes]);
     this.names.harden(names);
     inode.harden(changes);
   }
@@ -294,10 +302,15 @@ export class Disk {
    * As Linux has it, a change that an fsync failed to write is not tried again: a later fsync that succeeds says nothing
    * about it. Which of them have reached the disk all the same is open.
    */
-  #failSync(inode: Inode, changes: readonly Change[]): number {
+  #failSync(id: number, inode: Inode, changes: readonly Change[]): number {
     for (const change of changes) {
-      if (this.#luck.chance(0.5)) inode.harden([change]);
-      else inode.abandon([change]);
+      if (this.#luck.chance(0.5)) {
+        this.#trace.covered(id, [change]);
+        inode.harden([change]);
+        continue;
+      }
+      this.#trace.gaveUp(id, change.id);
+      inode.abandon([change]);
     }
     return -ERRNO.EIO;
   }
@@ -332,11 +345,13 @@ export class Disk {
   }
 }
 
-/** Storage that the files with names use. */
-export function usedBytes(directory: Inode): number {
+/** Storage that the files with names use, each counted once. */
+export function usedBytes(root: Inode): number {
+  const seen = new Set([root]);
   let used = 0;
-  for (const inode of directory.entries.values()) {
-    used += inode.kind === 'directory' ? usedBytes(inode) : inode.content.allocated;
+  for (const inode of seen) {
+    used += inode.content.allocated;
+    for (const entry of inode.entries.values()) seen.add(entry);
   }
   return used;
 }

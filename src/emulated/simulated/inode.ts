@@ -1,4 +1,4 @@
-/** A file or directory: as programs see it, and as it would be found after a crash. */
+/** A file, directory or symbolic link: as programs see it, and as it would be found after a crash. */
 import { PagedBytes } from './paged-bytes.ts';
 
 /** A change of a file's content that has happened and is not on the disk for certain. */
@@ -33,7 +33,9 @@ export interface Attributes {
 
 export class Inode {
   readonly ino: number;
-  readonly kind: 'file' | 'directory';
+  readonly kind: 'file' | 'directory' | 'link';
+  /** Where a symbolic link leads. */
+  readonly target: string;
   readonly birthNs: number;
   /** The volatile image of a file. */
   readonly content: PagedBytes;
@@ -44,15 +46,18 @@ export class Inode {
   /** The volatile image of a directory. */
   readonly entries: Map<string, Inode>;
   readonly durableEntries: Map<string, Inode>;
+  /** Names that it has. The root has none. */
+  links = 0;
   /** What the volatile image has and the durable one may lack, oldest first. */
   readonly #unsynced = new Set<Change>();
 
   constructor(
     ino: number,
-    kind: 'file' | 'directory',
+    kind: Inode['kind'],
     attributes: Attributes,
     content = new PagedBytes(),
     entries = new Map<string, Inode>(),
+    target = '',
   ) {
     this.ino = ino;
     this.kind = kind;
@@ -63,6 +68,8 @@ export class Inode {
     this.durableAttributes = attributes;
     this.entries = entries;
     this.durableEntries = new Map(entries);
+    this.target = target;
+    for (const entry of entries.values()) entry.links++;
   }
 
   get unsynced(): Iterable<Change> {
@@ -124,6 +131,19 @@ export class Inode {
   /** Its content, or its entries, have changed. */
   modified(now: number): void {
     this.attributes = { ...this.attributes, mtimeNs: now, ctimeNs: now };
+  }
+
+  /** Its names have changed. */
+  renamed(now: number): void {
+    this.attributes = { ...this.attributes, ctimeNs: now };
+  }
+
+  /** What stat(2) counts: a directory is named in itself, and in those below it. */
+  get nlink(): number {
+    if (this.kind !== 'directory') return this.links;
+    let count = 2;
+    for (const entry of this.entries.values()) if (entry.kind === 'directory') count++;
+    return count;
   }
 }
 

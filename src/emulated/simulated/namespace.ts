@@ -23,9 +23,14 @@ export interface Place {
   readonly directory: Inode;
   readonly name: string;
   readonly inode: Inode | undefined;
+  /** Whether the path ends with a slash: only a directory can be meant. */
+  readonly slash: boolean;
 }
 
 const LONGEST_NAME = 255;
+const PATH_MAX = 4096;
+/** `linux/namei.h:MAXSYMLINKS`. */
+const MOST_LINKS = 40;
 
 export class Namespace {
   readonly root: Inode;
@@ -46,34 +51,87 @@ export class Namespace {
     return this.#pending;
   }
 
-  /** @returns What is there, or a negative errno where no file can be. */
-  find(path: string): Place | number {
-    const names = path.split('/').filter((name) => name !== '' && name !== '.');
-    const way = [this.root];
+  /**
+   * Walks a path from the root, through the symbolic links on the way.
+   *
+   * @param end - Whether a symbolic link at the end is followed too. With a slash behind it, it always is, but for calls that give and
+   * take names: for those the end is a name, whatever it means.
+   * @returns What is there, or a negative errno where no file can be.
+   */
+  find(path: string, end: 'follow' | 'stay' | 'name' = 'follow'): Place | number {
+    if (path === '') return -ERRNO.ENOENT;
+    if (Buffer.byteLength(path) >= PATH_MAX) return -ERRNO.ENAMETOOLONG;
+    const ahead = partsOf(path).reverse();
+    let slash = path.endsWith('/');
+    let way = [this.root];
     let name = '/';
     let inode: Inode | undefined = this.root;
-    for (const next of names) {
+    let links = 0;
+    for (let next = ahead.pop(); next !== undefined; next = ahead.pop()) {
       if (inode === undefined) return -ERRNO.ENOENT;
       if (inode.kind !== 'directory') return -ERRNO.ENOTDIR;
-      if (Buffer.byteLength(next) > LONGEST_NAME) return -ERRNO.ENAMETOOLONG;
-      if (next === '..') {
-        if (way.length > 1) way.pop();
+      if (next === '.' || next === '..') {
+        if (next === '..' && way.length > 1) way.pop();
         inode = way.at(-1)!;
         name = '.';
         continue;
       }
-      if (way.at(-1) !== inode) way.push(inode);
+      if (Buffer.byteLength(next) > LONGEST_NAME) return -ERRNO.ENAMETOOLONG;
+      const found = inode.entries.get(next);
+      if (found?.kind === 'link' && (ahead.length > 0 || end === 'follow' || (slash && end === 'stay'))) {
+        if (++links > MOST_LINKS) return -ERRNO.ELOOP;
+        if (ahead.length === 0 && found.target.endsWith('/')) slash = true;
+        if (found.target.startsWith('/')) way = [this.root];
+        ahead.push(...partsOf(found.target).reverse());
+        inode = way.at(-1)!;
+        name = '.';
+        continue;
+      }
       name = next;
-      inode = inode.entries.get(next);
+      inode = found;
+      if (inode?.kind === 'directory') way.push(inode);
     }
-    if (inode !== undefined && inode.kind !== 'directory' && path.endsWith('/')) return -ERRNO.ENOTDIR;
-    return { directory: way.at(-1)!, name, inode };
+    if (slash && end !== 'name' && inode !== undefined && inode.kind !== 'directory') return -ERRNO.ENOTDIR;
+    const isNamed = inode?.kind === 'directory' && name !== '.' && name !== '/';
+    return { directory: way.at(isNamed ? -2 : -1)!, name, inode, slash };
   }
 
-  create(id: number, place: Place, kind: Inode['kind'], attributes: Attributes): Inode {
-    const inode = new Inode(this.#nextIno++, kind, attributes);
+  /** The path of a directory, as it is found from the root. */
+  pathOf(directory: Inode, below: Inode = this.root, path = ''): string | undefined {
+    if (below === directory) return path === '' ? '/' : path;
+    for (const [name, entry] of below.entries) {
+      if (entry.kind !== 'directory') continue;
+      const found = this.pathOf(directory, entry, `${path}/${name}`);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  /** @param target - Of a symbolic link. */
+  create(id: number, place: Place, kind: Inode['kind'], attributes: Attributes, target = ''): Inode {
+    const inode = new Inode(this.#nextIno++, kind, attributes, undefined, undefined, target);
     this.#change(id, `create ${place.name}`, attributes.mtimeNs, [{ ...place, to: inode }], inode);
     return inode;
+  }
+
+  /** Puts what was there before the machine was switched on: it is durable, and no change. */
+  install(directory: Inode, name: string, inode: (ino: number) => Inode): Inode {
+    const installed = inode(this.#nextIno++);
+    this.installName(directory, name, installed);
+    return installed;
+  }
+
+  /** One more name for what was installed. */
+  installName(directory: Inode, name: string, inode: Inode): void {
+    directory.entries.set(name, inode);
+    directory.durableEntries.set(name, inode);
+    inode.links++;
+  }
+
+  /** Gives a file one more name. */
+  link(id: number, inode: Inode, place: Place, now: number): void {
+    this.#change(id, `link ${place.name}`, now, [{ ...place, to: inode }], undefined);
+    inode.renamed(now);
   }
 
   remove(id: number, place: Place, now: number): void {
@@ -86,6 +144,7 @@ export class Namespace {
       { ...to, to: from.inode },
     ];
     this.#change(id, `rename ${from.name} to ${to.name}`, now, namings, undefined);
+    from.inode!.renamed(now);
   }
 
   #change(
@@ -96,8 +155,16 @@ export class Namespace {
     creates: Inode | undefined,
   ): void {
     for (const { directory, name, to } of namings) {
+      const before = directory.entries.get(name);
+      if (before !== undefined) {
+        before.links--;
+        before.renamed(now);
+      }
       if (to === undefined) directory.entries.delete(name);
-      else directory.entries.set(name, to);
+      else {
+        directory.entries.set(name, to);
+        to.links++;
+      }
       directory.modified(now);
     }
     this.#pending.add({ id, what, namings, creates });
@@ -144,4 +211,8 @@ export function applyNames({ namings }: NameChange): void {
     if (to === undefined) directory.durableEntries.delete(name);
     else directory.durableEntries.set(name, to);
   }
+}
+
+function partsOf(path: string): string[] {
+  return path.split('/').filter((part) => part !== '');
 }

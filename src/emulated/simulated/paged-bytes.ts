@@ -110,6 +110,14 @@ export class PagedBytes {
     return count;
   }
 
+  /** The pages that hold anything but zeros, in order, each with its place and cut at the end. Their bytes are not copies. */
+  *written(): Generator<readonly [position: number, bytes: Uint8Array]> {
+    for (const page of [...this.#pages.keys()].sort((one, other) => one - other)) {
+      const bytes = this.#pages.get(page)!.subarray(0, Math.max(0, this.#size - page * PAGE));
+      if (bytes.some((byte) => byte !== 0)) yield [page * PAGE, bytes];
+    }
+  }
+
   clone(): PagedBytes {
     const copy = new PagedBytes();
     copy.#size = this.#size;

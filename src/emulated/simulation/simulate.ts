@@ -1,14 +1,18 @@
 /** A simulation: a machine with a disk that can lose power, from a seed. */
 import { outOfRange, validateInteger } from '../../common/validate.ts';
 import { Disk, type DiskOptions, usedBytes } from '../simulated/disk.ts';
+import { DiskImage } from '../simulated/disk-image.ts';
 import { DEFAULT_FAULTS, type Faults, validateFaults } from '../simulated/faults.ts';
-import { SimulatedFileSystem } from '../simulated/file-system.ts';
 import { Inode } from '../simulated/inode.ts';
 import { DEFAULT_LATENCIES, type Latencies, type Latency, validateLatency } from '../simulated/latency.ts';
 import { Namespace } from '../simulated/namespace.ts';
+import { PathCalls } from '../simulated/path-calls.ts';
 import { Random, type Seed, seedOf } from '../simulated/random.ts';
 import { Trace } from '../simulated/trace.ts';
 import { VirtualClock } from '../simulated/virtual-clock.ts';
+import { type SimulatedFileSystem, simulatedFs } from '../simulated-fs/simulated-fs.ts';
+import { exportImage } from './export-folder.ts';
+import { hostPath, type ImportOptions, importFolder } from './import-folder.ts';
 import { SimulatedKernel, type SimulatedKernelOptions } from './simulated-kernel.ts';
 import { SimulationError } from './simulation-error.ts';
 
@@ -81,7 +85,7 @@ export class Simulation {
   readonly seed: bigint;
   /** For `new AioContext({ kernel })`, and through `context` for `open()`. */
   readonly kernel: SimulatedKernel;
-  /** Names on the disk, shaped like `fs.promises`. */
+  /** The files on the disk, shaped like `node:fs`. */
   readonly fs: SimulatedFileSystem;
   /** The history so far, with that before the crashes. */
   readonly trace: Trace;
@@ -106,8 +110,11 @@ export class Simulation {
     this.#fate = stream('crash');
     this.#shared = shared;
     this.#disk = new Disk(start.names, start.clock, shared.disk, random, trace, start.nextId);
-    this.fs = new SimulatedFileSystem(this.#disk);
-    this.kernel = new SimulatedKernel(this.#disk, this.fs, random, shared.kernel);
+    const paths = new PathCalls(this.#disk);
+    this.kernel = new SimulatedKernel(this.#disk, paths, random, shared.kernel);
+    const { kernel } = this;
+    const { names } = random;
+    this.fs = simulatedFs({ kernel, paths, files: kernel.calls, names, usedBytes: () => this.usedBytes });
   }
 
   /** Virtual nanoseconds since the first machine was switched on. */
@@ -151,6 +158,48 @@ export class Simulation {
   /** Writes a line of your own into the trace, such as what the program has promised to somebody. */
   note(text: string): void {
     this.#disk.note(text);
+  }
+
+  /**
+   * Everything that has a name on the disk, as programs see it now: a value to compare and to print.
+   *
+   * @remarks After a crash it is what a machine has lost or kept: `before.image.differences(after.image)`.
+   */
+  get image(): DiskImage {
+    return new DiskImage(this.#disk.names.root);
+  }
+
+  /**
+   * Puts all that is in a folder of the host on the disk: files, directories and symbolic links, with their permissions and times.
+   *
+   * @remarks It is durable, as if it had been there before the machine was switched on; no virtual time passes, and chance has no
+   * part in it. What is pending in the directory that it goes into becomes durable first. Everything belongs to the one user of the
+   * machine. Files with several names stay one file. Either all is put there or nothing.
+   *
+   * *Blocking*: the thread, while the host reads: nothing else must happen meanwhile, or the history would depend on the host.
+   *
+   * @param folder - Of the host; not the folder itself is put there, but what is in it.
+   * @throws AioError `EEXIST` for a name that is there already, `ENOSPC`, `ENOENT` and `ENOTDIR` for `to`; `EOPNOTSUPP` for what is
+   * none of these, `EILSEQ` for a name that is not UTF-8; what `node:fs` throws; SimulationError after a crash.
+   */
+  import(folder: string | URL, options?: ImportOptions): void {
+    if (this.isCrashed) throw new SimulationError('This machine has crashed already', this);
+    const count = importFolder(hostPath(folder), this.#disk, options);
+    this.note(`-- imported ${count} names`);
+  }
+
+  /**
+   * Writes all that is on the disk, as programs see it now, into a folder of the host: for `git fsck`, or a hex editor.
+   *
+   * @remarks No virtual time passes. Permissions and times are set, the latter as precisely as `fs.utimes` can; holes stay holes.
+   *
+   * *Blocking*: the thread, while the host writes.
+   *
+   * @param folder - Of the host. It is made where it is missing, and must be empty.
+   * @throws AioError `ENOTEMPTY`; `EINVAL` for a name that the host cannot have; what `node:fs` throws.
+   */
+  export(folder: string | URL): void {
+    exportImage(this.image, hostPath(folder));
   }
 
   /**
@@ -252,7 +301,7 @@ export class Simulation {
  * await file.datasync();
  * await file.write(Buffer.from(' perhaps'));
  * simulation = simulation.crash();
- * console.log((await simulation.fs.stat('/log')).size); // 8 or more
+ * console.log((await simulation.fs.promises.stat('/log')).size); // 8 or more
  * ```
  */
 export function simulate(options: SimulateOptions): Simulation {

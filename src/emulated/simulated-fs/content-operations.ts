@@ -1,0 +1,229 @@
+/** What `node:fs` does with the whole content of files, over a simulated disk. */
+import { constants } from 'node:fs';
+import { invalidArgType } from '../../common/validate.ts';
+import type { FileCalls } from '../simulated/file-calls.ts';
+import type { Operation, Subject } from '../simulated/operation.ts';
+import type { PathCalls } from '../simulated/path-calls.ts';
+import type { SimulatedFile } from '../simulated/simulated-file.ts';
+import { admit, admitDescriptor, ask, syscallFor } from './admission.ts';
+import type { Face } from './faces.ts';
+import type { Ground } from './name-operations.ts';
+import { encodingOf, flagsOf, isIterable, modeOf, optionsOf, signalOf, throwIfAborted } from './options.ts';
+import { told } from './told.ts';
+
+const FILE_MODE = 0o666;
+const MAX_READ_FILE_BYTES = 2 ** 31 - 1;
+/** What Node moves at once, between two looks at the signal. */
+const CHUNK_BYTES = 512 * 1024;
+const PERMISSIONS = 0o777;
+
+type Chunks = AsyncIterable<unknown> | Iterable<unknown>;
+
+export class ContentOperations {
+  readonly #paths: PathCalls;
+  readonly #files: FileCalls;
+
+  constructor({ paths, files }: Ground) {
+    this.#paths = paths;
+    this.#files = files;
+  }
+
+  /** @param path - Or a descriptor, which is read from where it is. */
+  *readFile(face: Face, path: unknown, options?: unknown): Operation<string | Buffer> {
+    const signal = signalFor(face, options);
+    const isDescriptor = isFd(face, path);
+    const at = isDescriptor
+      ? admitDescriptor('readFileSync', [path, options])
+      : admit('readFileSync', [path, options])[0]!;
+    yield* this.#turn();
+    throwIfAborted(signal);
+    const file =
+      typeof at === 'number'
+        ? yield* this.#files.of(at, syscallFor('readFileSync', options))
+        : yield* this.#opened(at, flagsOf(optionsOf(options).flag || 'r'), FILE_MODE);
+    const bytes = yield* this.#content(file, typeof at === 'number' ? null : 0, signal);
+    const encoding = encodingOf(options);
+    return encoding === undefined || encoding === 'buffer' ? bytes : bytes.toString(encoding);
+  }
+
+  /** @param data - Of promises, an iterable of chunks too. */
+  *writeFile(face: Face, path: unknown, data: unknown, options?: unknown): Operation<void> {
+    yield* this.#written(face, 'writeFileSync', path, data, options, optionsOf(options).flag || 'w');
+  }
+
+  *appendFile(face: Face, path: unknown, data: unknown, options?: unknown): Operation<void> {
+    const flag = isFd(face, path) ? 'a' : optionsOf(options).flag || 'a';
+    yield* this.#written(face, 'appendFileSync', path, data, options, flag);
+  }
+
+  *truncate(face: Face, path: unknown, length?: unknown): Operation<void> {
+    const size = length ?? 0;
+    if (isFd(face, path)) {
+      // Only versions of Node that still take descriptors get beyond this.
+      ask('truncateSync', [0x7fffffff, size]);
+      const file = yield* this.#files.of(path, 'ftruncate');
+      yield* this.#files.truncate(file, Math.max(0, Number(size)));
+      return;
+    }
+    const [at] = admit('truncateSync', [path, length]);
+    const file = yield* this.#opened(at!, constants.O_RDWR, FILE_MODE);
+    admitDescriptor('ftruncateSync', [0, size]);
+    yield* this.#files.truncate(file, Math.max(0, Number(size)));
+  }
+
+  /** As `uv__fs_copyfile` of libuv. */
+  *copyFile(_face: Face, source: unknown, target: unknown, mode?: unknown): Operation<void> {
+    const [from, to] = admit('copyFileSync', [source, target, mode], [0, 1]);
+    yield* this.copy(from!, to!, (mode as number | null | undefined) ?? 0);
+  }
+
+  *copy(from: string, to: string, mode: number): Operation<void> {
+    const subject = { syscall: 'copyfile', path: from, dest: to };
+    const source = this.#files.made(
+      yield* told(this.#paths.open(from, constants.O_RDONLY, 0, false), subject),
+    );
+    const exclusive = (mode & constants.COPYFILE_EXCL) === 0 ? 0 : constants.O_EXCL;
+    const flags = constants.O_WRONLY | constants.O_CREAT | exclusive;
+    const bits = source.inode.attributes.mode & PERMISSIONS;
+    const target = this.#files.made(yield* told(this.#paths.open(to, flags, bits, false), subject));
+    if (source.inode === target.inode) return;
+    try {
+      yield* this.#copied(source, target, mode, bits, subject);
+    } catch (error) {
+      yield* this.#paths.unlink(to);
+      throw error;
+    }
+  }
+
+  *#copied(
+    source: SimulatedFile,
+    target: SimulatedFile,
+    mode: number,
+    bits: number,
+    subject: Subject,
+  ): Operation<void> {
+    yield* told(this.#files.truncate(target, 0), subject);
+    yield* told(this.#files.setAttributes('fchmod', target, { mode: bits }), subject);
+    if ((mode & constants.COPYFILE_FICLONE_FORCE) !== 0) yield* told(this.#files.refused('ENOTSUP'), subject);
+    const bytes = yield* told(this.#content(source, 0, undefined), subject);
+    yield* told(this.#all(target, bytes, 0), subject);
+  }
+
+  *#written(
+    face: Face,
+    name: string,
+    path: unknown,
+    data: unknown,
+    options: unknown,
+    flag: unknown,
+  ): Operation<void> {
+    const signal = signalFor(face, options);
+    const streams = face === 'promise' && name === 'writeFileSync' && isIterable(data);
+    const judged = streams ? '' : data;
+    const at = isFd(face, path)
+      ? admitDescriptor(name, [path, judged, options])
+      : admit(name, [path, judged, options])[0]!;
+    const { mode, flush } = optionsOf(options);
+    const encoding = (encodingOf(options) ?? 'utf8') as BufferEncoding;
+    yield* this.#turn();
+    throwIfAborted(signal);
+    const file =
+      typeof at === 'number'
+        ? yield* this.#files.of(at, 'write')
+        : yield* this.#opened(at, flagsOf(flag), modeOf(mode, FILE_MODE));
+    const position = typeof at === 'number' || file.append ? null : 0;
+    const bytes = streams ? undefined : bytesOf(data, encoding);
+    if (bytes === undefined) yield* this.#streamed(file, data as Chunks, encoding, signal);
+    // Of nothing, Node writes nothing, but with a callback.
+    else if (bytes.length === 0 && face === 'callback') yield* this.#files.write(file, [bytes], position);
+    else yield* this.#all(file, bytes, position, signal);
+    if (flush === true) yield* this.#files.sync(file, false);
+  }
+
+  *#streamed(
+    file: SimulatedFile,
+    data: Chunks,
+    encoding: BufferEncoding,
+    signal: AbortSignal | undefined,
+  ): Operation<void> {
+    const chunks = Symbol.asyncIterator in data ? data[Symbol.asyncIterator]() : data[Symbol.iterator]();
+    for (;;) {
+      let next: IteratorResult<unknown> | undefined;
+      yield {
+        promise: Promise.resolve(chunks.next()).then((result) => {
+          next = result;
+        }),
+      };
+      if (next!.done === true) return;
+      throwIfAborted(signal);
+      const { value } = next!;
+      if (typeof value !== 'string' && !ArrayBuffer.isView(value)) {
+        yield { promise: Promise.resolve(chunks.return?.()) };
+        throw invalidArgType(
+          'data',
+          'of type string or an instance of Buffer, TypedArray, or DataView',
+          value,
+        );
+      }
+      yield* this.#all(file, bytesOf(value, encoding), null, signal);
+    }
+  }
+
+  *#opened(path: string, flags: number, mode: number): Operation<SimulatedFile> {
+    const direct = constants.O_DIRECT !== undefined && (flags & constants.O_DIRECT) !== 0;
+    return this.#files.made(yield* this.#paths.open(path, flags, mode, direct));
+  }
+
+  /** @param from - `null` for the descriptor's own position. */
+  *#content(file: SimulatedFile, from: number | null, signal: AbortSignal | undefined): Operation<Buffer> {
+    const { size } = file.inode.content;
+    if (size > MAX_READ_FILE_BYTES && file.mode.readable) {
+      yield* this.#files.stat(file);
+      throw Object.assign(new RangeError(`File size (${size}) is greater than 2 GiB`), {
+        code: 'ERR_FS_FILE_TOO_LARGE',
+      });
+    }
+    const chunks: Buffer[] = [];
+    let done = 0;
+    do {
+      throwIfAborted(signal);
+      const chunk = Buffer.alloc(Math.max(1, Math.min(CHUNK_BYTES, size - done)));
+      const count = yield* this.#files.read(file, [chunk], from === null ? null : from + done);
+      if (count === 0) break;
+      chunks.push(chunk.subarray(0, count));
+      done += count;
+      // A file that was empty is read until nothing comes: there are such files that have something.
+    } while (size === 0 || done < size);
+    throwIfAborted(signal);
+    return Buffer.concat(chunks);
+  }
+
+  *#all(file: SimulatedFile, bytes: Uint8Array, from: number | null, signal?: AbortSignal): Operation<void> {
+    for (let done = 0; done < bytes.length; ) {
+      const chunk = bytes.slice(done, done + CHUNK_BYTES);
+      done += yield* this.#files.write(file, [chunk], from === null ? null : from + done);
+      throwIfAborted(signal);
+    }
+  }
+
+  /** What comes after this is not thrown by the call that asks. */
+  *#turn(): Operation<void> {
+    yield* this.#files.turn();
+  }
+}
+
+/** Promises take no bare descriptors. */
+function isFd(face: Face, path: unknown): path is number {
+  return typeof path === 'number' && face !== 'promise';
+}
+
+/** Synchronous calls do not look at signals. */
+function signalFor(face: Face, options: unknown): AbortSignal | undefined {
+  return face === 'sync' ? undefined : signalOf(options);
+}
+
+function bytesOf(data: unknown, encoding: BufferEncoding): Uint8Array {
+  return ArrayBuffer.isView(data)
+    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    : Buffer.from(data as string, encoding);
+}

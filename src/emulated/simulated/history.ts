@@ -1,0 +1,142 @@
+/** The operations of a trace as spans of time: what each was about, what a sync covered, and what a crash made of the rest. */
+
+/** What became of a change in a crash, as the trace says it: `kept`, `lost`, `torn`, `misdirected`. */
+export interface Fate {
+  readonly ns: number;
+  readonly fate: string;
+  /** As the trace has it. */
+  readonly text: string;
+}
+
+/** One operation. */
+export interface Span {
+  /** The number that the trace has before it. */
+  readonly id: number;
+  /** As the trace has it: `write /log at 0, 8 bytes (6849d5ab)`. */
+  readonly text: string;
+  /** What was called: the first word. */
+  readonly call: string;
+  /** The path that it was given; of a descriptor, the one that it was opened by. */
+  readonly file: string;
+  readonly beganNs: number;
+  /** `undefined` while it is under way, and where the power was lost before it ended. */
+  readonly endedNs: number | undefined;
+  /** A count or the name of an errno, as the trace has it. */
+  readonly outcome: string | undefined;
+  readonly failed: boolean;
+  /** The changes that this has made durable. */
+  readonly covers: readonly number[];
+  /** What has made this durable. */
+  readonly coveredBy: number | undefined;
+  /** The sync that failed and has given this up. */
+  readonly givenUpBy: number | undefined;
+  readonly fate: Fate | undefined;
+}
+
+/** Something that happened to the machine, or that the program has said. */
+export interface Mark {
+  readonly ns: number;
+  readonly kind: 'power' | 'kill' | 'note';
+  readonly text: string;
+}
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** `kept: #3 write at 0, 8 bytes`, as a crash says it. */
+const DECIDED = /^\s*(\S+): #(\d+) /;
+/** The first word is the call; a path may have anything in it, so that what comes after it is looked for from the end. */
+const ASKED = [
+  /^(?<call>read|write) (?<file>.*) at (?:\d+|its end), \d+ bytes(?: \([0-9a-f]{8}\))?(?:, O_D?SYNC)?$/s,
+  /^(?<call>fallocate) (?<file>.*): (?:allocate|punch) .*$/s,
+  /^(?<call>\S+) (?<file>.*)$/s,
+];
+
+/** Whether nothing has been said of what became of a change. */
+function isOpen({ coveredBy, givenUpBy, fate }: Span): boolean {
+  return coveredBy === undefined && givenUpBy === undefined && fate === undefined;
+}
+
+export class History {
+  readonly #kept: number;
+  readonly #spans = new Map<number, Writable<Span>>();
+  #marks: Mark[] = [];
+
+  /** @param kept - How many operations at least. */
+  constructor(kept: number) {
+    this.#kept = kept;
+  }
+
+  /** In the order in which they began. */
+  get spans(): Span[] {
+    const powerLosses = this.#marks.filter(({ kind }) => kind === 'power');
+    return [...this.#spans.values()].map((span) => {
+      if (span.call !== 'write' || span.failed || !isOpen(span)) return span;
+      // A crash says nothing of a file that it has left no name of.
+      const crash = powerLosses.find(({ ns }) => ns >= span.beganNs);
+      if (crash === undefined) return span;
+      return {
+        ...span,
+        fate: { ns: crash.ns, fate: 'lost', text: 'lost: no name leads to its file any more' },
+      };
+    });
+  }
+
+  get marks(): readonly Mark[] {
+    return this.#marks;
+  }
+
+  began(ns: number, id: number, text: string): void {
+    const { call = text, file = '' } = ASKED.map((form) => form.exec(text)).find(Boolean)?.groups ?? {};
+    this.#spans.set(id, {
+      id,
+      text,
+      call,
+      file,
+      beganNs: ns,
+      endedNs: undefined,
+      outcome: undefined,
+      failed: false,
+      covers: [],
+      coveredBy: undefined,
+      givenUpBy: undefined,
+      fate: undefined,
+    });
+    if (this.#spans.size <= 2 * this.#kept) return;
+    for (const old of this.#spans.keys()) {
+      if (this.#spans.size <= this.#kept) break;
+      this.#spans.delete(old);
+    }
+  }
+
+  ended(ns: number, id: number, outcome: string, failed: boolean): void {
+    const span = this.#spans.get(id);
+    if (span !== undefined) Object.assign(span, { endedNs: ns, outcome, failed });
+  }
+
+  covered(id: number, changes: readonly number[]): void {
+    const span = this.#spans.get(id);
+    if (span !== undefined) span.covers = [...span.covers, ...changes];
+    for (const change of changes) {
+      const covered = this.#spans.get(change);
+      // A sync that began before another one failed finds given up what it was to cover.
+      if (covered !== undefined && covered.givenUpBy === undefined) covered.coveredBy ??= id;
+    }
+  }
+
+  gaveUp(id: number, change: number): void {
+    const span = this.#spans.get(change);
+    if (span !== undefined) span.givenUpBy = id;
+  }
+
+  /** @param text - What a crash has said about a change. Other texts are let pass. */
+  decided(ns: number, text: string): void {
+    const [, fate, id] = DECIDED.exec(text) ?? [];
+    const span = this.#spans.get(Number(id));
+    if (span !== undefined && fate !== undefined) span.fate = { ns, fate, text: text.trim() };
+  }
+
+  mark(ns: number, kind: Mark['kind'], text: string): void {
+    this.#marks.push({ ns, kind, text });
+    if (this.#marks.length > 2 * this.#kept) this.#marks = this.#marks.slice(-this.#kept);
+  }
+}
