@@ -11,11 +11,20 @@ export { PROFILES, type ProfileName } from './profiles.ts';
 export type { Faults } from './simulated/faults.ts';
 export type { SimulatedEntry, SimulatedFileSystem } from './simulated/file-system.ts';
 export type { Latencies, Latency, Tail } from './simulated/latency.ts';
+export type { Operation } from './simulated/operation.ts';
 export { Random, type Seed } from './simulated/random.ts';
 export type { Trace } from './simulated/trace.ts';
 export { check, type Explored, type ExploreOptions, explore } from './simulation/explore.ts';
+export { isOfDeadMachine } from './simulation/dead-machine.ts';
 export {
-  type CrashOptions,
+  type CrashPoint,
+  type EveryCrash,
+  type EveryCrashOptions,
+  everyCrash,
+} from './simulation/every-crash.ts';
+export type { CrashOptions, Side } from './simulation/moment.ts';
+export {
+  type Ending,
   type SimulateOptions,
   type Simulation,
   simulate,

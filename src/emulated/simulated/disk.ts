@@ -5,8 +5,11 @@ import { crash, type InFlightWrite, sectorsOf, someOf } from './crash.ts';
 import type { Faults } from './faults.ts';
 import { type Change, describeChange, type Inode } from './inode.ts';
 import { drawNs, type Latencies } from './latency.ts';
+import { type Asked, askedOf, type Operation, type Watch } from './operation.ts';
 import type { NameChange, Namespace } from './namespace.ts';
+import { Photograph } from './photograph.ts';
 import type { Random } from './random.ts';
+import type { Drive, InFlight, Station, Stuck } from './station.ts';
 import type { Trace } from './trace.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
@@ -15,7 +18,6 @@ export interface DiskOptions {
   readonly faults: Faults;
   readonly latency: Latencies;
   readonly sectorBytes: number;
-  readonly capacityBytes: number;
   readonly strictNames: boolean;
 }
 
@@ -43,15 +45,6 @@ export type Room =
 /** Receives a count or a negative errno, never from inside the call that asked. */
 export type Done = (result: number) => void;
 
-interface InFlight {
-  /** When it ends. */
-  readonly at: number;
-  readonly cancel: () => void;
-  readonly end: () => void;
-  readonly done: Done;
-  readonly write: (() => InFlightWrite) | undefined;
-}
-
 const NOTHING = new Uint8Array(0);
 /** There is no machine, or no process, any more: what is asked of it ends so. */
 const GONE = -ERRNO.ENODEV;
@@ -63,11 +56,8 @@ export class Disk {
   readonly #times: Random;
   readonly #luck: Random;
   readonly #trace: Trace;
-  readonly #inFlight = new Map<number, InFlight>();
-  #nextId: number;
-  #events = 0;
-  #powerLoss: { readonly at: number; readonly callback: () => void } | undefined;
-  #isDead = false;
+  readonly #random: { readonly times: Random; readonly luck: Random };
+  readonly #station: Station;
   #isKilled = false;
 
   constructor(
@@ -76,46 +66,67 @@ export class Disk {
     options: DiskOptions,
     random: { readonly times: Random; readonly luck: Random },
     trace: Trace,
-    nextId: number,
+    station: Station,
   ) {
     this.names = names;
     this.clock = clock;
     this.options = options;
     this.#times = random.times;
     this.#luck = random.luck;
+    this.#random = random;
     this.#trace = trace;
-    this.#nextId = nextId;
+    this.#station = station;
+  }
+
+  /** The same disk, for one more process: it can be killed without the others. */
+  forProcess(): Disk {
+    return new Disk(this.names, this.clock, this.options, this.#random, this.#trace, this.#station);
   }
 
   /** Operations that have ended. */
   get events(): number {
-    return this.#events;
+    return this.#station.events;
   }
 
   /** Operations that have begun and not ended. */
   get inFlight(): number {
-    return this.#inFlight.size;
+    return this.#station.inFlight.size;
   }
 
+  /** There is no machine, or no process, any more. */
   get isDead(): boolean {
-    return this.#isDead;
+    return this.#station.isOff || this.#isKilled;
+  }
+
+  get isOff(): boolean {
+    return this.#station.isOff;
   }
 
   get nextId(): number {
-    return this.#nextId;
+    return this.#station.nextId;
+  }
+
+  get drive(): Drive {
+    return this.#station.drive;
   }
 
   note(text: string): void {
-    if (!this.#isDead) this.#trace.note(this.clock.nowNs(), text);
+    if (!this.isDead) this.#trace.note(this.clock.nowNs(), text);
   }
 
-  /** Calls back instead of letting the operation with this number end, counted from now; 1 is the next. */
-  losePowerAt(event: number, callback: () => void): void {
-    this.#powerLoss = { at: this.#events + event, callback };
+  /** Has operations looked at from now on, instead of by whoever did it before. */
+  watch(watch: Watch | undefined): void {
+    this.#station.watch = watch;
   }
 
-  keepPower(): void {
-    this.#powerLoss = undefined;
+  /** What begins from now on, and is meant, does not end before the answer was called. */
+  stick(sticks: (operation: Operation) => boolean): () => void {
+    const stuck: Stuck = { sticks, waiting: [] };
+    this.#station.stuck.add(stuck);
+    return () => {
+      this.#station.stuck.delete(stuck);
+      for (const start of stuck.waiting.splice(0)) start();
+    };
   }
 
   /** @param place - Where, asked when the read ends. */
@@ -129,9 +140,10 @@ export class Disk {
         bytes = bytes.subarray(0, this.#shortened(file, bytes.length));
       return bytes.length;
     };
-    const what = `read ${file.path} at ${place()}, ${length} bytes`;
+    const position = place();
+    const text = `read ${file.path} at ${position}, ${length} bytes`;
     this.#begin(
-      what,
+      { syscall: 'read', path: file.path, position, length, text },
       drawNs(this.options.latency.read, this.#times),
       perform,
       (result) => done(result, bytes),
@@ -146,12 +158,14 @@ export class Disk {
     const { latency } = this.options;
     const { inode } = file;
     const where = (): number => (file.append ? inode.content.size : place());
-    const id = this.#nextId;
+    const id = this.nextId;
     const perform = (): number => this.#write(file, id, where(), bytes, sync);
     const ns = drawNs(latency.write, this.#times) + (sync === 'none' ? 0 : drawNs(latency.sync, this.#times));
     const synced = { none: '', data: ', O_DSYNC', all: ', O_SYNC' }[sync];
-    const what = `write ${file.path} at ${file.append ? 'its end' : place()}, ${bytes.length} bytes (${crc(bytes)})${synced}`;
-    this.#begin(what, ns, perform, done, {
+    const position = where();
+    const { length } = bytes;
+    const text = `write ${file.path} at ${file.append ? 'its end' : position}, ${length} bytes (${crc(bytes)})${synced}`;
+    this.#begin({ syscall: 'write', path: file.path, position, length, text }, ns, perform, done, {
       write: () => ({ inode, change: { kind: 'write', id, position: where(), bytes } }),
     });
   }
@@ -167,13 +181,17 @@ export class Disk {
       if (!datasync) inode.durableAttributes = attributes;
       return 0;
     };
-    const what = `${datasync ? 'fdatasync' : 'fsync'} ${path}`;
-    this.#begin(what, drawNs(this.options.latency.sync, this.#times), perform, done);
+    this.#begin(
+      askedOf(`${datasync ? 'fdatasync' : 'fsync'} ${path}`),
+      drawNs(this.options.latency.sync, this.#times),
+      perform,
+      done,
+    );
   }
 
   /** Makes room, or gives it back: all of it or nothing. */
   fallocate({ inode, path }: Opened, wanted: Room, done: Done): void {
-    const change = { id: this.#nextId, ...wanted };
+    const change = { id: this.nextId, ...wanted };
     const { position, length } = wanted;
     const perform = (): number => {
       if (wanted.kind === 'allocate') {
@@ -188,31 +206,48 @@ export class Disk {
 
   /** Anything that is about names and attributes. */
   metadata(what: string, perform: (id: number) => number, done: Done): void {
-    const id = this.#nextId;
-    this.#begin(what, drawNs(this.options.latency.metadata, this.#times), () => perform(id), done);
+    const id = this.nextId;
+    this.#begin(askedOf(what), drawNs(this.options.latency.metadata, this.#times), () => perform(id), done);
   }
 
-  /** Ends all life on this disk. @returns The names and files that are found after it. */
-  crash(random: Random): Namespace {
-    const inFlight = [...this.#inFlight.values()];
-    const writes = inFlight.flatMap(({ write }) => (write === undefined ? [] : [write()]));
-    this.note(`-- power lost, ${inFlight.length} operations in flight`);
+  /**
+   * Ends all life on this disk.
+   *
+   * @param faults - What chance decides by.
+   * @param untouched - An operation that has only just begun.
+   * @returns The names and files that are found after it.
+   */
+  crash(random: Random, faults: Faults, untouched?: Operation): Namespace {
+    const { inFlight } = this.#station;
+    const ends = [...inFlight.values()];
+    const writes = ends.flatMap(({ write, operation }) =>
+      write === undefined || operation === untouched ? [] : [write()],
+    );
+    this.note(`-- power lost, ${ends.length} operations in flight`);
     const found = crash({
       names: this.names,
       inFlight: writes,
-      faults: this.options.faults,
-      sectorBytes: this.options.sectorBytes,
+      ...this.options,
+      faults,
       random,
       note: (text) => this.note(`   ${text}`),
     });
-    this.#isDead = true;
-    this.#powerLoss = undefined;
-    this.#inFlight.clear();
-    for (const { cancel, done } of inFlight) {
+    this.#station.isOff = true;
+    this.#station.watch = undefined;
+    inFlight.clear();
+    for (const { cancel, gone } of ends) {
       cancel();
-      done(GONE);
+      gone();
     }
     return found;
+  }
+
+  /** What a crash would start from, as it is now; the disk goes on. */
+  photograph(): Photograph {
+    const writes = [...this.#station.inFlight.values()].flatMap(({ write }) =>
+      write === undefined ? [] : [write()],
+    );
+    return new Photograph(this.names, writes);
   }
 
   /**
@@ -220,43 +255,67 @@ export class Disk {
    * the requests of a process that ends.
    */
   kill(): void {
-    this.note(`-- process killed, ${this.#inFlight.size} operations in flight`);
-    this.#powerLoss = undefined;
+    const mine = [...this.#station.inFlight.values()].filter(({ owner }) => owner === this);
+    this.note(`-- process killed, ${mine.length} operations in flight`);
+    this.#station.watch = undefined;
     this.#isKilled = true;
-    for (const { cancel, end } of [...this.#inFlight.values()].sort((one, other) => one.at - other.at)) {
+    for (const { cancel, end } of mine.sort((one, other) => one.at - other.at)) {
       cancel();
       end();
     }
-    this.#isDead = true;
   }
 
   #begin(
-    what: string,
+    asked: Asked,
     ns: number,
     perform: () => number,
     done: Done,
     { write, bytes }: { readonly write?: () => InFlightWrite; readonly bytes?: () => Uint8Array } = {},
   ): void {
-    if (this.#isKilled || this.#isDead) {
+    const station = this.#station;
+    if (this.isDead) {
       this.clock.after(0, () => done(GONE));
       return;
     }
-    const id = this.#nextId++;
-    this.note(`#${id} ${what}`);
+    const id = station.nextId++;
+    const operation: Operation = { id, ...asked };
+    this.note(`#${id} ${asked.text}`);
     const end = (): void => {
-      this.#inFlight.delete(id);
+      station.inFlight.delete(id);
       const result = perform();
-      this.note(
-        `#${id} = ${outcome(result)}${bytes === undefined || result <= 0 ? '' : ` (${crc(bytes())})`}`,
-      );
+      const read = bytes === undefined || result <= 0 ? '' : ` (${crc(bytes())})`;
+      this.#trace.note(this.clock.nowNs(), `#${id} = ${outcome(result)}${read}`);
       done(this.#isKilled ? GONE : result);
+      station.watch?.ended?.(operation);
     };
-    const cancel = this.clock.after(ns, () => {
-      this.#events++;
-      if (this.#powerLoss?.at === this.#events) this.#powerLoss.callback();
-      else end();
-    });
-    this.#inFlight.set(id, { at: this.clock.nowNs() + ns, cancel, end, done, write });
+    let cancel = (): void => {};
+    const entry: InFlight = {
+      operation,
+      owner: this,
+      at: Number.POSITIVE_INFINITY,
+      cancel: () => cancel(),
+      end,
+      gone: () => done(GONE),
+      write,
+    };
+    const start = (): void => {
+      // A machine, or a process, may have gone while the operation was stuck.
+      if (station.inFlight.get(id) !== entry) return;
+      const takes = Math.max(1, Math.round(ns * station.drive.slowdown));
+      entry.at = this.clock.nowNs() + takes;
+      cancel = this.clock.after(takes, () => {
+        station.events++;
+        if (station.watch?.ends?.(operation, end) !== true) end();
+      });
+    };
+    station.inFlight.set(id, entry);
+    const held = [...station.stuck].find(({ sticks }) => sticks(operation));
+    if (held === undefined) start();
+    else {
+      held.waiting.push(start);
+      this.note(`#${id} is stuck`);
+    }
+    station.watch?.began?.(operation);
   }
 
   #write(file: Opened, id: number, position: number, bytes: Uint8Array, sync: WriteSync): number {
@@ -311,7 +370,7 @@ export class Disk {
 
   /** Storage that is left. */
   #room(): number {
-    const { capacityBytes } = this.options;
+    const { capacityBytes } = this.drive;
     return capacityBytes === Number.POSITIVE_INFINITY
       ? capacityBytes
       : capacityBytes - usedBytes(this.names.root);

@@ -1,4 +1,5 @@
 /** A file or directory: as programs see it, and as it would be found after a crash. */
+import { nextOrder } from './order.ts';
 import { PagedBytes } from './paged-bytes.ts';
 
 /** A change of a file's content that has happened and is not on the disk for certain. */
@@ -31,21 +32,37 @@ export interface Attributes {
   readonly ctimeNs: number;
 }
 
+/** When a change has happened. */
+export interface Stamp {
+  /** Its place among all changes of the disk. */
+  readonly order: number;
+  readonly atNs: number;
+}
+
+/** Attributes that were in force since then. */
+interface Attributed extends Stamp {
+  readonly attributes: Attributes;
+}
+
+/** Of attributes that nobody syncs so many are remembered. */
+const MOST_ATTRIBUTES = 1000;
+
 export class Inode {
   readonly ino: number;
   readonly kind: 'file' | 'directory';
-  readonly birthNs: number;
   /** The volatile image of a file. */
   readonly content: PagedBytes;
-  /** The durable image. */
-  readonly durable: PagedBytes;
-  attributes: Attributes;
-  durableAttributes: Attributes;
   /** The volatile image of a directory. */
   readonly entries: Map<string, Inode>;
   readonly durableEntries: Map<string, Inode>;
+  #birthNs: number;
+  #durable: PagedBytes;
+  #attributes: Attributes;
+  #durableAttributes: Attributes;
+  /** Those that came after the durable ones, oldest first. */
+  #attributed: Attributed[] = [];
   /** What the volatile image has and the durable one may lack, oldest first. */
-  readonly #unsynced = new Set<Change>();
+  readonly #unsynced = new Map<Change, Stamp>();
 
   constructor(
     ino: number,
@@ -56,37 +73,93 @@ export class Inode {
   ) {
     this.ino = ino;
     this.kind = kind;
-    this.birthNs = attributes.ctimeNs;
+    this.#birthNs = attributes.ctimeNs;
     this.content = content;
-    this.durable = content.clone();
-    this.attributes = attributes;
-    this.durableAttributes = attributes;
+    this.#durable = content.clone();
+    this.#attributes = attributes;
+    this.#durableAttributes = attributes;
     this.entries = entries;
     this.durableEntries = new Map(entries);
   }
 
+  get birthNs(): number {
+    return this.#birthNs;
+  }
+
+  /** The durable image. */
+  get durable(): PagedBytes {
+    return this.#durable;
+  }
+
+  get attributes(): Attributes {
+    return this.#attributes;
+  }
+
+  set attributes(attributes: Attributes) {
+    this.#attributes = attributes;
+    this.#attributed.push({ order: nextOrder(), atNs: attributes.ctimeNs, attributes });
+    if (this.#attributed.length > MOST_ATTRIBUTES) this.#attributed.shift();
+  }
+
+  get durableAttributes(): Attributes {
+    return this.#durableAttributes;
+  }
+
+  set durableAttributes(attributes: Attributes) {
+    this.#durableAttributes = attributes;
+    const known = this.#attributed.findIndex((since) => since.attributes === attributes);
+    this.#attributed.splice(0, known + 1);
+  }
+
+  /** Attributes that are not durable, oldest first. */
+  get attributed(): readonly Attributed[] {
+    return this.#attributed;
+  }
+
   get unsynced(): Iterable<Change> {
+    return this.#unsynced.keys();
+  }
+
+  /** Changes that are not durable, oldest first, each with when it happened. */
+  get stamped(): Iterable<readonly [change: Change, stamp: Stamp]> {
     return this.#unsynced;
+  }
+
+  /** A copy of it that goes its own way, with all that is not durable, and of what is in it. */
+  fork(copies: Map<Inode, Inode>): Inode {
+    const known = copies.get(this);
+    if (known !== undefined) return known;
+    const copy = new Inode(this.ino, this.kind, this.#attributes, this.content.clone());
+    copies.set(this, copy);
+    copy.#birthNs = this.#birthNs;
+    copy.#durable = this.#durable.clone();
+    copy.#durableAttributes = this.#durableAttributes;
+    copy.#attributed = [...this.#attributed];
+    for (const [change, stamp] of this.#unsynced) copy.#unsynced.set(change, stamp);
+    for (const [name, entry] of this.entries) copy.entries.set(name, entry.fork(copies));
+    for (const [name, entry] of this.durableEntries) copy.durableEntries.set(name, entry.fork(copies));
+    return copy;
   }
 
   /** A write has completed. */
   write(id: number, position: number, bytes: Uint8Array, now: number): Change {
     const change: Change = { kind: 'write', id, position, bytes };
     this.content.write(position, bytes);
-    this.#unsynced.add(change);
+    this.#unsynced.set(change, { order: nextOrder(), atNs: now });
     this.modified(now);
     return change;
   }
 
   truncate(id: number, size: number, now: number): void {
-    this.#unsynced.add({ kind: 'truncate', id, size, from: this.content.size });
+    const change: Change = { kind: 'truncate', id, size, from: this.content.size };
+    this.#unsynced.set(change, { order: nextOrder(), atNs: now });
     this.content.truncate(size);
     this.modified(now);
   }
 
   /** Room was made, or given back. */
   allocated(change: Change & { readonly kind: 'allocate' | 'punch' }, now: number): void {
-    this.#unsynced.add(change);
+    this.#unsynced.set(change, { order: nextOrder(), atNs: now });
     applyTo(this.content, change);
     this.modified(now);
   }
@@ -111,7 +184,7 @@ export class Inode {
   beneath(change: Change): Change[] {
     const found: Change[] = [];
     const ranges: [from: number, to: number][] = [];
-    for (const one of [...this.#unsynced].reverse()) {
+    for (const one of [...this.#unsynced.keys()].reverse()) {
       const [from, to] = rangeOf(one);
       if (one !== change && (ranges.length === 0 || !ranges.some(([start, end]) => from < end && start < to)))
         continue;

@@ -6,6 +6,8 @@ const PAGE = 4096;
 export class PagedBytes {
   #size = 0;
   readonly #pages = new Map<number, Uint8Array>();
+  /** Those of {@link #pages} that no clone shares: the others are copied before they are changed. */
+  readonly #unshared = new Set<number>();
   /** Pages that have storage whether anything was written there or not. What lies beyond the end is zeros. */
   #reserved = new PageRanges();
   /** Those of {@link #pages} that are not reserved. */
@@ -40,10 +42,11 @@ export class PagedBytes {
 
   write(position: number, bytes: Uint8Array): void {
     for (const [page, from, to, at] of pieces(position, bytes.length)) {
-      let content = this.#pages.get(page);
+      let content = this.#own(page);
       if (content === undefined) {
         content = new Uint8Array(PAGE);
         this.#pages.set(page, content);
+        this.#unshared.add(page);
         if (!this.#reserved.has(page)) this.#unreserved++;
       }
       content.set(bytes.subarray(at, at + to - from), from);
@@ -70,7 +73,7 @@ export class PagedBytes {
     const to = Math.floor(end / PAGE);
     for (const page of [Math.floor(position / PAGE), to]) {
       const start = page * PAGE;
-      this.#pages.get(page)?.fill(0, Math.max(0, position - start), Math.max(0, Math.min(PAGE, end - start)));
+      this.#own(page)?.fill(0, Math.max(0, position - start), Math.max(0, Math.min(PAGE, end - start)));
     }
     if (from < to) this.#release(from, to);
   }
@@ -82,14 +85,17 @@ export class PagedBytes {
   truncate(size: number): void {
     if (size <= this.#size) {
       this.#release(Math.ceil(size / PAGE), Number.POSITIVE_INFINITY);
-      this.#pages.get(Math.floor(size / PAGE))?.fill(0, size % PAGE);
+      this.#own(Math.floor(size / PAGE))?.fill(0, size % PAGE);
     }
     this.#size = size;
   }
 
   #release(from: number, to: number): void {
     for (const page of this.#pages.keys()) {
-      if (from <= page && page < to) this.#pages.delete(page);
+      if (from <= page && page < to) {
+        this.#pages.delete(page);
+        this.#unshared.delete(page);
+      }
     }
     this.#reserved.delete(from, to);
     this.#unreserved = this.#unreservedIn(0, Number.POSITIVE_INFINITY);
@@ -110,10 +116,33 @@ export class PagedBytes {
     return count;
   }
 
+  /** A page that is there, to be changed. */
+  #own(page: number): Uint8Array | undefined {
+    const content = this.#pages.get(page);
+    if (content === undefined || this.#unshared.has(page)) return content;
+    const copy = content.slice();
+    this.#pages.set(page, copy);
+    this.#unshared.add(page);
+    return copy;
+  }
+
+  /** Takes what the content is into a digest, without what pages of nothing but zeros look like. */
+  digest(update: (bytes: Uint8Array | string) => void): void {
+    update(`${this.#size}:`);
+    for (const page of [...this.#pages.keys()].sort((one, other) => one - other)) {
+      const content = this.#pages.get(page)!;
+      if (!content.some((byte) => byte !== 0)) continue;
+      update(`${page}=`);
+      update(content);
+    }
+  }
+
+  /** A copy. Pages are shared until either side changes them, so it costs no more than their numbers. */
   clone(): PagedBytes {
     const copy = new PagedBytes();
     copy.#size = this.#size;
-    for (const [page, content] of this.#pages) copy.#pages.set(page, content.slice());
+    for (const [page, content] of this.#pages) copy.#pages.set(page, content);
+    this.#unshared.clear();
     copy.#reserved = this.#reserved.clone();
     copy.#unreserved = this.#unreserved;
     return copy;

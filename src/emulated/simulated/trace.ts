@@ -8,6 +8,8 @@ export class Trace {
   readonly #kept: number;
   #entries: string[] = [];
   #forgotten = 0;
+  /** Shared with the forks: whether anything happens at all. */
+  #signs = { count: 0 };
 
   /** @param kept - How many entries at least. */
   constructor(kept: number) {
@@ -19,6 +21,20 @@ export class Trace {
     return this.#forgotten + this.#entries.length;
   }
 
+  /** Entries so far, with those of all forks of this trace: as long as it grows, something happens. */
+  get signs(): number {
+    return this.#signs.count;
+  }
+
+  /** A trace that has begun as this one and goes on by itself: of what could have come after it. */
+  fork(): Trace {
+    const fork = new Trace(this.#kept);
+    fork.#entries = this.#entries.slice(-this.#kept);
+    fork.#forgotten = this.length - fork.#entries.length;
+    fork.#signs = this.#signs;
+    return fork;
+  }
+
   /** The entries that are kept, oldest first. */
   get entries(): readonly string[] {
     return this.#entries;
@@ -26,6 +42,7 @@ export class Trace {
 
   /** Adds an entry of your own: what the program has acknowledged, say. */
   note(ns: number, text: string): void {
+    this.#signs.count++;
     this.#entries.push(`${(ns / NSEC_PER_MSEC).toFixed(6).padStart(14)} ms  ${text}`);
     // Seldom, so that an entry costs no move of all the others.
     if (this.#entries.length > 2 * this.#kept) {

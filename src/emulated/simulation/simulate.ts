@@ -2,13 +2,17 @@
 import { outOfRange, validateInteger } from '../../common/validate.ts';
 import { Disk, type DiskOptions, usedBytes } from '../simulated/disk.ts';
 import { DEFAULT_FAULTS, type Faults, validateFaults } from '../simulated/faults.ts';
+import { digestOf } from '../simulated/digest.ts';
 import { SimulatedFileSystem } from '../simulated/file-system.ts';
 import { Inode } from '../simulated/inode.ts';
 import { DEFAULT_LATENCIES, type Latencies, type Latency, validateLatency } from '../simulated/latency.ts';
 import { Namespace } from '../simulated/namespace.ts';
+import type { Operation, Watch } from '../simulated/operation.ts';
 import { Random, type Seed, seedOf } from '../simulated/random.ts';
+import { type Drive, Station } from '../simulated/station.ts';
 import { Trace } from '../simulated/trace.ts';
 import { VirtualClock } from '../simulated/virtual-clock.ts';
+import { type CrashOptions, validateCrash, watchFor } from './moment.ts';
 import { SimulatedKernel, type SimulatedKernelOptions } from './simulated-kernel.ts';
 import { SimulationError } from './simulation-error.ts';
 
@@ -35,20 +39,24 @@ export interface SimulateOptions {
   readonly kernel?: SimulatedKernelOptions;
 }
 
-/** When the power is lost, or what else happens. */
-export interface CrashOptions {
-  /** It is lost within so many operations on the disk, each as likely as the others. Default 100. */
-  readonly withinEvents?: number;
-  /** It is lost when this operation from now on would have ended, 1 being the next; chance has no part in when. */
-  readonly atEvent?: number;
-  /** Whether only the process ends, by {@link Simulation.kill}, and the power stays on. Default false. */
-  readonly kill?: boolean;
+/** How the life of a machine before this one has ended. */
+export interface Ending {
+  /** Whether the power was lost, or the process killed. */
+  readonly how: 'crash' | 'kill';
+  /** The operation at which it was; `undefined` for a call of `crash()` or `kill()`, and at the end of the program. */
+  readonly operation: Operation | undefined;
+  /** Whether the program of `crashDuring` had come to its end before. */
+  readonly isOver: boolean;
+  /**
+   * What the promise of that program came to, perhaps long after its machine was gone. It waits as long as the program does, and
+   * never rejects. `undefined` without a program.
+   */
+  readonly program: Promise<PromiseSettledResult<unknown>> | undefined;
 }
 
 const SECTOR_BYTES = 512;
 const MOST_SECTOR_BYTES = 65536;
 const TRACE_ENTRIES = 10_000;
-const WITHIN_EVENTS = 100;
 const ROOT_INO = 2;
 const ROOT_MODE = 0o755;
 
@@ -56,6 +64,7 @@ const ROOT_MODE = 0o755;
 interface Shared {
   readonly seed: bigint;
   readonly disk: DiskOptions;
+  readonly drive: Drive;
   readonly kernel: SimulatedKernelOptions;
   readonly trace: Trace;
 }
@@ -66,6 +75,15 @@ interface Start {
   readonly names: Namespace;
   readonly clock: VirtualClock;
   readonly nextId: number;
+  readonly ending?: Ending | undefined;
+}
+
+/** What a machine was at one moment, to be gone on from as often as one likes. */
+export interface Snapshot {
+  /** The machine that is found after the power was lost then. @param outcome - As in {@link CrashOptions}. */
+  crashed(outcome: number): Simulation;
+  /** The machine for the process that comes after, when this one was killed then. */
+  killed(): Simulation;
 }
 
 /**
@@ -89,6 +107,8 @@ export class Simulation {
   readonly random: Random;
   /** How many times the power was lost before. */
   readonly generation: number;
+  /** How the machine before this one has ended; `undefined` for the first. */
+  readonly ending: Ending | undefined;
   readonly #shared: Shared;
   readonly #disk: Disk;
   readonly #fate: Random;
@@ -96,16 +116,18 @@ export class Simulation {
   /** @internal Use {@link simulate}. */
   constructor(shared: Shared, start: Start) {
     const { seed, trace } = shared;
-    const { generation } = start;
+    const { generation, ending } = start;
     const stream = (name: string): Random => new Random(seed, `${generation}/${name}`);
     const random = { times: stream('times'), luck: stream('luck'), names: stream('names') };
     this.seed = seed;
     this.trace = trace;
     this.generation = generation;
+    this.ending = ending;
     this.random = stream('program');
     this.#fate = stream('crash');
     this.#shared = shared;
-    this.#disk = new Disk(start.names, start.clock, shared.disk, random, trace, start.nextId);
+    const station = new Station(shared.drive, start.nextId);
+    this.#disk = new Disk(start.names, start.clock, shared.disk, random, trace, station);
     this.fs = new SimulatedFileSystem(this.#disk);
     this.kernel = new SimulatedKernel(this.#disk, this.fs, random, shared.kernel);
   }
@@ -165,8 +187,7 @@ export class Simulation {
    * @throws SimulationError if the power was lost before.
    */
   crash(): Simulation {
-    if (this.isCrashed) throw new SimulationError('This machine has crashed already', this);
-    return this.#next(this.#disk.crash(this.#fate), 'switched on again');
+    return this.#end({ how: 'crash', operation: undefined, isOver: false, program: undefined });
   }
 
   /**
@@ -180,58 +201,135 @@ export class Simulation {
    * @throws SimulationError if it was killed, or the power was lost, before.
    */
   kill(): Simulation {
-    if (this.isCrashed) throw new SimulationError('This machine has crashed already', this);
-    this.#disk.kill();
-    return this.#next(this.#disk.names, 'started again');
+    return this.#end({ how: 'kill', operation: undefined, isOver: false, program: undefined });
   }
 
-  #next(names: Namespace, how: string): Simulation {
+  #end(ending: Ending, outcome?: number, untouched?: Operation): Simulation {
+    if (this.isCrashed) throw new SimulationError('This machine has crashed already', this);
+    const disk = this.#disk;
+    let { names } = disk;
+    if (ending.how === 'kill') disk.kill();
+    else {
+      const fate = outcome === undefined ? this.#fate : this.#fateOf(this.events, outcome);
+      names = disk.crash(fate, faultsOf(this.#shared.disk.faults, outcome), untouched);
+    }
+    return this.#after(names, ending, this.#shared, this.nowNs, disk.nextId);
+  }
+
+  #after(names: Namespace, ending: Ending, shared: Shared, nowNs: number, nextId: number): Simulation {
     const clock = new VirtualClock();
-    clock.passUntil(this.nowNs);
+    clock.passUntil(nowNs);
     const generation = this.generation + 1;
-    this.trace.note(this.nowNs, `-- ${how}, crash ${generation}`);
-    return new Simulation(this.#shared, { generation, names, clock, nextId: this.#disk.nextId });
+    const how = ending.how === 'kill' ? 'started again' : 'switched on again';
+    shared.trace.note(nowNs, `-- ${how}, crash ${generation}`);
+    return new Simulation(shared, { generation, names, clock, nextId, ending });
+  }
+
+  #fateOf(event: number, outcome: number): Random {
+    return new Random(this.seed, `${this.generation}/crash/${event}/${outcome}`);
+  }
+
+  /** @internal What this machine is now; it goes on. */
+  snapshot(operation: Operation | undefined): Snapshot {
+    const { events, nowNs, inFlight } = this;
+    const { nextId } = this.#disk;
+    const photograph = this.#disk.photograph();
+    const before = this.trace.fork();
+    const start = (how: Ending['how'], event: string, find: (note: (text: string) => void) => Namespace) => {
+      const trace = before.fork();
+      trace.note(nowNs, `-- ${event}, ${inFlight} operations in flight`);
+      const names = find((text) => trace.note(nowNs, `   ${text}`));
+      const shared = { ...this.#shared, trace, drive: { ...this.#shared.drive } };
+      return this.#after(names, { how, operation, isOver: false, program: undefined }, shared, nowNs, nextId);
+    };
+    return {
+      crashed: (outcome) =>
+        start('crash', 'power lost', (note) =>
+          photograph.crashed({
+            ...this.#shared.disk,
+            faults: faultsOf(this.#shared.disk.faults, outcome),
+            random: this.#fateOf(events, outcome),
+            note,
+          }),
+        ),
+      killed: () => start('kill', 'process killed', () => photograph.killed(this.#fateOf(events, 0), nowNs)),
+    };
+  }
+
+  /** @internal Has the operations of this machine looked at. */
+  watch(watch: Watch | undefined): void {
+    this.#disk.watch(watch);
+  }
+
+  /** @internal A digest of all that is found on the disk now: names, kinds, modes and content. */
+  digest(): string {
+    return digestOf(this.#disk.names.root);
   }
 
   /**
    * Runs a program and loses the power at some moment of it, or at its end if that comes first.
    *
    * @remarks Whatever the program does after that is of no consequence, and how it ends is not waited for: its machine is
-   * gone. It should let errors end it.
+   * gone. It should let errors end it. {@link ending} of what is answered tells what came of it.
    *
    * @returns The machine after it was switched on again.
-   * @throws What the program throws while there is power.
+   * @throws What the program throws while there is power; RangeError `ERR_OUT_OF_RANGE`, TypeError `ERR_INVALID_ARG_VALUE` for
+   * options that mean nothing.
    */
   async crashDuring(
     program: (simulation: this) => Promise<unknown>,
-    { withinEvents = WITHIN_EVENTS, atEvent, kill = false }: CrashOptions = {},
+    options: CrashOptions = {},
   ): Promise<Simulation> {
-    validateInteger('options.withinEvents', withinEvents, 1, Number.MAX_SAFE_INTEGER);
-    if (atEvent !== undefined) validateInteger('options.atEvent', atEvent, 1, Number.MAX_SAFE_INTEGER);
+    validateCrash(options);
+    const how = options.kill === true ? 'kill' : 'crash';
     let found: Simulation | undefined;
+    let hears: (result: PromiseSettledResult<unknown>) => void = () => {};
+    const outcome = new Promise<PromiseSettledResult<unknown>>((resolve) => {
+      hears = resolve;
+    });
+    const end = (operation: Operation | undefined, isOver: boolean): Simulation => {
+      const untouched = options.side === 'before' ? operation : undefined;
+      found = this.#end({ how, operation, isOver, program: outcome }, options.outcome, untouched);
+      return found;
+    };
+    let due: () => Operation | undefined = () => undefined;
     const lost = new Promise<void>((resolve) => {
-      this.#disk.losePowerAt(atEvent ?? 1 + this.#fate.below(withinEvents), () => {
-        found = this.#end(kill);
+      const below = (limit: number): number => this.#fate.below(limit);
+      const looked = watchFor(this.#disk, options, below, (operation) => {
+        // It may have been lost by a call meanwhile.
+        if (!this.isCrashed) end(operation, false);
         resolve();
       });
+      due = looked.due;
+      this.#disk.watch(looked.watch);
     });
     const ended = program(this).then(
-      () => undefined,
-      (error: unknown) => {
+      (value) => hears({ status: 'fulfilled', value }),
+      (reason: unknown) => {
+        hears({ status: 'rejected', reason });
         // An error of a program without power says nothing.
-        if (found === undefined) throw error;
+        if (found === undefined) throw reason;
       },
     );
     try {
       await Promise.race([lost, ended]);
     } finally {
-      this.#disk.keepPower();
+      this.#disk.watch(undefined);
     }
-    return found ?? this.#end(kill);
+    return found ?? end(due(), true);
   }
 
-  #end(kill: boolean): Simulation {
-    return kill ? this.kill() : this.crash();
+  /**
+   * Runs a program and loses the power at an operation that is named: `crashDuring` with `when`.
+   *
+   * @param when - Asked for each operation as it begins; the first for which it answers `true` is the one.
+   */
+  crashWhen(
+    program: (simulation: this) => Promise<unknown>,
+    when: (operation: Operation) => boolean,
+    options: Pick<CrashOptions, 'side' | 'outcome' | 'kill'> = {},
+  ): Promise<Simulation> {
+    return this.crashDuring(program, { ...options, when });
   }
 }
 
@@ -272,12 +370,19 @@ export function simulate(options: SimulateOptions): Simulation {
   if (!(capacityBytes >= 0)) throw outOfRange('options.capacityBytes', '>= 0', capacityBytes);
   validateInteger('options.traceEntries', traceEntries, 1, Number.MAX_SAFE_INTEGER);
   const latency = latenciesOf(options.latency);
-  const disk: DiskOptions = { faults, latency, sectorBytes, capacityBytes, strictNames };
+  const disk: DiskOptions = { faults, latency, sectorBytes, strictNames };
+  const drive: Drive = { capacityBytes, slowdown: 1 };
   const clock = new VirtualClock();
   const attributes = { mode: ROOT_MODE, uid: 0, gid: 0, atimeNs: 0, mtimeNs: 0, ctimeNs: 0 };
   const names = new Namespace(new Inode(ROOT_INO, 'directory', attributes), ROOT_INO + 1);
   const trace = new Trace(traceEntries);
-  return new Simulation({ seed, disk, kernel, trace }, { generation: 0, names, clock, nextId: 1 });
+  return new Simulation({ seed, disk, drive, kernel, trace }, { generation: 0, names, clock, nextId: 1 });
+}
+
+/** Of the extremes chance decides nothing. */
+function faultsOf(faults: Faults, outcome: number | undefined): Faults {
+  if (outcome === 0) return { ...faults, lost: 1, zeroed: 0, torn: 0, misdirected: 0 };
+  return outcome === 1 ? { ...faults, lost: 0, torn: 0, misdirected: 0 } : faults;
 }
 
 function latenciesOf(latency: SimulateOptions['latency']): Latencies {
