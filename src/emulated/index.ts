@@ -11,6 +11,7 @@ export { PROFILES, type ProfileName } from './profiles.ts';
 export type { Faults } from './simulated/faults.ts';
 export type { SimulatedEntry, SimulatedFileSystem } from './simulated/file-system.ts';
 export type { Latencies, Latency, Tail } from './simulated/latency.ts';
+export { type Model, MODELS, type ModelName, type Rule } from './simulated/models.ts';
 export type { Operation } from './simulated/operation.ts';
 export { Random, type Seed } from './simulated/random.ts';
 export type { Trace } from './simulated/trace.ts';

@@ -1,12 +1,16 @@
 /** The disk: operations begin, take virtual time, and have their effect when they end. */
 import { crc32 } from 'node:zlib';
 import { ERRNO } from '../../common/abi/errno.ts';
-import { crash, type InFlightWrite, sectorsOf, someOf } from './crash.ts';
+import { crash } from './crash.ts';
+import { type InFlightWrite, sectorsOf, someOf } from './fates.ts';
 import type { Faults } from './faults.ts';
 import { type Change, describeChange, type Inode } from './inode.ts';
 import { drawNs, type Latencies } from './latency.ts';
 import { type Asked, askedOf, type Operation, type Watch } from './operation.ts';
-import type { NameChange, Namespace } from './namespace.ts';
+import { catchUp, commit, isJournalled } from './journal.ts';
+import type { Model } from './models.ts';
+import type { Namespace } from './namespace.ts';
+import { orderNow } from './order.ts';
 import { Photograph } from './photograph.ts';
 import type { Random } from './random.ts';
 import type { Drive, InFlight, Station, Stuck } from './station.ts';
@@ -17,8 +21,12 @@ import type { VirtualClock } from './virtual-clock.ts';
 export interface DiskOptions {
   readonly faults: Faults;
   readonly latency: Latencies;
+  /** What O_DIRECT is aligned to. */
   readonly sectorBytes: number;
+  /** What reaches the disk as a whole or not at all. */
+  readonly tornBytes: number;
   readonly strictNames: boolean;
+  readonly model: Model;
 }
 
 /** What an operation needs to know of the descriptor that it comes through. */
@@ -69,6 +77,7 @@ export class Disk {
     station: Station,
   ) {
     this.names = names;
+    names.carriesData = options.model.renameCarriesData;
     this.clock = clock;
     this.options = options;
     this.#times = random.times;
@@ -135,6 +144,7 @@ export class Disk {
     let bytes: Uint8Array = NOTHING;
     const perform = (): number => {
       if (this.#luck.chance(this.options.faults.EIO)) return -ERRNO.EIO;
+      if (inode.content.isSpoiled(place(), length)) return -ERRNO.EIO;
       bytes = inode.content.read(place(), length);
       if (this.#luck.chance(this.options.faults.shortRead))
         bytes = bytes.subarray(0, this.#shortened(file, bytes.length));
@@ -173,11 +183,16 @@ export class Disk {
   /** Makes durable what has ended by now, and nothing that ends later. */
   sync({ inode, path }: Opened, datasync: boolean, done: Done): void {
     const changes = [...inode.unsynced];
-    const names = this.names.covered(inode, this.options.strictNames);
     const { attributes } = inode;
+    const harden = this.#hardening(inode, changes, datasync);
     const perform = (): number => {
+      if (inode.kind === 'directory' && !this.options.model.syncsDirectories) return -ERRNO.EPERM;
       if (this.#luck.chance(this.options.faults.EIO)) return this.#failSync(inode, changes);
-      this.#harden(inode, changes, names);
+      if (this.#luck.chance(this.options.faults.ignoredFlush)) {
+        this.note('the drive ignores it');
+        return 0;
+      }
+      harden();
       if (!datasync) inode.durableAttributes = attributes;
       return 0;
     };
@@ -187,6 +202,13 @@ export class Disk {
       perform,
       done,
     );
+  }
+
+  /** A descriptor of the file was closed for good. */
+  closed(inode: Inode): void {
+    const { closeAfterTruncate } = this.options.model;
+    if (inode.isEmptied && closeAfterTruncate !== 'nothing')
+      inode.flush(closeAfterTruncate === 'ordered', this.clock.nowNs());
   }
 
   /** Makes room, or gives it back: all of it or nothing. */
@@ -229,6 +251,7 @@ export class Disk {
       inFlight: writes,
       ...this.options,
       faults,
+      nowNs: this.clock.nowNs(),
       random,
       note: (text) => this.note(`   ${text}`),
     });
@@ -319,34 +342,51 @@ export class Disk {
   }
 
   #write(file: Opened, id: number, position: number, bytes: Uint8Array, sync: WriteSync): number {
-    const { faults, sectorBytes } = this.options;
+    const { faults, tornBytes } = this.options;
     const { inode } = file;
     const now = this.clock.nowNs();
     if (this.#luck.chance(faults.EIO)) {
-      const sectors = sectorsOf({ kind: 'write', id, position, bytes }, sectorBytes);
+      const sectors = sectorsOf({ kind: 'write', id, position, bytes }, tornBytes);
       const kept = someOf(sectors, this.#luck);
       sectors.forEach((sector, index) => {
         if (kept[index]!) inode.write(id, sector.position, sector.bytes, now);
       });
       return -ERRNO.EIO;
     }
+    // The rest of a sector has to be read before a part of it can be written.
+    if (inode.content.isSpoiled(position, bytes.length, 'at the edges')) return -ERRNO.EIO;
     if (this.#luck.chance(faults.ENOSPC)) return -ERRNO.ENOSPC;
     let length = this.#fitting(inode, position, bytes.length);
     if (length === 0 && bytes.length > 0) return -ERRNO.ENOSPC;
     if (this.#luck.chance(faults.shortWrite)) length = this.#shortened(file, length);
     const change = inode.write(id, position, bytes.subarray(0, length), now);
-    if (sync === 'data')
-      this.#harden(inode, inode.beneath(change), this.names.covered(inode, this.options.strictNames));
-    if (sync === 'all') {
-      this.#harden(inode, inode.beneath(change), this.names.covered(inode, this.options.strictNames));
-      inode.durableAttributes = inode.attributes;
+    if (sync === 'none') return length;
+    if (this.#luck.chance(faults.ignoredFlush)) this.note('the drive ignores it');
+    else {
+      this.#hardening(inode, inode.beneath(change), sync === 'data')();
+      if (sync === 'all') inode.durableAttributes = inode.attributes;
     }
     return length;
   }
 
-  #harden(inode: Inode, changes: Iterable<Change>, names: Iterable<NameChange>): void {
-    this.names.harden(names);
-    inode.harden(changes);
+  /** What makes durable what has happened until now, when it is called. */
+  #hardening(inode: Inode, changes: readonly Change[], datasync: boolean): () => void {
+    const { names } = this;
+    const { model, strictNames } = this.options;
+    if (model.metadata === 'apart') {
+      const covered = names.covered(inode, strictNames);
+      return () => {
+        names.harden(covered);
+        inode.harden(changes);
+      };
+    }
+    const upTo = orderNow();
+    return () => {
+      catchUp(names, model, this.clock.nowNs());
+      const isJournal = isJournalled(names, inode, changes, datasync);
+      inode.harden(changes);
+      if (isJournal) commit(names, upTo);
+    };
   }
 
   /**
@@ -355,6 +395,8 @@ export class Disk {
    */
   #failSync(inode: Inode, changes: readonly Change[]): number {
     for (const change of changes) {
+      // A journal keeps what it has.
+      if (change.kind !== 'write' && this.options.model.metadata === 'ordered') continue;
       if (this.#luck.chance(0.5)) inode.harden([change]);
       else inode.abandon([change]);
     }

@@ -44,6 +44,13 @@ interface Attributed extends Stamp {
   readonly attributes: Attributes;
 }
 
+/** Changes that are to be on the disk together with what comes later. */
+interface Flush extends Stamp {
+  readonly changes: readonly Change[];
+  /** Whether no later change of metadata is durable without them; otherwise they are only written soon. */
+  readonly isOrdered: boolean;
+}
+
 /** Of attributes that nobody syncs so many are remembered. */
 const MOST_ATTRIBUTES = 1000;
 
@@ -62,7 +69,10 @@ export class Inode {
   /** Those that came after the durable ones, oldest first. */
   #attributed: Attributed[] = [];
   /** What the volatile image has and the durable one may lack, oldest first. */
-  readonly #unsynced = new Map<Change, Stamp>();
+  #unsynced = new Map<Change, Stamp>();
+  #flushes: Flush[] = [];
+  /** Whether it had bytes and was made empty, since the last {@link flush}. */
+  isEmptied = false;
 
   constructor(
     ino: number,
@@ -135,7 +145,9 @@ export class Inode {
     copy.#durable = this.#durable.clone();
     copy.#durableAttributes = this.#durableAttributes;
     copy.#attributed = [...this.#attributed];
-    for (const [change, stamp] of this.#unsynced) copy.#unsynced.set(change, stamp);
+    copy.#unsynced = new Map(this.#unsynced);
+    copy.#flushes = [...this.#flushes];
+    copy.isEmptied = this.isEmptied;
     for (const [name, entry] of this.entries) copy.entries.set(name, entry.fork(copies));
     for (const [name, entry] of this.durableEntries) copy.durableEntries.set(name, entry.fork(copies));
     return copy;
@@ -153,6 +165,7 @@ export class Inode {
   truncate(id: number, size: number, now: number): void {
     const change: Change = { kind: 'truncate', id, size, from: this.content.size };
     this.#unsynced.set(change, { order: nextOrder(), atNs: now });
+    if (size === 0 && this.content.size > 0) this.isEmptied = true;
     this.content.truncate(size);
     this.modified(now);
   }
@@ -169,6 +182,49 @@ export class Inode {
     for (const change of changes) {
       if (this.#unsynced.delete(change)) applyTo(this.durable, change);
     }
+  }
+
+  /** Has what is not durable written out. @param isOrdered - With the next change of metadata that becomes durable, or soon. */
+  flush(isOrdered: boolean, nowNs: number): void {
+    this.isEmptied = false;
+    const changes = [...this.#unsynced.keys()];
+    if (changes.length > 0) this.#flushes.push({ order: nextOrder(), atNs: nowNs, changes, isOrdered });
+  }
+
+  get flushes(): readonly Flush[] {
+    return this.#flushes;
+  }
+
+  /** What was only to be written soon, and long enough ago, is durable. */
+  hardenFlushed(beforeNs: number): void {
+    const isDue = ({ isOrdered, atNs }: Flush): boolean => !isOrdered && atNs <= beforeNs;
+    for (const flush of this.#flushes.filter(isDue)) this.harden(flush.changes);
+    this.#flushes = this.#flushes.filter((flush) => !isDue(flush));
+  }
+
+  /**
+   * A journal puts all changes of metadata on the disk up to one in the order of all, and the bytes that belong to them. Writes before
+   * them that are not durable stay so, but what was cut off or punched away cannot come back.
+   */
+  commit(upTo: number): void {
+    for (const { order, changes, isOrdered } of this.#flushes) {
+      if (isOrdered && order <= upTo) this.harden(changes);
+    }
+    this.#flushes = this.#flushes.filter(({ order }) => order > upTo);
+    for (const [change, { order }] of this.#unsynced) {
+      if (change.kind === 'write' || order > upTo) continue;
+      for (const [before] of this.#unsynced) {
+        if (before === change) break;
+        if (before.kind !== 'write') continue;
+        const fate = cutBy(change, before);
+        if (fate === 'whole') this.#unsynced.delete(before);
+        // It may have been written at any time. Which part of it would be the only one left is not worth the trouble.
+        if (fate === 'part') this.harden([before]);
+      }
+      this.harden([change]);
+    }
+    const then = this.#attributed.findLast(({ order }) => order <= upTo);
+    if (then !== undefined) this.durableAttributes = then.attributes;
   }
 
   /** Gives changes up: they stay in the volatile image only. */
@@ -210,6 +266,16 @@ function rangeOf(change: Change): [from: number, to: number] {
     case 'punch':
       return [change.position, change.position + change.length];
   }
+}
+
+/** What is left of a write under a change of size or room. */
+function cutBy(change: Change, write: Change & { readonly kind: 'write' }): 'nothing' | 'part' | 'whole' {
+  if (change.kind === 'write' || change.kind === 'allocate') return 'nothing';
+  const from = change.kind === 'truncate' ? change.size : change.position;
+  const to = change.kind === 'truncate' ? Number.POSITIVE_INFINITY : change.position + change.length;
+  const end = write.position + write.bytes.length;
+  if (end <= from || to <= write.position) return 'nothing';
+  return from <= write.position && end <= to ? 'whole' : 'part';
 }
 
 export function applyTo(image: PagedBytes, change: Change): void {

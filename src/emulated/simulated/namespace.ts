@@ -30,6 +30,8 @@ const LONGEST_NAME = 255;
 
 export class Namespace {
   readonly root: Inode;
+  /** Whether a rename that replaces a file is durable only with the bytes of the one that it gives the name to. */
+  carriesData = false;
   #nextIno: number;
   readonly #pending: Set<NameChange>;
 
@@ -98,6 +100,7 @@ export class Namespace {
   }
 
   rename(id: number, from: Place, to: Place, now: number): void {
+    if (this.carriesData && to.inode !== undefined) from.inode!.flush(true, now);
     const namings = [
       { ...from, to: undefined },
       { ...to, to: from.inode },

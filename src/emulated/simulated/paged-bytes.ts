@@ -2,6 +2,7 @@
 import { PageRanges } from './page-ranges.ts';
 
 const PAGE = 4096;
+const SECTOR = 512;
 
 export class PagedBytes {
   #size = 0;
@@ -12,6 +13,9 @@ export class PagedBytes {
   #reserved = new PageRanges();
   /** Those of {@link #pages} that are not reserved. */
   #unreserved = 0;
+
+  /** Sectors that cannot be read, each until it is written as a whole or goes. */
+  #spoiled = new Set<number>();
 
   get size(): number {
     return this.#size;
@@ -52,6 +56,33 @@ export class PagedBytes {
       content.set(bytes.subarray(at, at + to - from), from);
     }
     if (bytes.length > 0) this.grow(position + bytes.length);
+    this.#heal(position, bytes.length);
+  }
+
+  /** Makes the sectors of a range unreadable. */
+  spoil(position: number, length: number): void {
+    for (let sector = Math.floor(position / SECTOR); sector * SECTOR < position + length; sector++)
+      this.#spoiled.add(sector);
+  }
+
+  /** Whether there is a sector that cannot be read in a range, or `'at the edges'`: among those that lie in it in part only. */
+  isSpoiled(position: number, length: number, which: 'anywhere' | 'at the edges' = 'anywhere'): boolean {
+    const end = position + length;
+    for (const sector of this.#spoiled) {
+      const start = sector * SECTOR;
+      const isHit = start < end && position < start + SECTOR;
+      const isWhole = position <= start && Math.min(start + SECTOR, this.#size) <= end;
+      if (isHit && (which === 'anywhere' || !isWhole)) return true;
+    }
+    return false;
+  }
+
+  #heal(position: number, length: number): void {
+    const end = position + length;
+    for (const sector of this.#spoiled) {
+      const start = sector * SECTOR;
+      if (position <= start && Math.min(start + SECTOR, this.#size) <= end) this.#spoiled.delete(sector);
+    }
   }
 
   /** Makes the file at least so long. */
@@ -91,6 +122,9 @@ export class PagedBytes {
   }
 
   #release(from: number, to: number): void {
+    for (const sector of this.#spoiled) {
+      if (from * PAGE <= sector * SECTOR && sector * SECTOR < to * PAGE) this.#spoiled.delete(sector);
+    }
     for (const page of this.#pages.keys()) {
       if (from <= page && page < to) {
         this.#pages.delete(page);
@@ -128,7 +162,7 @@ export class PagedBytes {
 
   /** Takes what the content is into a digest, without what pages of nothing but zeros look like. */
   digest(update: (bytes: Uint8Array | string) => void): void {
-    update(`${this.#size}:`);
+    update(`${this.#size}:${[...this.#spoiled].sort((one, other) => one - other).join()}:`);
     for (const page of [...this.#pages.keys()].sort((one, other) => one - other)) {
       const content = this.#pages.get(page)!;
       if (!content.some((byte) => byte !== 0)) continue;
@@ -141,6 +175,7 @@ export class PagedBytes {
   clone(): PagedBytes {
     const copy = new PagedBytes();
     copy.#size = this.#size;
+    copy.#spoiled = new Set(this.#spoiled);
     for (const [page, content] of this.#pages) copy.#pages.set(page, content);
     this.#unshared.clear();
     copy.#reserved = this.#reserved.clone();

@@ -1,5 +1,6 @@
 /** A disk as it was at one moment: what a crash would start from then, as often as one likes. */
-import { type Crash, crash, type InFlightWrite } from './crash.ts';
+import { crash } from './crash.ts';
+import type { Crash, InFlightWrite } from './fates.ts';
 import type { Inode } from './inode.ts';
 import type { Namespace } from './namespace.ts';
 import type { Random } from './random.ts';

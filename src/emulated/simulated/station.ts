@@ -1,5 +1,5 @@
 /** What all processes of a machine share of its disk: what is under way, and how the drive does at the moment. */
-import type { InFlightWrite } from './crash.ts';
+import type { InFlightWrite } from './fates.ts';
 import type { Operation, Watch } from './operation.ts';
 
 /** How the drive does at the moment. It outlives the machine's crashes. */

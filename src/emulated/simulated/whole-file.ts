@@ -40,4 +40,5 @@ export async function writeWhole(disk: Disk, file: Opened, bytes: Uint8Array): P
       );
     });
   }
+  disk.closed(file.inode);
 }

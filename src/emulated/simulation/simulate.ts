@@ -1,11 +1,12 @@
 /** A simulation: a machine with a disk that can lose power, from a seed. */
-import { outOfRange, validateInteger } from '../../common/validate.ts';
+import { invalidArgValue, outOfRange, validateInteger } from '../../common/validate.ts';
 import { Disk, type DiskOptions, usedBytes } from '../simulated/disk.ts';
 import { DEFAULT_FAULTS, type Faults, validateFaults } from '../simulated/faults.ts';
 import { digestOf } from '../simulated/digest.ts';
 import { SimulatedFileSystem } from '../simulated/file-system.ts';
 import { Inode } from '../simulated/inode.ts';
 import { DEFAULT_LATENCIES, type Latencies, type Latency, validateLatency } from '../simulated/latency.ts';
+import { type ModelName, modelOf } from '../simulated/models.ts';
 import { Namespace } from '../simulated/namespace.ts';
 import type { Operation, Watch } from '../simulated/operation.ts';
 import { Random, type Seed, seedOf } from '../simulated/random.ts';
@@ -24,8 +25,13 @@ export interface SimulateOptions {
   readonly faults?: Partial<Faults>;
   /** How long operations take; one for all kinds, or some of them. Default: like an NVMe drive. */
   readonly latency?: Latency | Partial<Latencies>;
-  /** What reaches the disk as a whole or not at all, and what O_DIRECT is aligned to: a power of two. Default 512. */
+  /** What O_DIRECT is aligned to: a power of two. Default 512. */
   readonly sectorBytes?: number;
+  /**
+   * What reaches the disk as a whole or not at all: a power of two of at least `sectorBytes`. Drives with physical sectors of 4096 bytes
+   * often have logical ones of 512. Default: `sectorBytes`.
+   */
+  readonly tornBytes?: number;
   /** Room for the content of files, used up in pages of 4096. Default: no limit. */
   readonly capacityBytes?: number;
   /**
@@ -33,6 +39,11 @@ export interface SimulateOptions {
    * covers its name too, and those of the directories above, as on ext4, XFS and btrfs. Default false.
    */
   readonly strictNames?: boolean;
+  /**
+   * What the file system keeps in a crash beyond what was synced. `'posix'`: nothing. The others have the rules of a real one, as far as
+   * they are known (docs/crash-models.md). Default `'posix'`.
+   */
+  readonly model?: ModelName;
   /** Entries of the trace that are kept at least. Default 10,000. */
   readonly traceEntries?: number;
   /** How the kernel is made. */
@@ -248,6 +259,7 @@ export class Simulation {
           photograph.crashed({
             ...this.#shared.disk,
             faults: faultsOf(this.#shared.disk.faults, outcome),
+            nowNs,
             random: this.#fateOf(events, outcome),
             note,
           }),
@@ -356,6 +368,7 @@ export class Simulation {
 export function simulate(options: SimulateOptions): Simulation {
   const {
     sectorBytes = SECTOR_BYTES,
+    tornBytes = sectorBytes,
     capacityBytes = Number.POSITIVE_INFINITY,
     strictNames = false,
     traceEntries = TRACE_ENTRIES,
@@ -364,13 +377,20 @@ export function simulate(options: SimulateOptions): Simulation {
   const seed = seedOf(options.seed);
   const faults = { ...DEFAULT_FAULTS, ...options.faults };
   validateFaults(faults);
-  validateInteger('options.sectorBytes', sectorBytes, 1, MOST_SECTOR_BYTES);
-  if ((sectorBytes & (sectorBytes - 1)) !== 0)
-    throw outOfRange('options.sectorBytes', 'a power of two', sectorBytes);
+  for (const [name, bytes, least] of [
+    ['options.sectorBytes', sectorBytes, 1],
+    ['options.tornBytes', tornBytes, sectorBytes],
+  ] as const) {
+    validateInteger(name, bytes, least, MOST_SECTOR_BYTES);
+    if ((bytes & (bytes - 1)) !== 0) throw outOfRange(name, 'a power of two', bytes);
+  }
   if (!(capacityBytes >= 0)) throw outOfRange('options.capacityBytes', '>= 0', capacityBytes);
   validateInteger('options.traceEntries', traceEntries, 1, Number.MAX_SAFE_INTEGER);
   const latency = latenciesOf(options.latency);
-  const disk: DiskOptions = { faults, latency, sectorBytes, strictNames };
+  const model = modelOf(options.model ?? 'posix');
+  if (strictNames && model.metadata === 'ordered')
+    throw invalidArgValue('options.strictNames', strictNames, `means nothing with '${model.name}'`);
+  const disk: DiskOptions = { faults, latency, sectorBytes, tornBytes, strictNames, model };
   const drive: Drive = { capacityBytes, slowdown: 1 };
   const clock = new VirtualClock();
   const attributes = { mode: ROOT_MODE, uid: 0, gid: 0, atimeNs: 0, mtimeNs: 0, ctimeNs: 0 };
@@ -381,8 +401,9 @@ export function simulate(options: SimulateOptions): Simulation {
 
 /** Of the extremes chance decides nothing. */
 function faultsOf(faults: Faults, outcome: number | undefined): Faults {
-  if (outcome === 0) return { ...faults, lost: 1, zeroed: 0, torn: 0, misdirected: 0 };
-  return outcome === 1 ? { ...faults, lost: 0, torn: 0, misdirected: 0 } : faults;
+  const none = { zeroed: 0, torn: 0, misdirected: 0, garbage: 0, damaged: 0, unreadable: 0 };
+  if (outcome === 0) return { ...faults, ...none, lost: 1 };
+  return outcome === 1 ? { ...faults, ...none, lost: 0 } : faults;
 }
 
 function latenciesOf(latency: SimulateOptions['latency']): Latencies {
