@@ -11,6 +11,7 @@ export { PROFILES, type ProfileName } from './profiles.ts';
 export type { Faults } from './simulated/faults.ts';
 export type { SimulatedEntry, SimulatedFileSystem } from './simulated/file-system.ts';
 export type { Latencies, Latency, Tail } from './simulated/latency.ts';
+export type { LockKind } from './simulated/lock-table.ts';
 export { type Model, MODELS, type ModelName, type Rule } from './simulated/models.ts';
 export type { Operation } from './simulated/operation.ts';
 export { Random, type Seed } from './simulated/random.ts';
@@ -23,7 +24,9 @@ export {
   type EveryCrashOptions,
   everyCrash,
 } from './simulation/every-crash.ts';
+export type { FileLocks, Lockable, LockFound, LockRange, WaitOptions } from './simulation/file-locks.ts';
 export type { CrashOptions, Side } from './simulation/moment.ts';
+export type { SimulatedProcess } from './simulation/process.ts';
 export {
   type Ending,
   type SimulateOptions,

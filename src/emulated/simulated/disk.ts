@@ -8,6 +8,7 @@ import { type Change, describeChange, type Inode } from './inode.ts';
 import { drawNs, type Latencies } from './latency.ts';
 import { type Asked, askedOf, type Operation, type Watch } from './operation.ts';
 import { catchUp, commit, isJournalled } from './journal.ts';
+import type { LockTable } from './lock-table.ts';
 import type { Model } from './models.ts';
 import type { Namespace } from './namespace.ts';
 import { orderNow } from './order.ts';
@@ -115,6 +116,10 @@ export class Disk {
     return this.#station.nextId;
   }
 
+  get locks(): LockTable {
+    return this.#station.locks;
+  }
+
   get drive(): Drive {
     return this.#station.drive;
   }
@@ -204,8 +209,9 @@ export class Disk {
     );
   }
 
-  /** A descriptor of the file was closed for good. */
-  closed(inode: Inode): void {
+  /** A file was closed for good. @param file - What has its locks. */
+  closed(inode: Inode, file?: object): void {
+    if (file !== undefined) this.locks.closed(inode, file, this);
     const { closeAfterTruncate } = this.options.model;
     if (inode.isEmptied && closeAfterTruncate !== 'nothing')
       inode.flush(closeAfterTruncate === 'ordered', this.clock.nowNs());
@@ -262,6 +268,7 @@ export class Disk {
       cancel();
       gone();
     }
+    this.locks.clear();
     return found;
   }
 
@@ -280,12 +287,12 @@ export class Disk {
   kill(): void {
     const mine = [...this.#station.inFlight.values()].filter(({ owner }) => owner === this);
     this.note(`-- process killed, ${mine.length} operations in flight`);
-    this.#station.watch = undefined;
     this.#isKilled = true;
     for (const { cancel, end } of mine.sort((one, other) => one.at - other.at)) {
       cancel();
       end();
     }
+    this.locks.ended(this);
   }
 
   #begin(

@@ -43,7 +43,7 @@ export class SimulatedFile extends OwnFile implements File, Opened {
   }
 
   protected override release(): void {
-    this.#disk.closed(this.inode);
+    this.#disk.closed(this.inode, this);
   }
 
   get direct(): boolean {

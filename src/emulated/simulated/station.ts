@@ -1,5 +1,6 @@
 /** What all processes of a machine share of its disk: what is under way, and how the drive does at the moment. */
 import type { InFlightWrite } from './fates.ts';
+import { LockTable } from './lock-table.ts';
 import type { Operation, Watch } from './operation.ts';
 
 /** How the drive does at the moment. It outlives the machine's crashes. */
@@ -34,6 +35,7 @@ export class Station {
   readonly drive: Drive;
   readonly inFlight = new Map<number, InFlight>();
   readonly stuck = new Set<Stuck>();
+  readonly locks = new LockTable();
   nextId: number;
   /** Operations that have ended. */
   events = 0;

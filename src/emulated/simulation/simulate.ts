@@ -1,9 +1,11 @@
 /** A simulation: a machine with a disk that can lose power, from a seed. */
-import { invalidArgValue, outOfRange, validateInteger } from '../../common/validate.ts';
+import { ERRNO } from '../../common/abi/errno.ts';
+import { errnoException } from '../../common/errors.ts';
+import { invalidArgType, invalidArgValue, outOfRange, validateInteger } from '../../common/validate.ts';
 import { Disk, type DiskOptions, usedBytes } from '../simulated/disk.ts';
 import { DEFAULT_FAULTS, type Faults, validateFaults } from '../simulated/faults.ts';
 import { digestOf } from '../simulated/digest.ts';
-import { SimulatedFileSystem } from '../simulated/file-system.ts';
+import type { SimulatedFileSystem } from '../simulated/file-system.ts';
 import { Inode } from '../simulated/inode.ts';
 import { DEFAULT_LATENCIES, type Latencies, type Latency, validateLatency } from '../simulated/latency.ts';
 import { type ModelName, modelOf } from '../simulated/models.ts';
@@ -13,8 +15,10 @@ import { Random, type Seed, seedOf } from '../simulated/random.ts';
 import { type Drive, Station } from '../simulated/station.ts';
 import { Trace } from '../simulated/trace.ts';
 import { VirtualClock } from '../simulated/virtual-clock.ts';
+import type { FileLocks } from './file-locks.ts';
 import { type CrashOptions, validateCrash, watchFor } from './moment.ts';
-import { SimulatedKernel, type SimulatedKernelOptions } from './simulated-kernel.ts';
+import { SimulatedProcess } from './process.ts';
+import type { SimulatedKernel, SimulatedKernelOptions } from './simulated-kernel.ts';
 import { SimulationError } from './simulation-error.ts';
 
 /** How a simulation is made. */
@@ -68,6 +72,7 @@ export interface Ending {
 const SECTOR_BYTES = 512;
 const MOST_SECTOR_BYTES = 65536;
 const TRACE_ENTRIES = 10_000;
+const MOST_SLOWDOWN = 1e6;
 const ROOT_INO = 2;
 const ROOT_MODE = 0o755;
 
@@ -112,6 +117,8 @@ export class Simulation {
   readonly kernel: SimulatedKernel;
   /** Names on the disk, shaped like `fs.promises`. */
   readonly fs: SimulatedFileSystem;
+  /** flock(2), and locks of ranges, for the process that uses {@link kernel}. */
+  readonly locks: FileLocks;
   /** The history so far, with that before the crashes. */
   readonly trace: Trace;
   /** Chance for the program's own use. */
@@ -122,6 +129,8 @@ export class Simulation {
   readonly ending: Ending | undefined;
   readonly #shared: Shared;
   readonly #disk: Disk;
+  readonly #process: SimulatedProcess;
+  readonly #others: SimulatedProcess[] = [];
   readonly #fate: Random;
 
   /** @internal Use {@link simulate}. */
@@ -139,8 +148,10 @@ export class Simulation {
     this.#shared = shared;
     const station = new Station(shared.drive, start.nextId);
     this.#disk = new Disk(start.names, start.clock, shared.disk, random, trace, station);
-    this.fs = new SimulatedFileSystem(this.#disk);
-    this.kernel = new SimulatedKernel(this.#disk, this.fs, random, shared.kernel);
+    this.#process = new SimulatedProcess(this.#disk, random, shared.kernel);
+    this.fs = this.#process.fs;
+    this.kernel = this.#process.kernel;
+    this.locks = this.#process.locks;
   }
 
   /** Virtual nanoseconds since the first machine was switched on. */
@@ -173,6 +184,71 @@ export class Simulation {
     return this.#disk.clock;
   }
 
+  /** Room for the content of files. To set it makes the disk full, or gives it room again. It outlives crashes. */
+  get capacityBytes(): number {
+    return this.#disk.drive.capacityBytes;
+  }
+
+  set capacityBytes(capacityBytes: number) {
+    if (!(capacityBytes >= 0)) throw outOfRange('capacityBytes', '>= 0', capacityBytes);
+    this.#disk.drive.capacityBytes = capacityBytes;
+  }
+
+  /** How many times as long everything takes that begins from now on. Default 1. It outlives crashes. */
+  get slowdown(): number {
+    return this.#disk.drive.slowdown;
+  }
+
+  set slowdown(factor: number) {
+    if (!(factor > 0 && factor <= MOST_SLOWDOWN))
+      throw outOfRange('slowdown', `> 0 && <= ${MOST_SLOWDOWN}`, factor);
+    this.#disk.drive.slowdown = factor;
+  }
+
+  /**
+   * Has operations stick: those for which `when` answers `true` as they begin do not end.
+   *
+   * @returns Lets them go on, each with the time that it takes, and no more stick.
+   */
+  stick(when: (operation: Operation) => boolean): () => void {
+    if (typeof when !== 'function') throw invalidArgType('when', 'of type function', when);
+    return this.#disk.stick(when);
+  }
+
+  /**
+   * Makes the sectors of a range of a file unreadable: to read there is EIO, and so is to write a part of a sector, until all of it is
+   * written. It outlives crashes.
+   *
+   * @throws AioError `ENOENT` where there is no such file, `EISDIR`.
+   */
+  makeUnreadable(path: string, position: number, length: number): void {
+    validateInteger('position', position, 0, Number.MAX_SAFE_INTEGER);
+    validateInteger('length', length, 1, Number.MAX_SAFE_INTEGER - position);
+    const place = this.#disk.names.find(path);
+    const inode = typeof place === 'number' ? undefined : place.inode;
+    if (inode === undefined) throw errnoException(-ERRNO.ENOENT, 'open', { path });
+    if (inode.kind === 'directory') throw errnoException(-ERRNO.EISDIR, 'open', { path });
+    for (const image of [inode.content, inode.durable])
+      image.spoil(position, Math.min(length, image.size - position));
+  }
+
+  /**
+   * One more process on this machine, with descriptors and locks of its own. It dies with the machine, and when this one is killed
+   * by {@link kill}; to kill it alone, call its own `kill()`.
+   *
+   * @throws SimulationError if the power was lost before.
+   */
+  process(): SimulatedProcess {
+    if (this.isCrashed) throw new SimulationError('This machine has crashed already', this);
+    const number = this.#others.length + 1;
+    const stream = (name: string): Random =>
+      new Random(this.seed, `${this.generation}/process ${number}/${name}`);
+    const chances = { times: stream('times'), luck: stream('luck'), names: stream('names') };
+    const other = new SimulatedProcess(this.#disk.forProcess(), chances, this.#shared.kernel);
+    this.#others.push(other);
+    return other;
+  }
+
   /** Waits in virtual time. */
   sleep(ms: number): Promise<void> {
     if (!(ms >= 0)) throw outOfRange('ms', '>= 0', ms);
@@ -202,7 +278,7 @@ export class Simulation {
   }
 
   /**
-   * Kills the process now. The machine goes on: all that was written is there, synced or not, and what is not synced can still be
+   * Kills the process now, with those of {@link process}. The machine goes on: all that was written is there, synced or not, and what is not synced can still be
    * lost when the power is.
    *
    * @remarks What was under way has its effect, as Linux waits for it, but the process does not hear of it: for the old machine
@@ -219,8 +295,12 @@ export class Simulation {
     if (this.isCrashed) throw new SimulationError('This machine has crashed already', this);
     const disk = this.#disk;
     let { names } = disk;
-    if (ending.how === 'kill') disk.kill();
-    else {
+    disk.watch(undefined);
+    if (ending.how === 'kill') {
+      this.#process.kill();
+      for (const other of this.#others) other.kill();
+    }
+    if (ending.how === 'crash') {
       const fate = outcome === undefined ? this.#fate : this.#fateOf(this.events, outcome);
       names = disk.crash(fate, faultsOf(this.#shared.disk.faults, outcome), untouched);
     }

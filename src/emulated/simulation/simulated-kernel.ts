@@ -1,6 +1,10 @@
 /** An emulated kernel in virtual time whose files are on a simulated disk. */
 import type { PathLike } from 'node:fs';
 import { ERRNO } from '../../common/abi/errno.ts';
+import { errnoException } from '../../common/errors.ts';
+import { outOfRange } from '../../common/validate.ts';
+import type { FileTable } from '../files/file-table.ts';
+import { pathOf } from '../simulated/paths.ts';
 import type { DirectAlignment, Word } from '../../common/kernel/aio-kernel.ts';
 import type { KernelFiles } from '../../common/kernel/kernel-files.ts';
 import type { KernelState } from '../aio/kernel-state.ts';
@@ -14,10 +18,11 @@ import { SimulatedFile } from '../simulated/simulated-file.ts';
 import { simulatedExecutor } from '../simulated/virtual-executor.ts';
 
 /** What an emulated kernel is made with, as far as it makes sense in a simulation. */
-export type SimulatedKernelOptions = Pick<
-  EmulatedKernelOptions,
-  'aio_max_nr' | 'possibleCpus' | 'profile' | 'debug'
->;
+export interface SimulatedKernelOptions
+  extends Pick<EmulatedKernelOptions, 'aio_max_nr' | 'possibleCpus' | 'profile' | 'debug'> {
+  /** Descriptors that a process can have, those of its contexts too; one more file is EMFILE. Default: no limit. */
+  readonly maxDescriptors?: number;
+}
 
 /** Not this machine's, or the same seed would make another history on another machine. */
 const POSSIBLE_CPUS = 4;
@@ -52,14 +57,16 @@ export class SimulatedKernel extends EmulatedKernel {
     disk: Disk,
     fs: SimulatedFileSystem,
     random: { readonly times: Random; readonly luck: Random; readonly names: Random },
-    options: SimulatedKernelOptions,
+    { maxDescriptors = Number.POSITIVE_INFINITY, ...options }: SimulatedKernelOptions,
   ) {
+    if (!(maxDescriptors >= 0)) throw outOfRange('options.kernel.maxDescriptors', '>= 0', maxDescriptors);
     const machine = new SimulatedMachine(disk, random.times);
     super({ possibleCpus: POSSIBLE_CPUS, ...options }, machine);
     this.#disk = disk;
     this.#machine = machine;
     this.#luck = random.luck;
     const state = machine.state!;
+    let opening = 0;
     this.files = {
       calls: new SimulatedCalls(state, disk, fs),
       names: {
@@ -69,10 +76,29 @@ export class SimulatedKernel extends EmulatedKernel {
         randomBytes: (count: number) => random.names.bytes(count),
       },
       open: async (path: PathLike, flags: number, mode: number, direct: boolean): Promise<number> => {
-        const found = await fs.open(path, flags, mode, direct);
-        return state.files.install(new SimulatedFile(state, disk, found.inode, found.path, found.mode));
+        // Before anything is made, as open(2) has it.
+        if (state.files.descriptors.length + opening >= maxDescriptors)
+          throw errnoException(-ERRNO.EMFILE, 'open', { path: pathOf(path) });
+        opening++;
+        try {
+          const found = await fs.open(path, flags, mode, direct);
+          return state.files.install(new SimulatedFile(state, disk, found.inode, found.path, found.mode));
+        } finally {
+          opening--;
+        }
       },
     };
+  }
+
+  /** @internal */
+  get fileTable(): FileTable {
+    return this.#machine.state!.files;
+  }
+
+  /** @internal The process is gone. */
+  closeAll(): void {
+    const { files } = this.#machine.state!;
+    for (const fd of files.descriptors) if (files.fget(fd) instanceof SimulatedFile) files.close(fd);
   }
 
   override io_submit(ctx_id: Word, nr: Word, iocbpp: Word): number {

@@ -215,7 +215,7 @@ const TESTS: Record<string, (model: ModelName) => Promise<void>> = {
     };
     const look = async (after: Simulation): Promise<string> => {
       const content = (await read(after, '/file'))!;
-      const pages = content.match(/[^]{4096}/g) ?? [];
+      const pages = content.match(/.{4096}/gs) ?? [];
       return pages
         .map((page) => (page === 'y'.repeat(PAGE) ? 'y' : page === '\0'.repeat(PAGE) ? '0' : '?'))
         .join('');
