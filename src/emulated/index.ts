@@ -11,10 +11,14 @@ export { PROFILES, type ProfileName } from './profiles.ts';
 export type { DiskImage, ImageEntry } from './simulated/disk-image.ts';
 export type { Faults } from './simulated/faults.ts';
 export type { Latencies, Latency, Tail } from './simulated/latency.ts';
+export type { LockKind } from './simulated/lock-table.ts';
+export { type Model, MODELS, type ModelName, type Rule } from './simulated/models.ts';
+export type { Operation } from './simulated/operation.ts';
 export { Random, type Seed } from './simulated/random.ts';
 export type { HistoryPageOptions } from './simulated/history-page.ts';
 export type { Trace } from './simulated/trace.ts';
 export type { SimulatedFileSystem, SimulatedPromises } from './simulated-fs/simulated-fs.ts';
+export { isOfDeadMachine } from './simulation/dead-machine.ts';
 export {
   type CheckOptions,
   check,
@@ -24,7 +28,16 @@ export {
 } from './simulation/explore.ts';
 export type { ImportOptions } from './simulation/import-folder.ts';
 export {
-  type CrashOptions,
+  type CrashPoint,
+  type EveryCrash,
+  type EveryCrashOptions,
+  everyCrash,
+} from './simulation/every-crash.ts';
+export type { FileLocks, Lockable, LockFound, LockRange, WaitOptions } from './simulation/file-locks.ts';
+export type { CrashOptions, Side } from './simulation/moment.ts';
+export type { SimulatedProcess } from './simulation/process.ts';
+export {
+  type Ending,
   type SimulateOptions,
   type Simulation,
   simulate,

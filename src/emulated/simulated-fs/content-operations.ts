@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { invalidArgType } from '../../common/validate.ts';
 import type { FileCalls } from '../simulated/file-calls.ts';
-import type { Operation, Subject } from '../simulated/operation.ts';
+import type { Steps, Subject } from '../simulated/steps.ts';
 import type { PathCalls } from '../simulated/path-calls.ts';
 import type { SimulatedFile } from '../simulated/simulated-file.ts';
 import { admit, admitDescriptor, ask, syscallFor } from './admission.ts';
@@ -29,7 +29,7 @@ export class ContentOperations {
   }
 
   /** @param path - Or a descriptor, which is read from where it is. */
-  *readFile(face: Face, path: unknown, options?: unknown): Operation<string | Buffer> {
+  *readFile(face: Face, path: unknown, options?: unknown): Steps<string | Buffer> {
     const signal = signalFor(face, options);
     const isDescriptor = isFd(face, path);
     const at = isDescriptor
@@ -41,22 +41,25 @@ export class ContentOperations {
       typeof at === 'number'
         ? yield* this.#files.of(at, syscallFor('readFileSync', options))
         : yield* this.#opened(at, flagsOf(optionsOf(options).flag || 'r'), FILE_MODE);
-    const bytes = yield* this.#content(file, typeof at === 'number' ? null : 0, signal);
+    const bytes =
+      typeof at === 'number'
+        ? yield* this.#content(file, null, signal)
+        : yield* this.#using(file, this.#content(file, 0, signal));
     const encoding = encodingOf(options);
     return encoding === undefined || encoding === 'buffer' ? bytes : bytes.toString(encoding);
   }
 
   /** @param data - Of promises, an iterable of chunks too. */
-  *writeFile(face: Face, path: unknown, data: unknown, options?: unknown): Operation<void> {
+  *writeFile(face: Face, path: unknown, data: unknown, options?: unknown): Steps<void> {
     yield* this.#written(face, 'writeFileSync', path, data, options, optionsOf(options).flag || 'w');
   }
 
-  *appendFile(face: Face, path: unknown, data: unknown, options?: unknown): Operation<void> {
+  *appendFile(face: Face, path: unknown, data: unknown, options?: unknown): Steps<void> {
     const flag = isFd(face, path) ? 'a' : optionsOf(options).flag || 'a';
     yield* this.#written(face, 'appendFileSync', path, data, options, flag);
   }
 
-  *truncate(face: Face, path: unknown, length?: unknown): Operation<void> {
+  *truncate(face: Face, path: unknown, length?: unknown): Steps<void> {
     const size = length ?? 0;
     if (isFd(face, path)) {
       // Only versions of Node that still take descriptors get beyond this.
@@ -67,28 +70,33 @@ export class ContentOperations {
     }
     const [at] = admit('truncateSync', [path, length]);
     const file = yield* this.#opened(at!, constants.O_RDWR, FILE_MODE);
+    yield* this.#using(file, this.#truncated(file, size));
+  }
+
+  *#truncated(file: SimulatedFile, size: unknown): Steps<void> {
     admitDescriptor('ftruncateSync', [0, size]);
     yield* this.#files.truncate(file, Math.max(0, Number(size)));
   }
 
   /** As `uv__fs_copyfile` of libuv. */
-  *copyFile(_face: Face, source: unknown, target: unknown, mode?: unknown): Operation<void> {
+  *copyFile(_face: Face, source: unknown, target: unknown, mode?: unknown): Steps<void> {
     const [from, to] = admit('copyFileSync', [source, target, mode], [0, 1]);
     yield* this.copy(from!, to!, (mode as number | null | undefined) ?? 0);
   }
 
-  *copy(from: string, to: string, mode: number): Operation<void> {
+  *copy(from: string, to: string, mode: number): Steps<void> {
     const subject = { syscall: 'copyfile', path: from, dest: to };
-    const source = this.#files.made(
-      yield* told(this.#paths.open(from, constants.O_RDONLY, 0, false), subject),
-    );
+    const source = yield* told(this.#files.open(from, constants.O_RDONLY, 0, false), subject);
+    yield* this.#using(source, this.#copiedFrom(source, to, mode, subject));
+  }
+
+  *#copiedFrom(source: SimulatedFile, to: string, mode: number, subject: Subject): Steps<void> {
     const exclusive = (mode & constants.COPYFILE_EXCL) === 0 ? 0 : constants.O_EXCL;
     const flags = constants.O_WRONLY | constants.O_CREAT | exclusive;
     const bits = source.inode.attributes.mode & PERMISSIONS;
-    const target = this.#files.made(yield* told(this.#paths.open(to, flags, bits, false), subject));
-    if (source.inode === target.inode) return;
+    const target = yield* told(this.#files.open(to, flags, bits, false), subject);
     try {
-      yield* this.#copied(source, target, mode, bits, subject);
+      yield* this.#using(target, this.#copied(source, target, mode, bits, subject));
     } catch (error) {
       yield* this.#paths.unlink(to);
       throw error;
@@ -101,7 +109,8 @@ export class ContentOperations {
     mode: number,
     bits: number,
     subject: Subject,
-  ): Operation<void> {
+  ): Steps<void> {
+    if (source.inode === target.inode) return;
     yield* told(this.#files.truncate(target, 0), subject);
     yield* told(this.#files.setAttributes('fchmod', target, { mode: bits }), subject);
     if ((mode & constants.COPYFILE_FICLONE_FORCE) !== 0) yield* told(this.#files.refused('ENOTSUP'), subject);
@@ -116,7 +125,7 @@ export class ContentOperations {
     data: unknown,
     options: unknown,
     flag: unknown,
-  ): Operation<void> {
+  ): Steps<void> {
     const signal = signalFor(face, options);
     const streams = face === 'promise' && name === 'writeFileSync' && isIterable(data);
     const judged = streams ? '' : data;
@@ -132,12 +141,16 @@ export class ContentOperations {
         ? yield* this.#files.of(at, 'write')
         : yield* this.#opened(at, flagsOf(flag), modeOf(mode, FILE_MODE));
     const position = typeof at === 'number' || file.append ? null : 0;
-    const bytes = streams ? undefined : bytesOf(data, encoding);
-    if (bytes === undefined) yield* this.#streamed(file, data as Chunks, encoding, signal);
-    // Of nothing, Node writes nothing, but with a callback.
-    else if (bytes.length === 0 && face === 'callback') yield* this.#files.write(file, [bytes], position);
-    else yield* this.#all(file, bytes, position, signal);
-    if (flush === true) yield* this.#files.sync(file, false);
+    try {
+      const bytes = streams ? undefined : bytesOf(data, encoding);
+      if (bytes === undefined) yield* this.#streamed(file, data as Chunks, encoding, signal);
+      // Of nothing, Node writes nothing, but with a callback.
+      else if (bytes.length === 0 && face === 'callback') yield* this.#files.write(file, [bytes], position);
+      else yield* this.#all(file, bytes, position, signal);
+      if (flush === true) yield* this.#files.sync(file, false);
+    } finally {
+      if (typeof at !== 'number') this.#files.release(file);
+    }
   }
 
   *#streamed(
@@ -145,7 +158,7 @@ export class ContentOperations {
     data: Chunks,
     encoding: BufferEncoding,
     signal: AbortSignal | undefined,
-  ): Operation<void> {
+  ): Steps<void> {
     const chunks = Symbol.asyncIterator in data ? data[Symbol.asyncIterator]() : data[Symbol.iterator]();
     for (;;) {
       let next: IteratorResult<unknown> | undefined;
@@ -169,13 +182,22 @@ export class ContentOperations {
     }
   }
 
-  *#opened(path: string, flags: number, mode: number): Operation<SimulatedFile> {
+  #opened(path: string, flags: number, mode: number): Steps<SimulatedFile> {
     const direct = constants.O_DIRECT !== undefined && (flags & constants.O_DIRECT) !== 0;
-    return this.#files.made(yield* this.#paths.open(path, flags, mode, direct));
+    return this.#files.open(path, flags, mode, direct);
+  }
+
+  /** Does something with a file that was opened for it, and lets go of it, whatever comes of that. */
+  *#using<T>(file: SimulatedFile, steps: Steps<T>): Steps<T> {
+    try {
+      return yield* steps;
+    } finally {
+      this.#files.release(file);
+    }
   }
 
   /** @param from - `null` for the descriptor's own position. */
-  *#content(file: SimulatedFile, from: number | null, signal: AbortSignal | undefined): Operation<Buffer> {
+  *#content(file: SimulatedFile, from: number | null, signal: AbortSignal | undefined): Steps<Buffer> {
     const { size } = file.inode.content;
     if (size > MAX_READ_FILE_BYTES && file.mode.readable) {
       yield* this.#files.stat(file);
@@ -198,7 +220,7 @@ export class ContentOperations {
     return Buffer.concat(chunks);
   }
 
-  *#all(file: SimulatedFile, bytes: Uint8Array, from: number | null, signal?: AbortSignal): Operation<void> {
+  *#all(file: SimulatedFile, bytes: Uint8Array, from: number | null, signal?: AbortSignal): Steps<void> {
     for (let done = 0; done < bytes.length; ) {
       const chunk = bytes.slice(done, done + CHUNK_BYTES);
       done += yield* this.#files.write(file, [chunk], from === null ? null : from + done);
@@ -207,7 +229,7 @@ export class ContentOperations {
   }
 
   /** What comes after this is not thrown by the call that asks. */
-  *#turn(): Operation<void> {
+  *#turn(): Steps<void> {
     yield* this.#files.turn();
   }
 }

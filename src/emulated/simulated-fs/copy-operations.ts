@@ -2,7 +2,7 @@
 import { posix } from 'node:path';
 import { codeOf } from '../../common/errors.ts';
 import type { Inode } from '../simulated/inode.ts';
-import type { Operation } from '../simulated/operation.ts';
+import type { Steps } from '../simulated/steps.ts';
 import type { PathCalls } from '../simulated/path-calls.ts';
 import { PERMISSIONS } from '../simulated/stats.ts';
 import { admit } from './admission.ts';
@@ -35,16 +35,16 @@ export class CopyOperations {
   }
 
   /** The filter may answer with a promise. */
-  cp(...args: [source: unknown, target: unknown, options?: unknown]): Operation<void> {
+  cp(...args: [source: unknown, target: unknown, options?: unknown]): Steps<void> {
     return this.#begin(true, ...args);
   }
 
   /** The filter has to answer at once. */
-  cpNow(...args: [source: unknown, target: unknown, options?: unknown]): Operation<void> {
+  cpNow(...args: [source: unknown, target: unknown, options?: unknown]): Steps<void> {
     return this.#begin(false, ...args);
   }
 
-  *#begin(waits: boolean, source: unknown, target: unknown, given?: unknown): Operation<void> {
+  *#begin(waits: boolean, source: unknown, target: unknown, given?: unknown): Steps<void> {
     // The filter is the program's own code: it is not for Node to call.
     const { filter, ...rest } = optionsOf(given);
     const judged =
@@ -62,7 +62,7 @@ export class CopyOperations {
     yield* this.#copy(waits, from!, to!, options);
   }
 
-  *#copy(waits: boolean, from: string, to: string, options: CopyOptions): Operation<void> {
+  *#copy(waits: boolean, from: string, to: string, options: CopyOptions): Steps<void> {
     const source = yield* this.#paths.stat(from, options.dereference === true);
     const target = yield* this.#found(to, options);
     switch (source.kind) {
@@ -110,7 +110,7 @@ export class CopyOperations {
     to: string,
     there: Inode | undefined,
     { verbatimSymlinks }: CopyOptions,
-  ): Operation<void> {
+  ): Steps<void> {
     yield* this.#paths.readlink(from);
     const leads = verbatimSymlinks === true || isAbsolute(said) ? said : resolve('/', dirname(from), said);
     if (there?.kind === 'link') {
@@ -129,7 +129,7 @@ export class CopyOperations {
   }
 
   /** @throws What says that one can't be copied to the other. */
-  *#judge(from: string, to: string, options: CopyOptions): Operation<void> {
+  *#judge(from: string, to: string, options: CopyOptions): Steps<void> {
     const source = yield* this.#paths.stat(from, options.dereference === true);
     const target = yield* this.#found(to, options);
     const isDirectory = source.kind === 'directory';
@@ -150,7 +150,7 @@ export class CopyOperations {
   }
 
   /** Whether a directory is one of those above a path, by whatever name. */
-  *#isAbove(directory: Inode, path: string): Operation<boolean> {
+  *#isAbove(directory: Inode, path: string): Steps<boolean> {
     for (let above = dirname(resolve('/', path)); above !== '/'; above = dirname(above)) {
       try {
         if ((yield* this.#paths.stat(above, true)) === directory) return true;
@@ -162,7 +162,7 @@ export class CopyOperations {
     return false;
   }
 
-  *#found(path: string, { dereference }: CopyOptions): Operation<Inode | undefined> {
+  *#found(path: string, { dereference }: CopyOptions): Steps<Inode | undefined> {
     try {
       return yield* this.#paths.stat(path, dereference === true);
     } catch (error) {
@@ -171,7 +171,7 @@ export class CopyOperations {
     }
   }
 
-  *#passes(waits: boolean, from: string, to: string, { filter }: CopyOptions): Operation<boolean> {
+  *#passes(waits: boolean, from: string, to: string, { filter }: CopyOptions): Steps<boolean> {
     if (filter === undefined) return true;
     let answer = filter(from, to);
     if (waits) {
@@ -188,7 +188,7 @@ export class CopyOperations {
     return Boolean(answer);
   }
 
-  *#isThere(path: string, kind?: Inode['kind']): Operation<boolean> {
+  *#isThere(path: string, kind?: Inode['kind']): Steps<boolean> {
     try {
       const found = yield* this.#paths.stat(path, true);
       return kind === undefined || found.kind === kind;
@@ -197,13 +197,13 @@ export class CopyOperations {
     }
   }
 
-  *#directories(path: string): Operation<void> {
+  *#directories(path: string): Steps<void> {
     const above = dirname(path);
     if (above !== path && !(yield* this.#isThere(above))) yield* this.#directories(above);
     yield* this.#paths.mkdir(path, 0o777);
   }
 
-  *#chmod(path: string, { attributes }: Inode): Operation<void> {
+  *#chmod(path: string, { attributes }: Inode): Steps<void> {
     yield* this.#paths.setAttributes('chmod', path, true, { mode: attributes.mode & PERMISSIONS });
   }
 }

@@ -1,7 +1,7 @@
 /** What `node:fs` does with descriptors, over a simulated disk. */
 import type { BigIntStats, Stats } from 'node:fs';
 import type { FileCalls } from '../simulated/file-calls.ts';
-import type { Operation } from '../simulated/operation.ts';
+import type { Steps } from '../simulated/steps.ts';
 import { PERMISSIONS, statsOf } from '../simulated/stats.ts';
 import { admitDescriptor } from './admission.ts';
 import { type Ground, owners, timesOf } from './name-operations.ts';
@@ -18,27 +18,27 @@ export class DescriptorOperations {
     this.#files = files;
   }
 
-  *close(fd: unknown): Operation<void> {
+  *close(fd: unknown): Steps<void> {
     yield* this.#files.close(admitDescriptor('closeSync', [fd]));
   }
 
-  *fsync(fd: unknown): Operation<void> {
+  *fsync(fd: unknown): Steps<void> {
     const number = admitDescriptor('fsyncSync', [fd]);
     yield* this.#files.sync(yield* this.#files.of(number, 'fsync'), false);
   }
 
-  *fdatasync(fd: unknown): Operation<void> {
+  *fdatasync(fd: unknown): Steps<void> {
     const number = admitDescriptor('fdatasyncSync', [fd]);
     yield* this.#files.sync(yield* this.#files.of(number, 'fdatasync'), true);
   }
 
-  *fstat(fd: unknown, options?: unknown): Operation<Stats | BigIntStats> {
+  *fstat(fd: unknown, options?: unknown): Steps<Stats | BigIntStats> {
     const file = yield* this.#files.of(admitDescriptor('fstatSync', [fd, options]), 'fstat');
     yield* this.#files.stat(file);
     return statsOf(file.inode, optionsOf(options).bigint === true);
   }
 
-  *ftruncate(fd: unknown, length: unknown = 0): Operation<void> {
+  *ftruncate(fd: unknown, length: unknown = 0): Steps<void> {
     const number = admitDescriptor('ftruncateSync', [fd, length]);
     yield* this.#files.truncate(
       yield* this.#files.of(number, 'ftruncate'),
@@ -46,25 +46,25 @@ export class DescriptorOperations {
     );
   }
 
-  *fchmod(fd: unknown, mode: unknown): Operation<void> {
+  *fchmod(fd: unknown, mode: unknown): Steps<void> {
     const number = admitDescriptor('fchmodSync', [fd, mode]);
     const file = yield* this.#files.of(number, 'fchmod');
     yield* this.#files.setAttributes('fchmod', file, { mode: modeOf(mode, 0) & PERMISSIONS });
   }
 
-  *fchown(fd: unknown, uid: unknown, gid: unknown): Operation<void> {
+  *fchown(fd: unknown, uid: unknown, gid: unknown): Steps<void> {
     const number = admitDescriptor('fchownSync', [fd, uid, gid]);
     yield* this.#files.setAttributes('fchown', yield* this.#files.of(number, 'fchown'), owners(uid, gid));
   }
 
-  *futimes(fd: unknown, atime: unknown, mtime: unknown): Operation<void> {
+  *futimes(fd: unknown, atime: unknown, mtime: unknown): Steps<void> {
     const number = admitDescriptor('futimesSync', [fd, atime, mtime]);
     const file = yield* this.#files.of(number, 'futime');
     yield* this.#files.setAttributes('futime', file, timesOf(atime, mtime));
   }
 
   /** The arguments of `readSync`, or those with the place in an object. */
-  *read(fd: unknown, ...args: unknown[]): Operation<number> {
+  *read(fd: unknown, ...args: unknown[]): Steps<number> {
     const { buffer, offset, length, position } = readArguments(args);
     const number = admitDescriptor('readSync', [fd, buffer, offset, length, position]);
     const from = (offset as number | null | undefined) ?? 0;
@@ -78,7 +78,7 @@ export class DescriptorOperations {
   }
 
   /** The arguments of `writeSync`: a view with its part and place, or a string with its place and encoding. */
-  *write(fd: unknown, data: unknown, ...rest: unknown[]): Operation<number> {
+  *write(fd: unknown, data: unknown, ...rest: unknown[]): Steps<number> {
     const number = admitDescriptor('writeSync', [fd, data, ...rest]);
     const [bytes, position] = ArrayBuffer.isView(data)
       ? viewToWrite(data, rest)
@@ -86,13 +86,13 @@ export class DescriptorOperations {
     return yield* this.#files.write(yield* this.#files.of(number, 'write'), [bytes], writePlace(position));
   }
 
-  *readv(fd: unknown, buffers: unknown, position?: unknown): Operation<number> {
+  *readv(fd: unknown, buffers: unknown, position?: unknown): Steps<number> {
     const number = admitDescriptor('readvSync', [fd, buffers, position]);
     const file = yield* this.#files.of(number, 'read');
     return yield* this.#files.read(file, viewsOf(buffers), vectorPlace(position));
   }
 
-  *writev(fd: unknown, buffers: unknown, position?: unknown): Operation<number> {
+  *writev(fd: unknown, buffers: unknown, position?: unknown): Steps<number> {
     const number = admitDescriptor('writevSync', [fd, buffers, position]);
     const views = viewsOf(buffers);
     if (views.length === 0) {

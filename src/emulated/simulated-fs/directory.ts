@@ -1,6 +1,6 @@
 /** Node's classes for what is in a directory. */
 import type { Dir, Dirent } from 'node:fs';
-import { type Operation, run, runNow } from '../simulated/operation.ts';
+import { type Steps, run, runNow } from '../simulated/steps.ts';
 import type { Entry } from '../simulated/path-calls.ts';
 import type { VirtualClock } from '../simulated/virtual-clock.ts';
 import { realFs } from './admission.ts';
@@ -41,7 +41,7 @@ interface DirHandle {
 /** @param turn - Passes the time that a look at it takes. */
 export function dirOf(
   clock: VirtualClock,
-  turn: () => Operation<void>,
+  turn: () => Steps<void>,
   entries: readonly Entry[],
   path: string,
   options?: unknown,

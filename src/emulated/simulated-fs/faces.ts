@@ -1,6 +1,6 @@
 /** The three faces of an operation: synchronous, with a callback, and as a promise. */
 import { AsyncResource } from 'node:async_hooks';
-import { type Operation, promised, run, runNow } from '../simulated/operation.ts';
+import { type Steps, promised, run, runNow } from '../simulated/steps.ts';
 import type { VirtualClock } from '../simulated/virtual-clock.ts';
 import { askWithoutCallback } from './admission.ts';
 
@@ -9,7 +9,7 @@ export type Face = 'sync' | 'callback' | 'promise';
 
 /** An operation with the arguments that Node gives it. */
 export interface Call {
-  readonly operation: (...args: never[]) => Operation<unknown>;
+  readonly operation: (...args: never[]) => Steps<unknown>;
   /** Arguments before a callback: at least, and at most. */
   readonly arity: readonly [least: number, most: number];
   /** What a callback is given beside `null`. Default: the value, if there is one. */
@@ -19,7 +19,7 @@ export interface Call {
 /** Where there is no callback, Node takes what is in its place before. */
 const FALLS_BACK = ['readFile', 'writeFile', 'appendFile'];
 
-type Loose = (...args: unknown[]) => Operation<unknown>;
+type Loose = (...args: unknown[]) => Steps<unknown>;
 type Callback = (...args: unknown[]) => void;
 
 export function synchronous(clock: VirtualClock, { operation }: Call): (...args: unknown[]) => unknown {

@@ -3,7 +3,7 @@ import { type BigIntStats, constants, type StatsFs, type Stats } from 'node:fs';
 import { posix } from 'node:path';
 import type { PathCalls } from '../simulated/path-calls.ts';
 import type { FileCalls } from '../simulated/file-calls.ts';
-import type { Operation } from '../simulated/operation.ts';
+import type { Steps } from '../simulated/steps.ts';
 import type { Random } from '../simulated/random.ts';
 import { PERMISSIONS, statsOf } from '../simulated/stats.ts';
 import { codeOf } from '../../common/errors.ts';
@@ -40,12 +40,12 @@ export class NameOperations {
     this.#ground = ground;
   }
 
-  *access(path: unknown, mode?: unknown): Operation<void> {
+  *access(path: unknown, mode?: unknown): Steps<void> {
     const [at] = admit('accessSync', [path, mode]);
     yield* this.#paths.access(at!, (mode as number | undefined) ?? constants.F_OK);
   }
 
-  *exists(path: unknown): Operation<boolean> {
+  *exists(path: unknown): Steps<boolean> {
     try {
       yield* this.access(path);
       return true;
@@ -54,15 +54,14 @@ export class NameOperations {
     }
   }
 
-  *open(path: unknown, flags?: unknown, mode?: unknown): Operation<number> {
+  *open(path: unknown, flags?: unknown, mode?: unknown): Steps<number> {
     const [at] = admit('openSync', [path, flags, mode]);
     const number = flagsOf(flags);
     const direct = constants.O_DIRECT !== undefined && (number & constants.O_DIRECT) !== 0;
-    const found = yield* this.#paths.open(at!, number, modeOf(mode, FILE_MODE), direct);
-    return this.#files.install(this.#files.made(found));
+    return this.#files.install(yield* this.#files.open(at!, number, modeOf(mode, FILE_MODE), direct));
   }
 
-  *mkdir(path: unknown, options?: unknown): Operation<string | undefined> {
+  *mkdir(path: unknown, options?: unknown): Steps<string | undefined> {
     const [at] = admit('mkdirSync', [path, options]);
     const { recursive = false, mode } =
       typeof options === 'object' && options !== null
@@ -75,7 +74,7 @@ export class NameOperations {
   }
 
   /** As `MKDirp` of Node's `node_file.cc`. @returns The first directory that was made. */
-  *#mkdirs(path: string, mode: number): Operation<string | undefined> {
+  *#mkdirs(path: string, mode: number): Steps<string | undefined> {
     const subject = { syscall: 'mkdir', path };
     const ahead = [path];
     let first: string | undefined;
@@ -102,7 +101,7 @@ export class NameOperations {
     return first;
   }
 
-  *mkdtemp(prefix: unknown, options?: unknown): Operation<string | Buffer> {
+  *mkdtemp(prefix: unknown, options?: unknown): Steps<string | Buffer> {
     const [at] = admit('mkdtempSync', [prefix, options]);
     const subject = { syscall: 'mkdtemp', path: `${at}XXXXXX` };
     for (;;) {
@@ -117,34 +116,34 @@ export class NameOperations {
     }
   }
 
-  *rename(oldPath: unknown, newPath: unknown): Operation<void> {
+  *rename(oldPath: unknown, newPath: unknown): Steps<void> {
     const [from, to] = admit('renameSync', [oldPath, newPath], [0, 1]);
     yield* this.#paths.rename(from!, to!);
   }
 
-  *link(existing: unknown, path: unknown): Operation<void> {
+  *link(existing: unknown, path: unknown): Steps<void> {
     const [from, to] = admit('linkSync', [existing, path], [0, 1]);
     yield* this.#paths.link(from!, to!);
   }
 
-  *symlink(target: unknown, path: unknown, type?: unknown): Operation<void> {
+  *symlink(target: unknown, path: unknown, type?: unknown): Steps<void> {
     const [to, at] = admit('symlinkSync', [target, path, type], [0, 1]);
     yield* this.#paths.symlink(to!, at!);
   }
 
-  *readlink(path: unknown, options?: unknown): Operation<string | Buffer> {
+  *readlink(path: unknown, options?: unknown): Steps<string | Buffer> {
     const [at] = admit('readlinkSync', [path, options]);
     return encoded(yield* this.#paths.readlink(at!), options);
   }
 
   /** realpath(3), which Node calls native, and its promises use. */
-  *realpath(path: unknown, options?: unknown): Operation<string | Buffer> {
+  *realpath(path: unknown, options?: unknown): Steps<string | Buffer> {
     const [at] = admit('readlinkSync', [path, options]);
     return encoded(yield* this.#paths.realpath(at!), options);
   }
 
   /** The other one, which Node has written itself: it asks lstat(2) of every name on the way. */
-  *realpathByNode(path: unknown, options?: unknown): Operation<string | Buffer> {
+  *realpathByNode(path: unknown, options?: unknown): Steps<string | Buffer> {
     const [at] = admit('readlinkSync', [path, options]);
     let ahead = posix.resolve('/', at!).split('/').filter(Boolean);
     let base = '/';
@@ -163,34 +162,34 @@ export class NameOperations {
     return encoded(base, options);
   }
 
-  *unlink(path: unknown): Operation<void> {
+  *unlink(path: unknown): Steps<void> {
     const [at] = admit('unlinkSync', [path]);
     yield* this.#paths.unlink(at!);
   }
 
-  *stat(path: unknown, options?: unknown): Operation<Stats | BigIntStats> {
+  *stat(path: unknown, options?: unknown): Steps<Stats | BigIntStats> {
     const [at] = admit('statSync', [path, options]);
     return statsOf(yield* this.#paths.stat(at!, true), optionsOf(options).bigint === true);
   }
 
-  *lstat(path: unknown, options?: unknown): Operation<Stats | BigIntStats> {
+  *lstat(path: unknown, options?: unknown): Steps<Stats | BigIntStats> {
     const [at] = admit('lstatSync', [path, options]);
     return statsOf(yield* this.#paths.stat(at!, false), optionsOf(options).bigint === true);
   }
 
   /** Synchronous calls have a way to say that nothing is there. */
-  statIfThere(path: unknown, options?: unknown): Operation<Stats | BigIntStats | undefined> {
+  statIfThere(path: unknown, options?: unknown): Steps<Stats | BigIntStats | undefined> {
     return ifThere(this.stat(path, options), options);
   }
 
-  lstatIfThere(path: unknown, options?: unknown): Operation<Stats | BigIntStats | undefined> {
+  lstatIfThere(path: unknown, options?: unknown): Steps<Stats | BigIntStats | undefined> {
     return ifThere(this.lstat(path, options), options);
   }
 
-  *statfs(path: unknown, options?: unknown): Operation<StatsFs> {
+  *statfs(path: unknown, options?: unknown): Steps<StatsFs> {
     const [at] = admit('statfsSync', [path, options]);
     yield* this.#paths.stat(at!, true, 'statfs');
-    const { capacityBytes } = this.#paths.disk.options;
+    const { capacityBytes } = this.#paths.disk.drive;
     const isLimited = Number.isFinite(capacityBytes);
     const blocks = isLimited ? Math.floor(capacityBytes / BLOCK_BYTES) : MANY_BLOCKS;
     const free = Math.max(0, blocks - this.#ground.usedBytes() / BLOCK_BYTES);
@@ -214,33 +213,33 @@ export class NameOperations {
     return found as unknown as StatsFs;
   }
 
-  *chmod(path: unknown, mode: unknown): Operation<void> {
+  *chmod(path: unknown, mode: unknown): Steps<void> {
     const [at] = admit('chmodSync', [path, mode]);
     yield* this.#paths.setAttributes('chmod', at!, true, { mode: modeOf(mode, 0) & PERMISSIONS });
   }
 
-  *chown(path: unknown, uid: unknown, gid: unknown): Operation<void> {
+  *chown(path: unknown, uid: unknown, gid: unknown): Steps<void> {
     const [at] = admit('chownSync', [path, uid, gid]);
     yield* this.#paths.setAttributes('chown', at!, true, owners(uid, gid));
   }
 
-  *lchown(path: unknown, uid: unknown, gid: unknown): Operation<void> {
+  *lchown(path: unknown, uid: unknown, gid: unknown): Steps<void> {
     const [at] = admit('lchownSync', [path, uid, gid]);
     yield* this.#paths.setAttributes('lchown', at!, false, owners(uid, gid));
   }
 
-  *utimes(path: unknown, atime: unknown, mtime: unknown): Operation<void> {
+  *utimes(path: unknown, atime: unknown, mtime: unknown): Steps<void> {
     const [at] = admit('utimesSync', [path, atime, mtime]);
     yield* this.#paths.setAttributes('utime', at!, true, timesOf(atime, mtime));
   }
 
-  *lutimes(path: unknown, atime: unknown, mtime: unknown): Operation<void> {
+  *lutimes(path: unknown, atime: unknown, mtime: unknown): Steps<void> {
     const [at] = admit('lutimesSync', [path, atime, mtime]);
     yield* this.#paths.setAttributes('lutime', at!, false, timesOf(atime, mtime));
   }
 }
 
-function* ifThere<T>(operation: Operation<T>, options: unknown): Operation<T | undefined> {
+function* ifThere<T>(operation: Steps<T>, options: unknown): Steps<T | undefined> {
   try {
     return yield* operation;
   } catch (error) {

@@ -7,7 +7,7 @@ import type { AioFile } from '../../common/file/aio-file-type.ts';
 import { makeFile } from '../../common/file/made-file.ts';
 import { descriptorHandle } from '../../common/file/descriptor-handle.ts';
 import type { AioKernel } from '../../common/kernel/aio-kernel.ts';
-import { promised } from '../simulated/operation.ts';
+import { promised } from '../simulated/steps.ts';
 import { admit, realFs } from './admission.ts';
 import { ContentOperations } from './content-operations.ts';
 import { CopyOperations } from './copy-operations.ts';

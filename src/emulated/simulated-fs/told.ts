@@ -1,7 +1,7 @@
 /** An operation under another name: its errors speak of what was asked for. */
-import type { Operation, Subject } from '../simulated/operation.ts';
+import type { Steps, Subject } from '../simulated/steps.ts';
 
-export function* told<T>(operation: Operation<T>, subject: Partial<Subject>): Operation<T> {
+export function* told<T>(operation: Steps<T>, subject: Partial<Subject>): Steps<T> {
   let next = operation.next();
   while (next.done !== true) {
     const step = next.value;

@@ -2,7 +2,7 @@
 import type { Dir, Dirent } from 'node:fs';
 import { posix } from 'node:path';
 import { codeOf } from '../../common/errors.ts';
-import type { Operation } from '../simulated/operation.ts';
+import type { Steps } from '../simulated/steps.ts';
 import type { Entry, PathCalls } from '../simulated/path-calls.ts';
 import { admit } from './admission.ts';
 import { direntOf, dirOf, treeDirOf } from './directory.ts';
@@ -26,7 +26,7 @@ export class TreeOperations {
     this.#ground = ground;
   }
 
-  *readdir(path: unknown, options?: unknown): Operation<(string | Buffer)[] | Dirent[]> {
+  *readdir(path: unknown, options?: unknown): Steps<(string | Buffer)[] | Dirent[]> {
     const [at] = admit('readdirSync', [path, options]);
     const { recursive, withFileTypes } = optionsOf(options);
     if (recursive !== true) {
@@ -42,7 +42,7 @@ export class TreeOperations {
       : found.map(({ parent, name }) => encoded(posix.relative(at!, posix.join(parent, name)), options));
   }
 
-  *opendir(path: unknown, options?: unknown): Operation<Dir> {
+  *opendir(path: unknown, options?: unknown): Steps<Dir> {
     const [at] = admit('opendirSync', [path, options]);
     const entries = yield* this.#paths.scandir(at!, 'opendir');
     const { clock } = this.#paths.disk;
@@ -56,7 +56,7 @@ export class TreeOperations {
   }
 
   /** Everything below a directory, by levels. */
-  *#all(path: string, follow: boolean): Operation<readonly Below[]> {
+  *#all(path: string, follow: boolean): Steps<readonly Below[]> {
     const found: Below[] = [];
     const directories = [path];
     for (const parent of directories) {
@@ -69,7 +69,7 @@ export class TreeOperations {
     return found;
   }
 
-  *#isDirectory(path: string): Operation<boolean> {
+  *#isDirectory(path: string): Steps<boolean> {
     try {
       return (yield* this.#paths.stat(path, true)).kind === 'directory';
     } catch {
@@ -77,7 +77,7 @@ export class TreeOperations {
     }
   }
 
-  *rmdir(path: unknown, options?: unknown): Operation<void> {
+  *rmdir(path: unknown, options?: unknown): Steps<void> {
     const [at] = admit('rmdirSync', [path, options]);
     if (optionsOf(options).recursive !== true) {
       yield* this.#paths.rmdir(at!);
@@ -88,7 +88,7 @@ export class TreeOperations {
     else yield* this.#paths.rmdir(at!);
   }
 
-  *rm(path: unknown, options?: unknown): Operation<void> {
+  *rm(path: unknown, options?: unknown): Steps<void> {
     const [at] = admit('rmSync', [path, options]);
     const { force, recursive } = optionsOf(options);
     try {
@@ -101,7 +101,7 @@ export class TreeOperations {
     }
   }
 
-  *#removeTree(path: string): Operation<void> {
+  *#removeTree(path: string): Steps<void> {
     for (const { name, kind } of yield* this.#paths.scandir(path)) {
       const below = posix.join(path, name);
       if (kind === 'directory') yield* this.#removeTree(below);

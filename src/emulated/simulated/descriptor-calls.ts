@@ -10,7 +10,7 @@ import {
 import { invalidArgValue, outOfRange } from '../../common/validate.ts';
 import type { CallsSupport, FileCalls } from './file-calls.ts';
 import type { Attributes } from './inode.ts';
-import { type Operation, promised } from './operation.ts';
+import { type Steps, promised } from './steps.ts';
 import { SimulatedFile } from './simulated-file.ts';
 import { PERMISSIONS, statsOf } from './stats.ts';
 
@@ -142,7 +142,7 @@ export class SimulatedCalls implements DescriptorCalls {
   readonly openCached = async (fd: number): Promise<number> => {
     const { inode, path, mode } = this.#file(fd, 'write');
     if (!mode.writable) throw errnoException(-ERRNO.EBADF, 'write', { path });
-    return this.#files.install(this.#files.made({ inode, path, mode: { ...mode, direct: false } }));
+    return this.#files.again({ inode, path, mode: { ...mode, direct: false } });
   };
 
   readonly close = async (fd: number): Promise<void> => {
@@ -158,7 +158,7 @@ export class SimulatedCalls implements DescriptorCalls {
     throw errnoException(-ERRNO.EBADF, syscall);
   }
 
-  async #on<T>(fd: number, syscall: string, operation: (file: SimulatedFile) => Operation<T>): Promise<T> {
+  async #on<T>(fd: number, syscall: string, operation: (file: SimulatedFile) => Steps<T>): Promise<T> {
     return promised(operation(this.#file(fd, syscall)));
   }
 

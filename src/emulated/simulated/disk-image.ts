@@ -16,6 +16,8 @@ export interface ImageEntry {
   readonly size: number;
   /** Tells the content; empty for what is no file. It is not what `sha256sum` prints, so that a hole takes no time. */
   readonly digest: string;
+  /** Where the sectors of 512 bytes begin that cannot be read, if there are any. */
+  readonly unreadable?: readonly number[];
   /** Where a symbolic link leads. */
   readonly target?: string;
   /** The first path of the same file, where this is another name of it. */
@@ -116,6 +118,7 @@ function collect(
       mode: inode.attributes.mode,
       size: isFile ? content.size : 0,
       digest: isFile ? digestOf(content) : '',
+      ...(content.unreadable.length > 0 ? { unreadable: content.unreadable } : {}),
       ...(inode.kind === 'link' ? { target: inode.target } : {}),
       ...(linkOf === undefined ? {} : { linkOf }),
     };
@@ -143,9 +146,14 @@ function changesOf(one: Exported, two: Exported): string[] {
     const where = differingBytes(one.content, two.content);
     if (where !== undefined) changes.push(where);
   }
+  changed('unreadable sectors', sectorsOf(one.entry), sectorsOf(two.entry));
   changed('leads to', one.entry.target ?? 'nothing', two.entry.target ?? 'nothing');
   changed('the same file as', one.entry.linkOf ?? 'none', two.entry.linkOf ?? 'none');
   return changes;
+}
+
+function sectorsOf({ unreadable = [] }: ImageEntry): string {
+  return unreadable.length === 0 ? 'none' : `at ${unreadable.join(' ')}`;
 }
 
 /** In the part that both have. */

@@ -2,10 +2,11 @@
 import { ERRNO } from '../../common/abi/errno.ts';
 import type { FileSupport } from '../files/file.ts';
 import type { FileTable } from '../files/file-table.ts';
+import { aio_fput_routine } from '../files/fput.ts';
 import type { AddressSpace } from '../memory/mm.ts';
 import type { Disk, Done, Room } from './disk.ts';
 import type { Attributes } from './inode.ts';
-import type { Operation } from './operation.ts';
+import type { Steps } from './steps.ts';
 import type { Found, PathCalls } from './path-calls.ts';
 import { SimulatedFile } from './simulated-file.ts';
 
@@ -22,11 +23,15 @@ export class FileCalls {
   readonly #kernel: CallsSupport;
   readonly #disk: Disk;
   readonly #paths: PathCalls;
+  readonly #maxDescriptors: number;
+  /** Descriptors that are taken and not in the table yet: of files that are being opened, or only used for one call by path. */
+  #taken = 0;
 
-  constructor(kernel: CallsSupport, disk: Disk, paths: PathCalls) {
+  constructor(kernel: CallsSupport, disk: Disk, paths: PathCalls, maxDescriptors: number) {
     this.#kernel = kernel;
     this.#disk = disk;
     this.#paths = paths;
+    this.#maxDescriptors = maxDescriptors;
   }
 
   /** The file behind a descriptor, or `undefined`. */
@@ -36,33 +41,62 @@ export class FileCalls {
   }
 
   /** The file behind a descriptor. @throws Error `EBADF`, when somebody waits for it. */
-  *of(fd: number, syscall: string): Operation<SimulatedFile> {
+  *of(fd: number, syscall: string): Steps<SimulatedFile> {
     const file = this.get(fd);
     if (file === undefined)
       yield this.#now(syscall, () => (this.#disk.isDead ? -ERRNO.ENODEV : -ERRNO.EBADF));
     return file!;
   }
 
-  /** An open file that has no descriptor yet. */
-  made({ inode, path, mode }: Found): SimulatedFile {
-    return new SimulatedFile(this.#kernel, this.#disk, inode, path, mode);
+  /**
+   * Opens a file that comes to have a descriptor by {@link install}, or ends by {@link release}.
+   *
+   * @throws Error `EMFILE` before anything is made, as open(2) has it.
+   */
+  *open(path: string, flags: number, mode: number, direct: boolean): Steps<SimulatedFile> {
+    if (this.#kernel.files.descriptors.length + this.#taken >= this.#maxDescriptors)
+      yield { ...this.#now('open', () => -ERRNO.EMFILE), path };
+    this.#taken++;
+    try {
+      return this.#made(yield* this.#paths.open(path, flags, mode, direct));
+    } catch (error) {
+      this.#taken--;
+      throw error;
+    }
   }
 
   install(file: SimulatedFile): number {
+    this.#taken--;
     return this.#kernel.files.install(file);
   }
 
+  /** Nobody needs a file any more that has no descriptor. */
+  release(file: SimulatedFile): void {
+    this.#taken--;
+    file.put();
+    aio_fput_routine();
+  }
+
+  /** One more descriptor of what is open already, beyond all limits. */
+  again(found: Found): number {
+    return this.#kernel.files.install(this.#made(found));
+  }
+
+  #made({ inode, path, mode }: Found): SimulatedFile {
+    return new SimulatedFile(this.#kernel, this.#disk, inode, path, mode);
+  }
+
   /** Nothing, when it is somebody's turn again. */
-  *turn(): Operation<void> {
+  *turn(): Steps<void> {
     yield this.#now('turn', () => 0);
   }
 
   /** What this disk cannot do. */
-  *refused(code: 'ENOTSUP'): Operation<void> {
+  *refused(code: 'ENOTSUP'): Steps<void> {
     yield this.#now(code, () => -ERRNO.EOPNOTSUPP);
   }
 
-  *close(fd: number): Operation<void> {
+  *close(fd: number): Steps<void> {
     yield this.#now('close', () =>
       this.get(fd) === undefined ? -ERRNO.EBADF : this.#kernel.files.close(fd),
     );
@@ -74,7 +108,7 @@ export class FileCalls {
     views: readonly Uint8Array[],
     position: number | null,
     syscall = 'read',
-  ): Operation<number> {
+  ): Steps<number> {
     const place = (): number => position ?? file.position;
     const error = this.#judgeRead(file, place(), views);
     if (error !== 0) yield this.#now(syscall, () => error);
@@ -100,7 +134,7 @@ export class FileCalls {
     views: readonly Uint8Array[],
     position: number | null,
     syscall = 'write',
-  ): Operation<number> {
+  ): Steps<number> {
     const place = (): number => position ?? file.position;
     const bytes = Buffer.concat(views);
     const error = this.#judgeWrite(file, place(), bytes.length, views);
@@ -115,17 +149,17 @@ export class FileCalls {
     });
   }
 
-  *sync(file: SimulatedFile, datasync: boolean): Operation<void> {
+  *sync(file: SimulatedFile, datasync: boolean): Steps<void> {
     yield* this.#settled(datasync ? 'fdatasync' : 'fsync', file, (done) =>
       this.#disk.sync(file, datasync, done),
     );
   }
 
-  *stat(file: SimulatedFile): Operation<void> {
+  *stat(file: SimulatedFile): Steps<void> {
     yield* this.#metadata('fstat', file, () => 0);
   }
 
-  *truncate(file: SimulatedFile, size: number): Operation<void> {
+  *truncate(file: SimulatedFile, size: number): Steps<void> {
     yield* this.#metadata('ftruncate', file, (id) => {
       if (file.mayWrite() !== 0 || file.inode.kind === 'directory') return -ERRNO.EINVAL;
       if (size > MAX_FILE_BYTES) return -ERRNO.EFBIG;
@@ -135,11 +169,11 @@ export class FileCalls {
     });
   }
 
-  *allocate(file: SimulatedFile, room: Room): Operation<void> {
+  *allocate(file: SimulatedFile, room: Room): Steps<void> {
     yield* this.#settled('fallocate', file, (done) => this.#disk.fallocate(file, room, done));
   }
 
-  *setAttributes(syscall: string, file: SimulatedFile, attributes: Partial<Attributes>): Operation<void> {
+  *setAttributes(syscall: string, file: SimulatedFile, attributes: Partial<Attributes>): Steps<void> {
     yield* this.#metadata(syscall, file, () => {
       this.#paths.changeAttributes(file.inode, attributes);
       return 0;
@@ -160,14 +194,14 @@ export class FileCalls {
     return !file.append && position + length > MAX_FILE_BYTES ? -ERRNO.EFBIG : 0;
   }
 
-  #metadata(syscall: string, file: SimulatedFile, perform: (id: number) => number): Operation<number> {
+  #metadata(syscall: string, file: SimulatedFile, perform: (id: number) => number): Steps<number> {
     return this.#settled(syscall, file, (done) =>
       this.#disk.metadata(`${syscall} ${file.path}`, perform, done),
     );
   }
 
   /** Holds the file until the operation has ended, as the kernel does for its own requests. */
-  *#settled(syscall: string, file: SimulatedFile, begin: (done: Done) => void): Operation<number> {
+  *#settled(syscall: string, file: SimulatedFile, begin: (done: Done) => void): Steps<number> {
     return yield {
       syscall,
       begin: (done) => {

@@ -125,7 +125,7 @@ export function historyPlot(history: History): HistoryPlot {
     return last;
   };
   const lastNs = most([...ended, ...marks.map(({ ns }) => ns)]);
-  const stops = marks.filter(({ kind }) => kind !== 'note').map(({ ns }) => ns);
+  const stops = marks.filter(({ kind }) => kind === 'power').map(({ ns }) => ns);
   /** What had not ended was cut off by the next crash. */
   const endOf = ({ beganNs, endedNs }: Span): number =>
     endedNs ?? stops.find((ns) => ns >= beganNs) ?? lastNs;
@@ -194,7 +194,13 @@ function tipOf(
   const others = covers.filter((change) => change !== id);
   if (others.length > 0) lines.push(`makes durable: ${numbers(others)}`);
   if (coveredBy !== undefined)
-    lines.push(coveredBy === id ? 'durable by itself' : `durable by #${coveredBy}`);
+    lines.push(
+      coveredBy === 'time'
+        ? 'durable with time, without a sync'
+        : coveredBy === id
+          ? 'durable by itself'
+          : `durable by #${coveredBy}`,
+    );
   if (givenUpBy !== undefined) lines.push(`given up by #${givenUpBy}, which failed`);
   if (fate !== undefined) lines.push(`the crash: ${fate.text}`);
   return lines;

@@ -26,8 +26,8 @@ export interface Span {
   readonly failed: boolean;
   /** The changes that this has made durable. */
   readonly covers: readonly number[];
-  /** What has made this durable. */
-  readonly coveredBy: number | undefined;
+  /** What has made this durable: a sync, or time alone, as a journal is written now and then. */
+  readonly coveredBy: number | 'time' | undefined;
   /** The sync that failed and has given this up. */
   readonly givenUpBy: number | undefined;
   readonly fate: Fate | undefined;
@@ -40,10 +40,12 @@ export interface Mark {
   readonly text: string;
 }
 
-type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
-
 /** `kept: #3 write at 0, 8 bytes`, as a crash says it. */
 const DECIDED = /^\s*(\S+): #(\d+) /;
+/** `damaged: 512 bytes at 0, where #3 was being written`. */
+const HARMED = /^\s*(\S+): .* #(\d+)(?: was being written)?$/;
+/** What a change comes to that was decided about piece by piece, where the pieces differ. */
+const WHOLE_OR_NOT = ['kept', 'lost', 'torn'];
 /** The first word is the call; a path may have anything in it, so that what comes after it is looked for from the end. */
 const ASKED = [
   /^(?<call>read|write) (?<file>.*) at (?:\d+|its end), \d+ bytes(?: \([0-9a-f]{8}\))?(?:, O_D?SYNC)?$/s,
@@ -58,7 +60,7 @@ function isOpen({ coveredBy, givenUpBy, fate }: Span): boolean {
 
 export class History {
   readonly #kept: number;
-  readonly #spans = new Map<number, Writable<Span>>();
+  #spans = new Map<number, Span>();
   #marks: Mark[] = [];
 
   /** @param kept - How many operations at least. */
@@ -109,34 +111,58 @@ export class History {
   }
 
   ended(ns: number, id: number, outcome: string, failed: boolean): void {
-    const span = this.#spans.get(id);
-    if (span !== undefined) Object.assign(span, { endedNs: ns, outcome, failed });
+    this.#change(id, { endedNs: ns, outcome, failed });
   }
 
-  covered(id: number, changes: readonly number[]): void {
-    const span = this.#spans.get(id);
-    if (span !== undefined) span.covers = [...span.covers, ...changes];
+  /** @param id - Of a sync; `undefined` where it was time alone. */
+  covered(id: number | undefined, changes: readonly number[]): void {
+    const covers = id === undefined ? undefined : this.#spans.get(id)?.covers;
+    if (covers !== undefined) this.#change(id!, { covers: [...covers, ...changes] });
     for (const change of changes) {
-      const covered = this.#spans.get(change);
+      const span = this.#spans.get(change);
       // A sync that began before another one failed finds given up what it was to cover.
-      if (covered !== undefined && covered.givenUpBy === undefined) covered.coveredBy ??= id;
+      if (span !== undefined && span.givenUpBy === undefined && span.coveredBy === undefined)
+        this.#change(change, { coveredBy: id ?? 'time' });
     }
   }
 
   gaveUp(id: number, change: number): void {
-    const span = this.#spans.get(change);
-    if (span !== undefined) span.givenUpBy = id;
+    this.#change(change, { givenUpBy: id });
   }
 
   /** @param text - What a crash has said about a change. Other texts are let pass. */
   decided(ns: number, text: string): void {
-    const [, fate, id] = DECIDED.exec(text) ?? [];
-    const span = this.#spans.get(Number(id));
-    if (span !== undefined && fate !== undefined) span.fate = { ns, fate, text: text.trim() };
+    const [, fate, id] = DECIDED.exec(text) ?? HARMED.exec(text) ?? [];
+    const before = this.#spans.get(Number(id))?.fate;
+    if (fate === undefined) return;
+    const own: Fate = { ns, fate, text: text.trim() };
+    this.#change(Number(id), { fate: before?.ns === ns ? together(before, own) : own });
+  }
+
+  /** A history that has begun as this one and goes on by itself. */
+  fork(): History {
+    const fork = new History(this.#kept);
+    fork.#spans = new Map(this.#spans);
+    fork.#marks = [...this.#marks];
+    return fork;
+  }
+
+  /** Spans are values: forks have them in common. */
+  #change(id: number, change: Partial<Span>): void {
+    const span = this.#spans.get(id);
+    if (span !== undefined) this.#spans.set(id, { ...span, ...change });
   }
 
   mark(ns: number, kind: Mark['kind'], text: string): void {
     this.#marks.push({ ns, kind, text });
     if (this.#marks.length > 2 * this.#kept) this.#marks = this.#marks.slice(-this.#kept);
   }
+}
+
+/** One crash, two words about one change: of a write, what lies in the file as it was has a fate, and what makes it longer another. */
+function together(before: Fate, own: Fate): Fate {
+  const text = `${before.text}; ${own.text}`;
+  if (before.fate === own.fate) return { ...own, text };
+  const harmed = [own, before].find(({ fate }) => !WHOLE_OR_NOT.includes(fate));
+  return { ...own, fate: harmed?.fate ?? 'torn', text };
 }

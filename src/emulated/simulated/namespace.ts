@@ -1,6 +1,7 @@
 /** Names: the tree of directories, and which of its changes are on the disk. */
 import { ERRNO } from '../../common/abi/errno.ts';
-import { type Attributes, Inode } from './inode.ts';
+import { type Attributes, Inode, type Stamp } from './inode.ts';
+import { nextOrder } from './order.ts';
 
 /** One name that comes to mean another file, or none. */
 interface Naming {
@@ -10,7 +11,7 @@ interface Naming {
 }
 
 /** A change of names that happens as a whole or not at all, as a journal has it: a rename is two namings. */
-export interface NameChange {
+export interface NameChange extends Stamp {
   readonly id: number;
   readonly what: string;
   readonly namings: readonly Naming[];
@@ -34,12 +35,30 @@ const MOST_LINKS = 40;
 
 export class Namespace {
   readonly root: Inode;
+  /** Whether a rename that replaces a file is durable only with the bytes of the one that it gives the name to. */
+  carriesData = false;
   #nextIno: number;
-  readonly #pending = new Set<NameChange>();
+  readonly #pending: Set<NameChange>;
 
-  constructor(root: Inode, nextIno: number) {
+  constructor(root: Inode, nextIno: number, pending: Iterable<NameChange> = []) {
     this.root = root;
     this.#nextIno = nextIno;
+    this.#pending = new Set(pending);
+  }
+
+  /** A copy of it that goes its own way, with all files. @param copies - Receives which file is copied by which. */
+  fork(copies: Map<Inode, Inode>): Namespace {
+    const root = this.root.fork(copies);
+    const pending = [...this.#pending].map((change) => ({
+      ...change,
+      namings: change.namings.map((naming) => ({
+        ...naming,
+        directory: naming.directory.fork(copies),
+        to: naming.to?.fork(copies),
+      })),
+      creates: change.creates?.fork(copies),
+    }));
+    return new Namespace(root, this.#nextIno, pending);
   }
 
   get nextIno(): number {
@@ -139,6 +158,7 @@ export class Namespace {
   }
 
   rename(id: number, from: Place, to: Place, now: number): void {
+    if (this.carriesData && to.inode !== undefined) from.inode!.flush(true, now);
     const namings = [
       { ...from, to: undefined },
       { ...to, to: from.inode },
@@ -167,7 +187,7 @@ export class Namespace {
       }
       directory.modified(now);
     }
-    this.#pending.add({ id, what, namings, creates });
+    this.#pending.add({ id, what, namings, creates, order: nextOrder(), atNs: now });
   }
 
   /**
@@ -192,10 +212,15 @@ export class Namespace {
     return found.reverse();
   }
 
-  harden(changes: Iterable<NameChange>): void {
+  /** @returns What is durable by this. */
+  harden(changes: Iterable<NameChange>): NameChange[] {
+    const hardened: NameChange[] = [];
     for (const change of changes) {
-      if (this.#pending.delete(change)) applyNames(change);
+      if (!this.#pending.delete(change)) continue;
+      applyNames(change);
+      hardened.push(change);
     }
+    return hardened;
   }
 }
 

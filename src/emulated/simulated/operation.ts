@@ -1,89 +1,41 @@
-/**
- * An operation on the disk, written once: a generator that hands out its steps, each of which takes virtual time.
- *
- * Whoever drives it decides what waiting is: {@link runNow} makes the time pass inside the call, {@link run} lets it pass.
- */
-import { systemError } from '../../common/errors.ts';
-import type { Done } from './disk.ts';
-import type { VirtualClock } from './virtual-clock.ts';
+/** An operation on the disk, as it can be told from others, and who looks on while it begins and ends. */
 
-/** What is said about a step that fails. */
-export interface Subject {
+/** One operation on the disk. */
+export interface Operation {
+  /** The number that the trace has before it. */
+  readonly id: number;
+  /** What was called, such as `'write'`, `'fdatasync'`, `'open'`, `'rename'`. */
   readonly syscall: string;
-  readonly path?: string | undefined;
-  readonly dest?: string | undefined;
+  /** The path as it was given; of a descriptor, the path that it was opened by. */
+  readonly path: string;
+  /** Where a transfer begins; of a write that appends, where the file ended when it was asked for. */
+  readonly position: number | undefined;
+  /** Bytes of a transfer. */
+  readonly length: number | undefined;
+  /** As the trace has it: `write /log at 0, 8 bytes (6849d5ab)`. */
+  readonly text: string;
 }
 
-export interface Step extends Subject {
-  /** Begins it. `done` is never called from inside this. */
-  readonly begin: (done: Done) => void;
+/** Who looks on. */
+export interface Watch {
+  /** It is under way now. */
+  readonly began?: (operation: Operation) => void;
+  /**
+   * Its time has come.
+   *
+   * @param end - Lets it have its effect.
+   * @returns Whether it is left to the watch to call `end`, or not to.
+   */
+  readonly ends?: (operation: Operation, end: () => void) => boolean;
+  /** It has had its effect, and whoever asked for it was told. */
+  readonly ended?: (operation: Operation) => void;
 }
 
-/** What an operation waits for that is not the disk's: a promise of a program's own. */
-export interface Wait {
-  readonly promise: PromiseLike<unknown>;
-}
+/** What an operation is before it has a number. */
+export type Asked = Omit<Operation, 'id'>;
 
-/** It is given the count that each step has ended with; an error is thrown into it. */
-export type Operation<T> = Generator<Step | Wait, T, number>;
-
-/** Makes virtual time pass until the operation has ended. @throws What the operation throws. */
-export function runNow<T>(clock: VirtualClock, operation: Operation<T>): T {
-  let next = operation.next();
-  while (next.done !== true) {
-    const step = next.value;
-    if ('promise' in step) throw new TypeError('A synchronous call cannot wait for a promise');
-    let result: number | undefined;
-    step.begin((answer) => {
-      result = answer;
-    });
-    while (result === undefined && clock.step());
-    next = proceed(operation, step, result!);
-  }
-  return next.value;
-}
-
-/** Runs an operation to its end while the event loop goes round. What it throws before its first step is thrown here. */
-export function run<T>(
-  operation: Operation<T>,
-  ended: (error: unknown, value?: T) => void,
-  first: IteratorResult<Step | Wait, T> = operation.next(),
-): void {
-  const goOn = (advance: () => IteratorResult<Step | Wait, T>): void => {
-    let next: IteratorResult<Step | Wait, T>;
-    try {
-      next = advance();
-    } catch (error) {
-      ended(error);
-      return;
-    }
-    wait(next);
-  };
-  const wait = (next: IteratorResult<Step | Wait, T>): void => {
-    if (next.done === true) {
-      ended(null, next.value);
-      return;
-    }
-    const step = next.value;
-    if ('promise' in step) {
-      step.promise.then(
-        () => goOn(() => operation.next(0)),
-        (error: unknown) => goOn(() => operation.throw(error)),
-      );
-      return;
-    }
-    step.begin((result) => goOn(() => proceed(operation, step, result)));
-  };
-  wait(first);
-}
-
-/** @returns What the operation ends with; what it throws at any time rejects. */
-export function promised<T>(operation: Operation<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    run(operation, (error, value) => (error === null ? resolve(value as T) : reject(error)));
-  });
-}
-
-function proceed<T>(operation: Operation<T>, step: Step, result: number): IteratorResult<Step | Wait, T> {
-  return result < 0 ? operation.throw(systemError(result, step.syscall, step)) : operation.next(result);
+/** @param text - Its first word is what was called, and what follows a path, up to a colon at the end of a word. */
+export function askedOf(text: string): Asked {
+  const [, syscall = text, path = ''] = /^(\S+) (.*?)(?:: .*)?$/s.exec(text) ?? [];
+  return { syscall, path, position: undefined, length: undefined, text };
 }

@@ -4,7 +4,7 @@ import { ERRNO } from '../../common/abi/errno.ts';
 import type { Disk } from './disk.ts';
 import type { Attributes, Inode } from './inode.ts';
 import type { Place } from './namespace.ts';
-import type { Operation, Subject } from './operation.ts';
+import type { Steps, Subject } from './steps.ts';
 import type { OpenMode } from './simulated-file.ts';
 import { PERMISSIONS } from './stats.ts';
 
@@ -55,7 +55,7 @@ export class PathCalls {
   }
 
   /** Finds or makes what open(2) opens. */
-  *open(path: string, flags: number, mode: number, direct: boolean): Operation<Found> {
+  *open(path: string, flags: number, mode: number, direct: boolean): Steps<Found> {
     const writable = has(flags, O_WRONLY) || has(flags, O_RDWR);
     const creates = has(flags, O_CREAT);
     const follows = !(creates && has(flags, O_EXCL)) && !has(flags, O_NOFOLLOW);
@@ -96,7 +96,7 @@ export class PathCalls {
     };
   }
 
-  *mkdir(path: string, mode: number): Operation<void> {
+  *mkdir(path: string, mode: number): Steps<void> {
     yield* this.#made({ syscall: 'mkdir', path }, path, true, (id, place) => {
       this.disk.names.create(id, place, 'directory', this.#attributes(mode));
       return 0;
@@ -104,7 +104,7 @@ export class PathCalls {
   }
 
   /** @param target - Where it leads; looked at when it is followed only. */
-  *symlink(target: string, path: string): Operation<void> {
+  *symlink(target: string, path: string): Steps<void> {
     yield* this.#made(
       { syscall: 'symlink', path: target, dest: path },
       path,
@@ -117,7 +117,7 @@ export class PathCalls {
     );
   }
 
-  *link(existing: string, path: string): Operation<void> {
+  *link(existing: string, path: string): Steps<void> {
     yield* this.#step({ syscall: 'link', path: existing, dest: path }, (id) => {
       const { names } = this.disk;
       const from = this.#taken(existing, 'stay');
@@ -132,7 +132,7 @@ export class PathCalls {
     });
   }
 
-  *readlink(path: string): Operation<string> {
+  *readlink(path: string): Steps<string> {
     let target = '';
     yield* this.#step({ syscall: 'readlink', path }, () => {
       const place = this.#taken(path, 'stay');
@@ -145,7 +145,7 @@ export class PathCalls {
   }
 
   /** @returns The path without symbolic links. */
-  *realpath(path: string): Operation<string> {
+  *realpath(path: string): Steps<string> {
     let found = '';
     yield* this.#step({ syscall: 'realpath', path }, () => {
       const place = this.#taken(path, 'follow');
@@ -159,7 +159,7 @@ export class PathCalls {
   }
 
   /** Names in a directory, sorted. */
-  *scandir(path: string, syscall = 'scandir'): Operation<readonly Entry[]> {
+  *scandir(path: string, syscall = 'scandir'): Steps<readonly Entry[]> {
     let entries: Entry[] = [];
     yield* this.#step({ syscall, path }, () => {
       const place = this.#taken(path, 'follow');
@@ -174,7 +174,7 @@ export class PathCalls {
   }
 
   /** @param follow - Whether a symbolic link at the end is what it leads to. */
-  *stat(path: string, follow: boolean, syscall = follow ? 'stat' : 'lstat'): Operation<Inode> {
+  *stat(path: string, follow: boolean, syscall = follow ? 'stat' : 'lstat'): Steps<Inode> {
     let found: Inode | undefined;
     yield* this.#step({ syscall, path }, () => {
       const place = this.#taken(path, follow ? 'follow' : 'stay');
@@ -185,7 +185,7 @@ export class PathCalls {
     return found!;
   }
 
-  *access(path: string, mode: number): Operation<void> {
+  *access(path: string, mode: number): Steps<void> {
     yield* this.#step({ syscall: 'access', path }, () => {
       const place = this.#taken(path, 'follow');
       if (typeof place === 'number') return place;
@@ -201,7 +201,7 @@ export class PathCalls {
    *
    * After a crash it has happened or not, as a whole; it has for certain once the directory was synced.
    */
-  *rename(oldPath: string, newPath: string): Operation<void> {
+  *rename(oldPath: string, newPath: string): Steps<void> {
     yield* this.#step({ syscall: 'rename', path: oldPath, dest: newPath }, (id) => {
       const { names } = this.disk;
       const from = names.find(oldPath, 'name');
@@ -224,7 +224,7 @@ export class PathCalls {
   }
 
   /** Removes a name. Descriptors of the file stay good. */
-  *unlink(path: string): Operation<void> {
+  *unlink(path: string): Steps<void> {
     yield* this.#removed('unlink', path, (place) => {
       if (place.inode.kind === 'directory' || !isName(place)) return -ERRNO.EISDIR;
       return place.slash ? -ERRNO.ENOTDIR : 0;
@@ -232,7 +232,7 @@ export class PathCalls {
   }
 
   /** Removes an empty directory. */
-  *rmdir(path: string): Operation<void> {
+  *rmdir(path: string): Steps<void> {
     yield* this.#removed('rmdir', path, ({ name, inode }) => {
       if (name === '/') return -ERRNO.EBUSY;
       if (name === '.') return /\.\.\/*$/.test(path) ? -ERRNO.ENOTEMPTY : -ERRNO.EINVAL;
@@ -247,7 +247,7 @@ export class PathCalls {
     path: string,
     follow: boolean,
     attributes: Partial<Attributes>,
-  ): Operation<void> {
+  ): Steps<void> {
     yield* this.#step({ syscall, path }, () => {
       const place = this.#taken(path, follow ? 'follow' : 'stay');
       if (typeof place === 'number') return place;
@@ -266,7 +266,7 @@ export class PathCalls {
     directory: boolean,
     make: (id: number, place: Place) => number,
     refused = 0,
-  ): Operation<void> {
+  ): Steps<void> {
     yield* this.#step(subject, (id) => {
       if (refused !== 0) return refused;
       const place = this.disk.names.find(path, 'name');
@@ -277,7 +277,7 @@ export class PathCalls {
     });
   }
 
-  *#removed(syscall: string, path: string, judge: (place: Taken) => number): Operation<void> {
+  *#removed(syscall: string, path: string, judge: (place: Taken) => number): Steps<void> {
     yield* this.#step({ syscall, path }, (id) => {
       const place = this.#taken(path, 'name');
       if (typeof place === 'number') return place;
@@ -294,7 +294,7 @@ export class PathCalls {
     return place.inode === undefined ? -ERRNO.ENOENT : (place as Taken);
   }
 
-  *#step(subject: Subject, perform: (id: number) => number): Operation<number> {
+  *#step(subject: Subject, perform: (id: number) => number): Steps<number> {
     const { syscall, path, dest } = subject;
     const what = dest === undefined ? `${syscall} ${path}` : `${syscall} ${path} ${dest}`;
     return yield { ...subject, begin: (done) => this.disk.metadata(what, perform, done) };

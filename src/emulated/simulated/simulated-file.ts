@@ -42,6 +42,10 @@ export class SimulatedFile extends OwnFile implements File, Opened {
     this.mode = mode;
   }
 
+  protected override release(): void {
+    this.#disk.closed(this.inode, this);
+  }
+
   get direct(): boolean {
     return this.mode.direct;
   }

@@ -10,7 +10,9 @@ export class Trace {
   readonly #kept: number;
   #entries: string[] = [];
   #forgotten = 0;
-  readonly #history: History;
+  #history: History;
+  /** Shared with the forks: whether anything happens at all. */
+  #signs = { count: 0 };
 
   /** @param kept - How many entries at least. */
   constructor(kept: number) {
@@ -23,6 +25,21 @@ export class Trace {
     return this.#forgotten + this.#entries.length;
   }
 
+  /** Entries so far, with those of all forks of this trace: as long as it grows, something happens. */
+  get signs(): number {
+    return this.#signs.count;
+  }
+
+  /** A trace that has begun as this one and goes on by itself: of what could have come after it. */
+  fork(): Trace {
+    const fork = new Trace(this.#kept);
+    fork.#entries = this.#entries.slice(-this.#kept);
+    fork.#forgotten = this.length - fork.#entries.length;
+    fork.#signs = this.#signs;
+    fork.#history = this.#history.fork();
+    return fork;
+  }
+
   /** The entries that are kept, oldest first. */
   get entries(): readonly string[] {
     return this.#entries;
@@ -30,6 +47,7 @@ export class Trace {
 
   /** Adds an entry of your own: what the program has acknowledged, say. */
   note(ns: number, text: string): void {
+    this.#signs.count++;
     this.#entries.push(`${(ns / NSEC_PER_MSEC).toFixed(6).padStart(14)} ms  ${text}`);
     // Seldom, so that an entry costs no move of all the others.
     if (this.#entries.length > 2 * this.#kept) {
@@ -61,11 +79,11 @@ export class Trace {
   }
 
   /**
-   * A sync, or a write that is one, has made these changes durable.
+   * A sync, or a write that is one, has made these changes durable; `undefined` where time alone has.
    *
    * @internal
    */
-  covered(id: number, changes: readonly { readonly id: number }[]): void {
+  covered(id: number | undefined, changes: readonly { readonly id: number }[]): void {
     this.#history.covered(
       id,
       changes.map((change) => change.id),

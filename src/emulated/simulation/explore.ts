@@ -73,14 +73,14 @@ export async function check<T>(
   const vain = new Promise<never>((_resolve, reject) => {
     let idle = 0;
     let since = performance.now();
-    let seen = trace.length;
+    let seen = trace.signs;
     const look = (): void => {
       if (ended) return;
-      if (seen === trace.length) idle++;
+      if (seen === trace.signs) idle++;
       else {
         idle = 0;
         since = performance.now();
-        seen = trace.length;
+        seen = trace.signs;
       }
       if (idle > VAIN_TURNS && performance.now() - since > VAIN_MS)
         reject(new Error('the program waits for something that never happens'));
@@ -91,6 +91,8 @@ export async function check<T>(
   try {
     return await Promise.race([program(simulation), vain]);
   } catch (error) {
+    // One that brings its own history with it: of a machine that was tried within.
+    if (error instanceof SimulationError) throw error;
     const message = error instanceof Error ? error.message : String(error);
     throw new SimulationError(message, simulation, error, pages);
   } finally {

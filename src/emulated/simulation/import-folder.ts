@@ -57,11 +57,11 @@ export function importFolder(folder: string, disk: Disk, { to = '/' }: ImportOpt
     if (directory.entries.has(name))
       throw errnoException(-ERRNO.EEXIST, 'import', { path: posix.join(to, name) });
   }
-  if (usedBytes(names.root) + storageOf(children.values()) > disk.options.capacityBytes) {
+  if (usedBytes(names.root) + storageOf(children.values()) > disk.drive.capacityBytes) {
     throw errnoException(-ERRNO.ENOSPC, 'import', { path: folder });
   }
   // A removal that is not durable yet must not take away later what is put there now.
-  names.harden(names.covered(directory, true));
+  disk.settleNames(directory);
   return install(children, names, directory, new Map());
 }
 

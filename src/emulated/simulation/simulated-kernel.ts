@@ -1,6 +1,8 @@
 /** An emulated kernel in virtual time whose files are on a simulated disk. */
 import type { PathLike, Stats } from 'node:fs';
 import { ERRNO } from '../../common/abi/errno.ts';
+import { outOfRange } from '../../common/validate.ts';
+import type { FileTable } from '../files/file-table.ts';
 import type { DirectAlignment, Word } from '../../common/kernel/aio-kernel.ts';
 import type { KernelFiles } from '../../common/kernel/kernel-files.ts';
 import type { KernelState } from '../aio/kernel-state.ts';
@@ -9,7 +11,7 @@ import { SimulatedCalls } from '../simulated/descriptor-calls.ts';
 import type { Disk } from '../simulated/disk.ts';
 import { FileCalls } from '../simulated/file-calls.ts';
 import { drawNs } from '../simulated/latency.ts';
-import { promised } from '../simulated/operation.ts';
+import { promised } from '../simulated/steps.ts';
 import type { PathCalls } from '../simulated/path-calls.ts';
 import { pathOf } from '../simulated/paths.ts';
 import type { Random } from '../simulated/random.ts';
@@ -18,10 +20,11 @@ import { statsOf } from '../simulated/stats.ts';
 import { simulatedExecutor } from '../simulated/virtual-executor.ts';
 
 /** What an emulated kernel is made with, as far as it makes sense in a simulation. */
-export type SimulatedKernelOptions = Pick<
-  EmulatedKernelOptions,
-  'aio_max_nr' | 'possibleCpus' | 'profile' | 'debug'
->;
+export interface SimulatedKernelOptions
+  extends Pick<EmulatedKernelOptions, 'aio_max_nr' | 'possibleCpus' | 'profile' | 'debug'> {
+  /** Descriptors that a process can have, those of its contexts too; one more file is EMFILE. Default: no limit. */
+  readonly maxDescriptors?: number;
+}
 
 /** Not this machine's, or the same seed would make another history on another machine. */
 const POSSIBLE_CPUS = 4;
@@ -58,15 +61,16 @@ export class SimulatedKernel extends EmulatedKernel {
     disk: Disk,
     paths: PathCalls,
     random: { readonly times: Random; readonly luck: Random; readonly names: Random },
-    options: SimulatedKernelOptions,
+    { maxDescriptors = Number.POSITIVE_INFINITY, ...options }: SimulatedKernelOptions,
   ) {
+    if (!(maxDescriptors >= 0)) throw outOfRange('options.kernel.maxDescriptors', '>= 0', maxDescriptors);
     const machine = new SimulatedMachine(disk, random.times);
     super({ possibleCpus: POSSIBLE_CPUS, ...options }, machine);
     this.#disk = disk;
     this.#machine = machine;
     this.#luck = random.luck;
     const state = machine.state!;
-    this.calls = new FileCalls(state, disk, paths);
+    this.calls = new FileCalls(state, disk, paths, maxDescriptors);
     this.files = {
       calls: new SimulatedCalls(state, this.calls),
       names: {
@@ -78,10 +82,21 @@ export class SimulatedKernel extends EmulatedKernel {
         randomBytes: (count: number) => random.names.bytes(count),
       },
       open: async (path: PathLike, flags: number, mode: number, direct: boolean): Promise<number> => {
-        const found = await promised(paths.open(pathOf(path), flags, mode, direct));
-        return this.calls.install(this.calls.made(found));
+        const file = await promised(this.calls.open(pathOf(path), flags, mode, direct));
+        return this.calls.install(file);
       },
     };
+  }
+
+  /** @internal */
+  get fileTable(): FileTable {
+    return this.#machine.state!.files;
+  }
+
+  /** @internal The process is gone. */
+  closeAll(): void {
+    const { files } = this.#machine.state!;
+    for (const fd of files.descriptors) if (files.fget(fd) instanceof SimulatedFile) files.close(fd);
   }
 
   override io_submit(ctx_id: Word, nr: Word, iocbpp: Word): number {
