@@ -12,7 +12,8 @@ export function shownError(error: unknown): string {
   const { code, errno, syscall, dest } = error as NodeJS.ErrnoException & { dest?: string };
   const path = plain((error as NodeJS.ErrnoException).path, syscall);
   // Versions of Node word these differently.
-  const message = WORDED.test(String(code)) ? '' : plain(error.message, syscall);
+  if (WORDED.test(String(code))) return `${error.name} ${code}`;
+  const message = plain(error.message, syscall);
   return inspect(
     { name: error.name, message, code, errno, syscall, path, dest },
     { breakLength: Number.POSITIVE_INFINITY },

@@ -12,6 +12,9 @@ import { encodingOf, flagsOf, isIterable, modeOf, optionsOf, signalOf, throwIfAb
 import { told } from './told.ts';
 
 const FILE_MODE = 0o666;
+const NOTHING = new Uint8Array(0);
+/** For a path that Node does not look at any more. */
+const ANY_PATH = '/';
 const MAX_READ_FILE_BYTES = 2 ** 31 - 1;
 /** What Node moves at once, between two looks at the signal. */
 const CHUNK_BYTES = 512 * 1024;
@@ -34,7 +37,7 @@ export class ContentOperations {
     const isDescriptor = isFd(face, path);
     const at = isDescriptor
       ? admitDescriptor('readFileSync', [path, options])
-      : admit('readFileSync', [path, options])[0]!;
+      : admit('readFileSync', [signal?.aborted ? ANY_PATH : path, options])[0]!;
     yield* this.#turn();
     throwIfAborted(signal);
     const file =
@@ -65,7 +68,10 @@ export class ContentOperations {
       yield* this.#files.truncate(file, Math.max(0, Number(size)));
       return;
     }
+    // Synchronous calls of some versions take a descriptor here.
+    admit('accessSync', [path]);
     const [at] = admit('truncateSync', [path, length]);
+    if (face === 'callback') admitDescriptor('ftruncateSync', [0, size]);
     const file = yield* this.#opened(at!, constants.O_RDWR, FILE_MODE);
     admitDescriptor('ftruncateSync', [0, size]);
     yield* this.#files.truncate(file, Math.max(0, Number(size)));
@@ -119,22 +125,24 @@ export class ContentOperations {
   ): Operation<void> {
     const signal = signalFor(face, options);
     const streams = face === 'promise' && name === 'writeFileSync' && isIterable(data);
-    const judged = streams ? '' : data;
+    const judged = streams ? NOTHING : data;
     const at = isFd(face, path)
       ? admitDescriptor(name, [path, judged, options])
-      : admit(name, [path, judged, options])[0]!;
+      : admit(name, [signal?.aborted ? ANY_PATH : path, judged, options])[0]!;
     const { mode, flush } = optionsOf(options);
     const encoding = (encodingOf(options) ?? 'utf8') as BufferEncoding;
     yield* this.#turn();
     throwIfAborted(signal);
+    const bytes = streams ? undefined : bytesOf(data, encoding);
+    // Of nothing, Node writes nothing, but with a callback.
+    const isNothing = typeof at === 'number' && bytes?.length === 0 && face === 'sync';
+    if (isNothing && flush !== true) return;
     const file =
       typeof at === 'number'
-        ? yield* this.#files.of(at, 'write')
+        ? yield* this.#files.of(at, isNothing ? 'fsync' : 'write')
         : yield* this.#opened(at, flagsOf(flag), modeOf(mode, FILE_MODE));
     const position = typeof at === 'number' || file.append ? null : 0;
-    const bytes = streams ? undefined : bytesOf(data, encoding);
     if (bytes === undefined) yield* this.#streamed(file, data as Chunks, encoding, signal);
-    // Of nothing, Node writes nothing, but with a callback.
     else if (bytes.length === 0 && face === 'callback') yield* this.#files.write(file, [bytes], position);
     else yield* this.#all(file, bytes, position, signal);
     if (flush === true) yield* this.#files.sync(file, false);

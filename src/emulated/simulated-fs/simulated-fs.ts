@@ -8,7 +8,7 @@ import { makeFile } from '../../common/file/made-file.ts';
 import { descriptorHandle } from '../../common/file/descriptor-handle.ts';
 import type { AioKernel } from '../../common/kernel/aio-kernel.ts';
 import { promised } from '../simulated/operation.ts';
-import { admit, realFs } from './admission.ts';
+import { admit, ask, NOWHERE, realFs } from './admission.ts';
 import { ContentOperations } from './content-operations.ts';
 import { CopyOperations } from './copy-operations.ts';
 import { DescriptorOperations, readArguments } from './descriptor-operations.ts';
@@ -71,7 +71,7 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
   const names = new NameOperations(parts);
   const contents = new ContentOperations(parts);
   const trees = new TreeOperations(parts);
-  const copies = new CopyOperations(parts, contents);
+  const copies = new CopyOperations(parts, names, contents);
   const descriptors = new DescriptorOperations(parts);
 
   /** By path: all three faces have them. */
@@ -139,8 +139,9 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
   const callbacks: Calls = {
     ...common,
     ...contentOf('callback'),
+    // It hands over its nothing.
+    cp: callOf(copies, 'cp', [2, 3, (_value, _args, error) => (error === null ? [undefined] : [])]),
     ...byDescriptor,
-    cp: callOf(copies, 'cp', [2, 3]),
     lstat,
     realpath: realpathByNode,
     stat,
@@ -231,12 +232,14 @@ function throwing(error: unknown): void {
 function readingWith({ operation }: Call): (...args: unknown[]) => void {
   return (fd, ...all) => {
     const at = all.findIndex((value) => typeof value === 'function');
-    const { buffer, offset, length, position } = readArguments(at === -1 ? all : all.slice(0, at));
+    // With a length and no place, what comes after is no callback to Node.
+    if (at === 3 && all.length === 4) ask('access', [NOWHERE, 0, undefined]);
+    const { buffer, offset, length, position } = readArguments(at === -1 ? all : all.slice(0, at), false);
     calling('read', {
       operation,
       arity: [5, 5],
       spread: (value) => [value, buffer],
-    })(fd, buffer, offset, length, position, at === -1 ? undefined : all[at]);
+    })(fd, buffer, offset ?? 0, length, position, at === -1 ? undefined : all[at]);
   };
 }
 
