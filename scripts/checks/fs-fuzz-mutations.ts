@@ -71,10 +71,10 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'callback',
-    what: 'a callback gets its value in the place of the error',
+    what: 'a callback gets its error after the value',
     file: 'simulated-fs/faces.js',
-    from: 'callback(null, ...spread(value, args))',
-    to: 'callback(...spread(value, args))',
+    from: 'callback(error, ...spread(value, args, error))',
+    to: 'callback(...spread(value, args, error), error)',
   },
 ];
 

@@ -59,7 +59,10 @@ async function names({ fs, random }: Simulation): Promise<void> {
   for (let count = 0; count < ROUNDS; count++) {
     const path = `/directory/link/${random.below(4)}`;
     const tries = [
-      () => fs.writeFileSync(path, random.bytes(random.below(MOST_BYTES)), { flag: random.pick(['w', 'a', 'wx']) }),
+      () =>
+        fs.writeFileSync(path, random.bytes(random.below(MOST_BYTES)), {
+          flag: random.pick(['w', 'a', 'wx']),
+        }),
       () => fs.promises.link(path, `${path}-linked`),
       () => new Promise<void>((resolve) => fs.rename(path, temporary, () => resolve())),
       () => fs.promises.cp('/directory', '/copy', { recursive: true }),

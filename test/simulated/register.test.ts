@@ -3,8 +3,14 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { simulate } from '../../src/emulated/index.ts';
-import { during, fs, promises, register, use } from '../../src/simulated.ts';
+
+// As it is compiled: hooks of Node 20 are a file of their own, which Node loads.
+const compiled = async (path: string): Promise<unknown> =>
+  import(new URL(`../../dist/src/${path}`, import.meta.url).href);
+const { simulate } = (await compiled('emulated/index.js')) as typeof import('../../src/emulated/index.ts');
+const { during, fs, promises, register, use } = (await compiled(
+  'simulated.js',
+)) as typeof import('../../src/simulated.ts');
 
 register({ packages: ['write-file-atomic', 'lowdb', 'steno'] });
 const { default: writeFileAtomic } = await import('write-file-atomic');

@@ -105,6 +105,8 @@ export class NameOperations {
   *mkdtemp(prefix: unknown, options?: unknown): Operation<string | Buffer> {
     const [at] = admit('mkdtempSync', [prefix, options]);
     const subject = { syscall: 'mkdtemp', path: `${at}XXXXXX` };
+    // libuv has nothing to make a name of.
+    if (at === '') yield* told(this.#files.refused('EINVAL'), subject);
     for (;;) {
       let name = at!;
       for (let count = 0; count < SUFFIX; count++) name += LETTERS[this.#ground.names.below(LETTERS.length)]!;
