@@ -228,6 +228,11 @@ export class NameOperations {
     yield* this.#paths.setAttributes('chmod', at!, true, { mode: modeOf(mode, 0) & PERMISSIONS });
   }
 
+  *lchmod(path: unknown, mode: unknown): Operation<void> {
+    const [at] = admit('chmodSync', [path, mode]);
+    yield* this.#paths.setAttributes('lchmod', at!, false, { mode: modeOf(mode, 0) & PERMISSIONS });
+  }
+
   *chown(path: unknown, uid: unknown, gid: unknown): Operation<void> {
     const [at] = admit('chownSync', [path, uid, gid]);
     yield* this.#paths.setAttributes('chown', at!, true, owners(uid, gid));
