@@ -47,13 +47,14 @@ const ODD_VALUES: readonly Value[] = [
 const ODD_PATHS = ODD_VALUES.map((value) => (typeof value === 'string' ? '' : value));
 /** A symbol aborts Node 20. */
 const ODD_DESCRIPTORS = ODD_VALUES.slice(0, -1);
+// Versions of libuv round others differently.
 const TIMES: readonly Value[] = [
   1,
   1.5,
-  123_456_789.123_456,
+  123_456_789.125,
   '1234567890',
-  { $: 'date', ms: 1_000_000_123 },
-  { $: 'date', ms: 1_600_000_000_123 },
+  { $: 'date', ms: 1_000_000_125 },
+  { $: 'date', ms: 1_600_000_000_125 },
 ];
 const ODD_TIMES: readonly Value[] = ['x', null, Number.NaN, {}, undefined, true, Number.POSITIVE_INFINITY];
 
