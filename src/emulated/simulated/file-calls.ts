@@ -58,8 +58,8 @@ export class FileCalls {
   }
 
   /** What this disk cannot do. */
-  *refused(code: 'ENOTSUP'): Operation<void> {
-    yield this.#now(code, () => -ERRNO.EOPNOTSUPP);
+  *refused(code: 'EOPNOTSUPP' | 'EINVAL'): Operation<void> {
+    yield this.#now(code, () => -ERRNO[code]);
   }
 
   *close(fd: number): Operation<void> {
