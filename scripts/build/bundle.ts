@@ -16,7 +16,7 @@ import { packageRoot } from '../package-root.ts';
 
 const dist = join(packageRoot(), 'dist');
 /** Programs of their own, with files beside them that they start or read. */
-const APART = ['src/cli/', 'src/fuzz/', 'src/file-fuzz/'];
+const APART = ['src/cli/', 'src/fuzz/', 'src/file-fuzz/', 'src/fs-fuzz/', 'src/simulated'];
 /** Of the package's exports; and what is imported by what stays apart. */
 const EXPORTED = ['src/index.js', 'src/native/index.js', 'src/emulated/index.js'];
 const IMPORTERS = ['src', 'test/conformance', 'bench'];

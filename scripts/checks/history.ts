@@ -39,6 +39,7 @@ async function program(simulation: Simulation): Promise<void> {
     await simulation.sleep(random.below(3));
   }
   await simulation.fs.promises.rename('/two', '/three');
+  await names(simulation);
   let streamed = 0;
   try {
     for await (const chunk of files[0]!.createReadStream({ autoClose: false })) streamed += chunk.length;
@@ -50,6 +51,31 @@ async function program(simulation: Simulation): Promise<void> {
   await context.close();
 }
 
+/** By names, in all three ways. */
+async function names({ fs, random }: Simulation): Promise<void> {
+  fs.mkdirSync('/directory/below', { recursive: true });
+  const temporary = fs.mkdtempSync('/directory/');
+  fs.symlinkSync('below', '/directory/link');
+  for (let count = 0; count < ROUNDS; count++) {
+    const path = `/directory/link/${random.below(4)}`;
+    const tries = [
+      () =>
+        fs.writeFileSync(path, random.bytes(random.below(MOST_BYTES)), {
+          flag: random.pick(['w', 'a', 'wx']),
+        }),
+      () => fs.promises.link(path, `${path}-linked`),
+      () => new Promise<void>((resolve) => fs.rename(path, temporary, () => resolve())),
+      () => fs.promises.cp('/directory', '/copy', { recursive: true }),
+      () => fs.rmSync('/copy', { recursive: true, force: true }),
+    ];
+    try {
+      await random.pick(tries)();
+    } catch (error) {
+      fs.appendFileSync('/errors', code(error));
+    }
+  }
+}
+
 /** Not the message: Node.js words it, and newer versions differently. */
 function code(error: unknown): string {
   return String((error as NodeJS.ErrnoException).code);
@@ -59,7 +85,8 @@ const digest = createHash('sha256');
 for (let seed = 1; seed <= SEEDS; seed++) {
   const simulation = simulate({ seed, faults: FAULTS });
   const after = await simulation.crashDuring(program, { withinEvents: 400 });
-  for (const name of await after.fs.promises.readdir('/')) {
+  for (const name of after.fs.readdirSync('/', { recursive: true }) as string[]) {
+    digest.update(`${name} ${after.fs.lstatSync(name).mode}`);
     digest.update(await after.fs.promises.readFile(name).catch(code));
   }
   digest.update(String(after.trace));

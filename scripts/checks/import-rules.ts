@@ -79,7 +79,13 @@ export const ROOMS: readonly Room[] = [
     name: 'fs-fuzz',
     holds: ['src/fs-fuzz/'],
     face: 'src/fs-fuzz/index.ts',
-    imports: ['emulated', ...['print', 'random'].map((file) => `src/fuzz/${file}.ts`)],
+    imports: ['emulated', ...['environment', 'print', 'random'].map((file) => `src/fuzz/${file}.ts`)],
+  },
+  {
+    name: 'simulated',
+    holds: ['src/simulated.ts', 'src/simulated/'],
+    face: 'src/simulated.ts',
+    imports: ['emulated', 'common/ground'],
   },
   { name: 'index', holds: ['src/index.ts'], imports: ['replace-file', 'open', 'select', ...COMMON] },
   {

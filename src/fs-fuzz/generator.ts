@@ -32,7 +32,8 @@ const ODD_VALUES: readonly Value[] = [
   undefined,
   null,
   true,
-  7,
+  // Not a small one: it would be a descriptor of this process.
+  999_999,
   -1,
   1.5,
   Number.NaN,
@@ -42,15 +43,18 @@ const ODD_VALUES: readonly Value[] = [
   [],
   { $: 'symbol' },
 ];
+/** Text would be a path, in the directory of the process. */
+const ODD_PATHS = ODD_VALUES.map((value) => (typeof value === 'string' ? '' : value));
 /** A symbol aborts Node 20. */
 const ODD_DESCRIPTORS = ODD_VALUES.slice(0, -1);
+// Versions of libuv round others differently.
 const TIMES: readonly Value[] = [
   1,
   1.5,
-  123_456_789.123_456,
+  123_456_789.125,
   '1234567890',
-  { $: 'date', ms: 1_000_000_123 },
-  { $: 'date', ms: 1_600_000_000_123 },
+  { $: 'date', ms: 1_000_000_125 },
+  { $: 'date', ms: 1_600_000_000_125 },
 ];
 const ODD_TIMES: readonly Value[] = ['x', null, Number.NaN, {}, undefined, true, Number.POSITIVE_INFINITY];
 
@@ -68,7 +72,7 @@ function pathText(random: Random): string {
 }
 
 export function pathValue(random: Random): Value {
-  if (random.once(80)) return random.pick(ODD_VALUES);
+  if (random.once(80)) return random.pick(ODD_PATHS);
   if (random.once(100)) return { $: 'path', text: '/nul\0' };
   const text = pathText(random);
   if (random.once(15)) return { $: 'path', text, as: random.pick(['Buffer', 'URL']) };
@@ -90,7 +94,7 @@ function data(random: Random): Value {
 }
 
 /** Node 20 looks at these when the host has answered, and what it throws then ends the process. */
-const UNCHECKED = ['bufferSize', 'encoding'];
+const UNCHECKED = ['bufferSize', 'encoding', 'recursive', 'flag', 'flags'];
 
 /** Options by their names, each there or not, and now and then something else altogether. */
 function options(random: Random, fields: Readonly<Record<string, (random: Random) => Value>>): Value {
@@ -166,10 +170,16 @@ const BY_PATH: Readonly<Record<string, Make>> = {
       ? random.mostly([undefined, 0o700, '750'], 6, ODD_MODES)
       : options(random, { recursive: flag, mode }),
   ],
-  mkdtemp: (random) => [pathValue(random), encodingOption(random)],
+  mkdtemp: (random) => [
+    pathValue(random),
+    random.pick([undefined, 'latin1', { encoding: 'hex' }, 'none', 7]),
+  ],
   opendir: (random) => [
     pathValue(random),
-    options(random, { encoding, bufferSize: (r) => r.pick([1, 2, 32]), recursive: flag }),
+    options(random, {
+      bufferSize: (r) => r.pick([1, 2, 32]),
+      ...(random.once(2) ? { encoding } : { recursive: flag }),
+    }),
   ],
   readFile: (random) => [
     pathValue(random),
@@ -179,7 +189,10 @@ const BY_PATH: Readonly<Record<string, Make>> = {
   ],
   readdir: (random) => [
     pathValue(random),
-    random.once(4) ? encoding(random) : options(random, { encoding, withFileTypes: flag, recursive: flag }),
+    random.once(4)
+      ? encoding(random)
+      : // With another encoding Node does not find its way down.
+        options(random, { withFileTypes: flag, ...(random.once(2) ? { encoding } : { recursive: flag }) }),
   ],
   readlink: (random) => [pathValue(random), encodingOption(random)],
   realpath: (random) => [pathValue(random), encodingOption(random)],
@@ -223,8 +236,8 @@ const BY_DESCRIPTOR: Readonly<Record<string, Make>> = {
       ? [fd(random), bytes(random), part(random), part(random), place(random)]
       : [fd(random), bytes(random), options(random, { offset: part, length: part, position: place })];
   },
-  writeFile: (random) => [fd(random), data(random), writeOptions(random)],
-  appendFile: (random) => [fd(random), data(random), writeOptions(random)],
+  writeFile: (random) => [fd(random), data(random), encodingOption(random)],
+  appendFile: (random) => [fd(random), data(random), encodingOption(random)],
   writev: (random) => [fd(random), random.once(20) ? [] : [bytes(random), bytes(random)], place(random)],
 };
 
@@ -247,7 +260,6 @@ const METHODS: Readonly<Record<string, Make>> = {
 /** Of those that look for their callback at once. Others end the process later. */
 const LOOKS_AT_CALLBACK = [
   'access',
-  'chmod',
   'link',
   'lstat',
   'mkdir',

@@ -4,6 +4,7 @@ import * as nodeFs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { simulate } from '../emulated/index.ts';
+import { EnvironmentBroken, messageOf } from '../fuzz/environment.ts';
 import { literalOf } from '../fuzz/print.ts';
 import { declaredDifference } from './declared.ts';
 import { generateFsProgram } from './generator.ts';
@@ -52,7 +53,11 @@ export interface FsFuzzReport {
 const UMASK = 0o022;
 const MOST_TRIES = 600;
 
-/** Runs programs until a limit is reached. */
+/**
+ * Runs programs until a limit is reached.
+ *
+ * @throws EnvironmentBroken where `node:fs` is not that of Linux for root, which the simulation is like, or no files can be made.
+ */
 export async function fuzzFs({
   seed,
   calls = Number.POSITIVE_INFINITY,
@@ -62,6 +67,10 @@ export async function fuzzFs({
   onProgress,
   directory = tmpdir(),
 }: FsFuzzOptions): Promise<FsFuzzReport> {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0)
+    throw new EnvironmentBroken(
+      'the simulated file system is like that of Linux for root, and is compared with it alone',
+    );
   const until = Date.now() + seconds * 1000;
   const divergences: FsDivergence[] = [];
   const declared: Record<string, number> = {};
@@ -101,7 +110,11 @@ export class FsRunner {
   #programs = 0;
 
   constructor(parent: string) {
-    this.#directory = realpathSync(mkdtempSync(join(parent, 'kaio-fuzz-fs-')));
+    try {
+      this.#directory = realpathSync(mkdtempSync(join(parent, 'kaio-fuzz-fs-')));
+    } catch (cause) {
+      throw new EnvironmentBroken(messageOf(cause), { cause });
+    }
   }
 
   /** The first difference that is not declared. @param declared - Counts the others. */
@@ -109,10 +122,12 @@ export class FsRunner {
     program: FsProgram,
     declared: Record<string, number> = {},
   ): Promise<FsDifference | undefined> {
-    const folder = join(this.#directory, String(this.#programs++));
-    mkdirSync(folder);
+    // A link out of the folder leads no further than to the one around it.
+    const around = join(this.#directory, String(this.#programs++));
+    const folder = join(around, 'in');
+    mkdirSync(folder, { recursive: true });
     const node = await new Side(nodeFs, folder).run(program);
-    rmSync(folder, { recursive: true });
+    rmSync(around, { recursive: true });
     const simulation = simulate({ seed: 1 });
     const fs = simulation.fs as unknown as Fs;
     fs.mkdirSync(folder, { recursive: true });

@@ -11,8 +11,9 @@ export function shownError(error: unknown): string {
   if (!(error instanceof Error)) return `thrown ${inspect(error)}`;
   const { code, errno, syscall, dest } = error as NodeJS.ErrnoException & { dest?: string };
   const path = plain((error as NodeJS.ErrnoException).path, syscall);
-  // Versions of Node word these differently.
-  const message = WORDED.test(String(code)) ? '' : plain(error.message, syscall);
+  // Versions of Node word these differently, and signals are not judged by Node here.
+  if (WORDED.test(String(code))) return `${error.name} ${code}`;
+  const message = error.message.includes('options.signal') ? '' : plain(error.message, syscall);
   return inspect(
     { name: error.name, message, code, errno, syscall, path, dest },
     { breakLength: Number.POSITIVE_INFINITY },

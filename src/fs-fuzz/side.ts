@@ -42,7 +42,7 @@ export class Side {
     }
     for (const handle of this.#handles.values()) await this.#quietly(() => handle.close!());
     for (const fd of this.#fds.values()) await this.#quietly(() => this.#fs.closeSync(fd));
-    this.#look(this.#folder);
+    if (this.#fs.existsSync(this.#folder)) this.#look(this.#folder);
     return this.#items;
   }
 
@@ -134,7 +134,7 @@ export class Side {
   ): Promise<void> {
     try {
       const handle = await this.#fs.promises.open(...(args.map((value) => this.#made(value)) as [string]));
-      await this.#quietly(() => this.#handles.get(slot)?.close!());
+      await this.#quietly(() => this.#handles.get(slot)?.close?.());
       this.#handles.set(slot, handle as unknown as Handle);
       show('value', 'a handle');
     } catch (error) {

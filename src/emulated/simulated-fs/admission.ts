@@ -16,7 +16,7 @@ export const realFs = process.getBuiltinModule('node:fs');
 export const NOWHERE = join(process.execPath, 'nowhere');
 const MAX_FD = 0x7fffffff;
 /** No host gives it out. */
-const NO_FD = MAX_FD;
+export const NO_FD = MAX_FD;
 
 export type Name = keyof typeof realFs;
 type Loose = (...args: unknown[]) => unknown;
@@ -41,6 +41,10 @@ export function syscallFor(name: string, options: unknown): string {
   return ask(name, [NO_FD, options])?.syscall ?? 'read';
 }
 
+/** Calls that can do without arguments other than paths. */
+const OPTIONAL =
+  /^(access|copyFile|cp|link|lstat|mkdir|mkdtemp|open|opendir|readFile|readdir|readlink|rename|rm|rmdir|stat|statfs|symlink|truncate|unlink)Sync$/;
+
 /**
  * Has a call's arguments judged.
  *
@@ -50,13 +54,16 @@ export function syscallFor(name: string, options: unknown): string {
  */
 export function admit(name: string, args: readonly unknown[], paths: readonly number[] = [0]): string[] {
   const texts = paths.map((index) => textOf(args[index]));
-  const isPlain = args.every((value, index) => paths.includes(index) || value === undefined);
+  const isPlain =
+    OPTIONAL.test(name) && args.every((value, index) => paths.includes(index) || value === undefined);
   if (isPlain && texts.every((text) => text !== undefined)) return texts as string[];
   ask(
     name,
     args.map((value, index) => (texts[paths.indexOf(index)] === undefined ? value : NOWHERE)),
   );
   const bad = texts.indexOf(undefined);
+  // Some versions of Node take a descriptor there, which is no path here.
+  if (bad !== -1) ask('accessSync', [args[paths[bad]!]]);
   if (bad !== -1)
     throw invalidArgType('path', 'of type string or an instance of Buffer or URL', args[paths[bad]!]);
   return texts as string[];

@@ -5,13 +5,16 @@ import type { FileCalls } from '../simulated/file-calls.ts';
 import type { Steps, Subject } from '../simulated/steps.ts';
 import type { PathCalls } from '../simulated/path-calls.ts';
 import type { SimulatedFile } from '../simulated/simulated-file.ts';
-import { admit, admitDescriptor, ask, syscallFor } from './admission.ts';
+import { admit, admitDescriptor, ask, NO_FD, syscallFor } from './admission.ts';
 import type { Face } from './faces.ts';
 import type { Ground } from './name-operations.ts';
 import { encodingOf, flagsOf, isIterable, modeOf, optionsOf, signalOf, throwIfAborted } from './options.ts';
 import { told } from './told.ts';
 
 const FILE_MODE = 0o666;
+const NOTHING = new Uint8Array(0);
+/** For a path that Node does not look at any more. */
+const ANY_PATH = '/';
 const MAX_READ_FILE_BYTES = 2 ** 31 - 1;
 /** What Node moves at once, between two looks at the signal. */
 const CHUNK_BYTES = 512 * 1024;
@@ -32,9 +35,12 @@ export class ContentOperations {
   *readFile(face: Face, path: unknown, options?: unknown): Steps<string | Buffer> {
     const signal = signalFor(face, options);
     const isDescriptor = isFd(face, path);
+    // To promises alone, a flag that is empty is none.
+    const hasFlag = face !== 'promise' || optionsOf(options).flag !== '';
+    const judged = hasFlag ? options : { ...optionsOf(options), flag: undefined };
     const at = isDescriptor
-      ? admitDescriptor('readFileSync', [path, options])
-      : admit('readFileSync', [path, options])[0]!;
+      ? admitDescriptor('readFileSync', [path, judged])
+      : admit('readFileSync', [signal?.aborted ? ANY_PATH : path, judged])[0]!;
     yield* this.#turn();
     throwIfAborted(signal);
     const file =
@@ -46,7 +52,7 @@ export class ContentOperations {
         ? yield* this.#content(file, null, signal)
         : yield* this.#using(file, this.#content(file, 0, signal));
     const encoding = encodingOf(options);
-    return encoding === undefined || encoding === 'buffer' ? bytes : bytes.toString(encoding);
+    return encoding === undefined ? bytes : bytes.toString(encoding as BufferEncoding);
   }
 
   /** @param data - Of promises, an iterable of chunks too. */
@@ -60,15 +66,19 @@ export class ContentOperations {
   }
 
   *truncate(face: Face, path: unknown, length?: unknown): Steps<void> {
-    const size = length ?? 0;
+    const size = length === undefined ? 0 : length;
     if (isFd(face, path)) {
       // Only versions of Node that still take descriptors get beyond this.
-      ask('truncateSync', [0x7fffffff, size]);
+      ask('truncateSync', [NO_FD, size]);
+      admitDescriptor('ftruncateSync', [path, size]);
       const file = yield* this.#files.of(path, 'ftruncate');
       yield* this.#files.truncate(file, Math.max(0, Number(size)));
       return;
     }
+    // Synchronous calls of some versions take a descriptor here.
+    admit('accessSync', [path]);
     const [at] = admit('truncateSync', [path, length]);
+    if (face === 'callback') admitDescriptor('ftruncateSync', [0, size]);
     const file = yield* this.#opened(at!, constants.O_RDWR, FILE_MODE);
     yield* this.#using(file, this.#truncated(file, size));
   }
@@ -113,7 +123,8 @@ export class ContentOperations {
     if (source.inode === target.inode) return;
     yield* told(this.#files.truncate(target, 0), subject);
     yield* told(this.#files.setAttributes('fchmod', target, { mode: bits }), subject);
-    if ((mode & constants.COPYFILE_FICLONE_FORCE) !== 0) yield* told(this.#files.refused('ENOTSUP'), subject);
+    if ((mode & constants.COPYFILE_FICLONE_FORCE) !== 0)
+      yield* told(this.#files.refused('EOPNOTSUPP'), subject);
     const bytes = yield* told(this.#content(source, 0, undefined), subject);
     yield* told(this.#all(target, bytes, 0), subject);
   }
@@ -127,24 +138,26 @@ export class ContentOperations {
     flag: unknown,
   ): Steps<void> {
     const signal = signalFor(face, options);
-    const streams = face === 'promise' && name === 'writeFileSync' && isIterable(data);
-    const judged = streams ? '' : data;
+    const streams = face === 'promise' && isIterable(data);
+    const judged = streams ? NOTHING : data;
     const at = isFd(face, path)
       ? admitDescriptor(name, [path, judged, options])
-      : admit(name, [path, judged, options])[0]!;
+      : admit(name, [signal?.aborted ? ANY_PATH : path, judged, options])[0]!;
     const { mode, flush } = optionsOf(options);
     const encoding = (encodingOf(options) ?? 'utf8') as BufferEncoding;
     yield* this.#turn();
     throwIfAborted(signal);
+    const bytes = streams ? undefined : bytesOf(data, encoding);
+    // Of nothing, Node writes nothing, but with a callback.
+    const isNothing = typeof at === 'number' && bytes?.length === 0 && face === 'sync';
+    if (isNothing && flush !== true) return;
     const file =
       typeof at === 'number'
-        ? yield* this.#files.of(at, 'write')
+        ? yield* this.#files.of(at, isNothing ? 'fsync' : 'write')
         : yield* this.#opened(at, flagsOf(flag), modeOf(mode, FILE_MODE));
     const position = typeof at === 'number' || file.append ? null : 0;
     try {
-      const bytes = streams ? undefined : bytesOf(data, encoding);
       if (bytes === undefined) yield* this.#streamed(file, data as Chunks, encoding, signal);
-      // Of nothing, Node writes nothing, but with a callback.
       else if (bytes.length === 0 && face === 'callback') yield* this.#files.write(file, [bytes], position);
       else yield* this.#all(file, bytes, position, signal);
       if (flush === true) yield* this.#files.sync(file, false);

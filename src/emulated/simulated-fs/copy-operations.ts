@@ -7,7 +7,7 @@ import type { PathCalls } from '../simulated/path-calls.ts';
 import { PERMISSIONS } from '../simulated/stats.ts';
 import { admit } from './admission.ts';
 import type { ContentOperations } from './content-operations.ts';
-import type { Ground } from './name-operations.ts';
+import type { Ground, NameOperations } from './name-operations.ts';
 import { optionsOf } from './options.ts';
 import { fsError } from './system-error.ts';
 
@@ -23,14 +23,17 @@ interface CopyOptions {
   readonly verbatimSymlinks: boolean;
 }
 
+const DIRECTORY_MODE = 0o777;
 const { dirname, isAbsolute, join, resolve } = posix;
 
 export class CopyOperations {
   readonly #paths: PathCalls;
+  readonly #names: NameOperations;
   readonly #contents: ContentOperations;
 
-  constructor({ paths }: Ground, contents: ContentOperations) {
+  constructor({ paths }: Ground, names: NameOperations, contents: ContentOperations) {
     this.#paths = paths;
+    this.#names = names;
     this.#contents = contents;
   }
 
@@ -51,14 +54,14 @@ export class CopyOperations {
       given === undefined ? undefined : { ...rest, ...(typeof filter === 'function' ? {} : { filter }) };
     const [from, to] = admit(
       'cpSync',
-      [source, target, typeof given === 'object' && given !== null ? judged : given],
+      [source, target, typeof given === 'object' && given !== null && !Array.isArray(given) ? judged : given],
       [0, 1],
     );
     const options = { force: true, mode: 0, ...optionsOf(given) } as unknown as CopyOptions;
-    yield* this.#judge(from!, to!, options);
     if (!(yield* this.#passes(waits, from!, to!, options))) return;
+    yield* this.#judge(from!, to!, options);
     const above = dirname(to!);
-    if (!(yield* this.#isThere(above))) yield* this.#directories(above);
+    if (!(yield* this.#isThere(above))) yield* this.#names.mkdirs(above, DIRECTORY_MODE);
     yield* this.#copy(waits, from!, to!, options);
   }
 
@@ -75,7 +78,7 @@ export class CopyOperations {
             from,
             `Recursive option not enabled, cannot copy a directory: ${from}`,
           );
-        if (target === undefined) yield* this.#paths.mkdir(to, 0o777);
+        if (target === undefined) yield* this.#paths.mkdir(to, DIRECTORY_MODE);
         for (const { name } of yield* this.#paths.scandir(from)) {
           const [below, other] = [join(from, name), join(to, name)];
           if (!(yield* this.#passes(waits, below, other, options))) continue;
@@ -195,12 +198,6 @@ export class CopyOperations {
     } catch {
       return false;
     }
-  }
-
-  *#directories(path: string): Steps<void> {
-    const above = dirname(path);
-    if (above !== path && !(yield* this.#isThere(above))) yield* this.#directories(above);
-    yield* this.#paths.mkdir(path, 0o777);
   }
 
   *#chmod(path: string, { attributes }: Inode): Steps<void> {

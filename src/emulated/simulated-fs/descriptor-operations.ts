@@ -3,7 +3,7 @@ import type { BigIntStats, Stats } from 'node:fs';
 import type { FileCalls } from '../simulated/file-calls.ts';
 import type { Steps } from '../simulated/steps.ts';
 import { PERMISSIONS, statsOf } from '../simulated/stats.ts';
-import { admitDescriptor } from './admission.ts';
+import { admitDescriptor, ask, NO_FD } from './admission.ts';
 import { type Ground, owners, timesOf } from './name-operations.ts';
 import { modeOf, optionsOf } from './options.ts';
 
@@ -65,8 +65,8 @@ export class DescriptorOperations {
 
   /** The arguments of `readSync`, or those with the place in an object. */
   *read(fd: unknown, ...args: unknown[]): Steps<number> {
-    const { buffer, offset, length, position } = readArguments(args);
-    const number = admitDescriptor('readSync', [fd, buffer, offset, length, position]);
+    const number = admitDescriptor('readSync', [fd, ...args]);
+    const { buffer, offset, length, position } = readArguments(args, true);
     const from = (offset as number | null | undefined) ?? 0;
     const bytes = (length as number) | 0;
     if (bytes === 0) {
@@ -112,8 +112,8 @@ export interface ReadArguments {
   readonly position: unknown;
 }
 
-/** Node's ways to say where: `(buffer, offset, length, position)`, `(buffer, options)`, `(options)`, `()`. */
-export function readArguments(args: readonly unknown[]): ReadArguments {
+/** Node's ways to say where: `(buffer, offset, length, position)`, `(buffer, options)`, `(options)`, `()`. @param nullIsOptions - As `readSync` has it. */
+export function readArguments(args: readonly unknown[], nullIsOptions: boolean): ReadArguments {
   const [first] = args;
   const isOptions = args.length === 1 && typeof first === 'object' && !ArrayBuffer.isView(first);
   if (args.length === 0 || isOptions) {
@@ -121,8 +121,10 @@ export function readArguments(args: readonly unknown[]): ReadArguments {
     return placed(options.buffer ?? Buffer.alloc(READ_BYTES), options);
   }
   const second = args[1];
-  const named = args.length <= 2 || (typeof second === 'object' && second !== null);
-  // Node says what is wrong with options that are none.
+  // An object is wanted there, and Node says so.
+  if (args.length === 2 && second !== undefined && typeof second !== 'object')
+    ask('readSync', [NO_FD, first, second]);
+  const named = args.length <= 2 || (typeof second === 'object' && (nullIsOptions || second !== null));
   if (named && (second === undefined || second === null || typeof second === 'object'))
     return placed(first, optionsOf(second));
   return { buffer: first, offset: second, length: args[2], position: args[3] };
@@ -157,7 +159,9 @@ function viewToWrite(data: View, [second, third, fourth]: unknown[]): [Uint8Arra
 }
 
 function textToWrite(text: string, [position, encoding]: unknown[]): [Uint8Array, unknown] {
-  return [Buffer.from(text, (encoding as BufferEncoding | null | undefined) ?? 'utf8'), position];
+  // Node takes what it does not know for the usual one here.
+  const known = typeof encoding === 'string' && Buffer.isEncoding(encoding) ? encoding : 'utf8';
+  return [Buffer.from(text, known as BufferEncoding), position];
 }
 
 function partOf({ buffer, byteOffset }: View, offset: number, length: number): Uint8Array {

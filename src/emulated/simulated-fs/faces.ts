@@ -13,7 +13,7 @@ export interface Call {
   /** Arguments before a callback: at least, and at most. */
   readonly arity: readonly [least: number, most: number];
   /** What a callback is given beside `null`. Default: the value, if there is one. */
-  readonly spread?: (value: unknown, args: readonly unknown[]) => unknown[];
+  readonly spread?: (value: unknown, args: readonly unknown[], error: unknown) => unknown[];
 }
 
 /** Where there is no callback, Node takes what is in its place before. */
@@ -51,8 +51,7 @@ export function calling(
     run(
       begun,
       (error, value) => {
-        if (error === null) callback(null, ...spread(value, args));
-        else callback(error, ...(spread === theValue ? [] : spread(undefined, args)));
+        callback(error, ...spread(value, args, error));
       },
       first,
     );

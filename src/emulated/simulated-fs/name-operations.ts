@@ -7,7 +7,7 @@ import type { Steps } from '../simulated/steps.ts';
 import type { Random } from '../simulated/random.ts';
 import { PERMISSIONS, statsOf } from '../simulated/stats.ts';
 import { codeOf } from '../../common/errors.ts';
-import { admit, NOWHERE, realFs } from './admission.ts';
+import { admit, ask, NOWHERE, realFs } from './admission.ts';
 import { told } from './told.ts';
 import { encoded, flagsOf, modeOf, nsOf, optionsOf } from './options.ts';
 
@@ -66,15 +66,15 @@ export class NameOperations {
     const { recursive = false, mode } =
       typeof options === 'object' && options !== null
         ? (options as Record<string, unknown>)
-        : { mode: options };
+        : { mode: typeof options === 'string' || typeof options === 'number' ? options : undefined };
     const bits = modeOf(mode, DIRECTORY_MODE);
-    if (recursive === true) return yield* this.#mkdirs(at!, bits);
+    if (recursive === true) return yield* this.mkdirs(at!, bits);
     yield* this.#paths.mkdir(at!, bits);
     return undefined;
   }
 
   /** As `MKDirp` of Node's `node_file.cc`. @returns The first directory that was made. */
-  *#mkdirs(path: string, mode: number): Steps<string | undefined> {
+  *mkdirs(path: string, mode: number): Steps<string | undefined> {
     const subject = { syscall: 'mkdir', path };
     const ahead = [path];
     let first: string | undefined;
@@ -104,6 +104,8 @@ export class NameOperations {
   *mkdtemp(prefix: unknown, options?: unknown): Steps<string | Buffer> {
     const [at] = admit('mkdtempSync', [prefix, options]);
     const subject = { syscall: 'mkdtemp', path: `${at}XXXXXX` };
+    // libuv has nothing to make a name of.
+    if (at === '') yield* told(this.#files.refused('EINVAL'), subject);
     for (;;) {
       let name = at!;
       for (let count = 0; count < SUFFIX; count++) name += LETTERS[this.#ground.names.below(LETTERS.length)]!;
@@ -138,14 +140,14 @@ export class NameOperations {
 
   /** realpath(3), which Node calls native, and its promises use. */
   *realpath(path: unknown, options?: unknown): Steps<string | Buffer> {
-    const [at] = admit('readlinkSync', [path, options]);
-    return encoded(yield* this.#paths.realpath(at!), options);
+    const at = this.#admitted(path, options);
+    return encoded(yield* this.#paths.realpath(at), options);
   }
 
   /** The other one, which Node has written itself: it asks lstat(2) of every name on the way. */
   *realpathByNode(path: unknown, options?: unknown): Steps<string | Buffer> {
-    const [at] = admit('readlinkSync', [path, options]);
-    let ahead = posix.resolve('/', at!).split('/').filter(Boolean);
+    const at = this.#admitted(path, options);
+    let ahead = posix.resolve('/', at).split('/').filter(Boolean);
     let base = '/';
     for (let part = ahead.shift(); part !== undefined; part = ahead.shift()) {
       const next = posix.join(base, part);
@@ -160,6 +162,13 @@ export class NameOperations {
       base = '/';
     }
     return encoded(base, options);
+  }
+
+  /** By calls that look at nothing else: realpath itself would look at each name on the way. */
+  #admitted(path: unknown, options: unknown): string {
+    const [at] = admit('accessSync', [path]);
+    admit('readlinkSync', [NOWHERE, options]);
+    return at!;
   }
 
   *unlink(path: unknown): Steps<void> {
@@ -179,11 +188,11 @@ export class NameOperations {
 
   /** Synchronous calls have a way to say that nothing is there. */
   statIfThere(path: unknown, options?: unknown): Steps<Stats | BigIntStats | undefined> {
-    return ifThere(this.stat(path, options), options);
+    return ifThere('statSync', this.stat(path, options), options);
   }
 
   lstatIfThere(path: unknown, options?: unknown): Steps<Stats | BigIntStats | undefined> {
-    return ifThere(this.lstat(path, options), options);
+    return ifThere('lstatSync', this.lstat(path, options), options);
   }
 
   *statfs(path: unknown, options?: unknown): Steps<StatsFs> {
@@ -218,6 +227,11 @@ export class NameOperations {
     yield* this.#paths.setAttributes('chmod', at!, true, { mode: modeOf(mode, 0) & PERMISSIONS });
   }
 
+  *lchmod(path: unknown, mode: unknown): Steps<void> {
+    const [at] = admit('chmodSync', [path, mode]);
+    yield* this.#paths.setAttributes('lchmod', at!, false, { mode: modeOf(mode, 0) & PERMISSIONS });
+  }
+
   *chown(path: unknown, uid: unknown, gid: unknown): Steps<void> {
     const [at] = admit('chownSync', [path, uid, gid]);
     yield* this.#paths.setAttributes('chown', at!, true, owners(uid, gid));
@@ -239,13 +253,15 @@ export class NameOperations {
   }
 }
 
-function* ifThere<T>(operation: Steps<T>, options: unknown): Steps<T | undefined> {
+function* ifThere<T>(name: string, operation: Steps<T>, options: unknown): Steps<T | undefined> {
   try {
     return yield* operation;
   } catch (error) {
     const code = codeOf(error);
-    const isAbsent = code === 'ENOENT' || code === 'ENOTDIR';
-    if (isAbsent && optionsOf(options).throwIfNoEntry === false) return undefined;
+    if (optionsOf(options).throwIfNoEntry !== false) throw error;
+    // Below a file there is nothing either, for some versions of Node.
+    const isAbsent = code === 'ENOTDIR' && ask(name, [NOWHERE, { throwIfNoEntry: false }]) === undefined;
+    if (code === 'ENOENT' || isAbsent) return undefined;
     throw error;
   }
 }

@@ -3,9 +3,9 @@ import { AbortError } from '../../common/errors.ts';
 import { flagsNumber } from '../../common/file/open-flags.ts';
 import { validateSignal } from '../../common/validate.ts';
 
+const USEC_PER_SEC = 1e6;
 const NSEC_PER_USEC = 1000;
 const MSEC_PER_SEC = 1000;
-const NSEC_PER_SEC = 1e9;
 
 /** An object of options; a string is an encoding. */
 export function optionsOf(options: unknown): Readonly<Record<string, unknown>> {
@@ -39,16 +39,10 @@ export function flagsOf(flags: unknown): number {
   return flagsNumber((flags ?? 'r') as string | number)!;
 }
 
-/** Nanoseconds, in whole microseconds, as `uv__fs_to_timespec` of libuv makes them. */
+/** Nanoseconds, in whole microseconds, as newer versions of libuv make them; older ones cut where these round. */
 export function nsOf(time: unknown): number {
-  const given = time instanceof Date ? time.getTime() / MSEC_PER_SEC : Number(time);
-  let seconds = Math.trunc(given);
-  let nanoseconds = Math.trunc((given - seconds) * NSEC_PER_SEC);
-  if (nanoseconds < 0) {
-    nanoseconds += NSEC_PER_SEC;
-    seconds -= 1;
-  }
-  return seconds * NSEC_PER_SEC + nanoseconds - (nanoseconds % NSEC_PER_USEC);
+  const seconds = time instanceof Date ? time.getTime() / MSEC_PER_SEC : Number(time);
+  return Math.round(seconds * USEC_PER_SEC) * NSEC_PER_USEC;
 }
 
 /** @throws AbortError when the signal of the options was aborted. */

@@ -8,7 +8,7 @@ import { makeFile } from '../../common/file/made-file.ts';
 import { descriptorHandle } from '../../common/file/descriptor-handle.ts';
 import type { AioKernel } from '../../common/kernel/aio-kernel.ts';
 import { promised } from '../simulated/steps.ts';
-import { admit, realFs } from './admission.ts';
+import { ask, NOWHERE, realFs } from './admission.ts';
 import { ContentOperations } from './content-operations.ts';
 import { CopyOperations } from './copy-operations.ts';
 import { DescriptorOperations, readArguments } from './descriptor-operations.ts';
@@ -19,10 +19,21 @@ import { streamsOver } from './streams.ts';
 import { TreeOperations } from './tree-operations.ts';
 
 /** What of `node:fs` there is no simulation of. */
-type Absent = 'openAsBlob' | 'watch' | 'watchFile' | 'unwatchFile' | 'promises';
+type Absent =
+  | 'openAsBlob'
+  | 'watch'
+  | 'watchFile'
+  | 'unwatchFile'
+  | 'glob'
+  | 'globSync'
+  | 'mkdtempDisposableSync'
+  | 'promises';
+
+/** Of macOS alone. */
+const HAS_LCHMOD = 'O_SYMLINK' in realFs.constants;
 
 /** `node:fs/promises`, over a simulated disk. */
-export type SimulatedPromises = Omit<typeof NodePromises, 'open' | 'watch'> & {
+export type SimulatedPromises = Omit<typeof NodePromises, 'open' | 'watch' | 'glob' | 'mkdtempDisposable'> & {
   /** As there. What it opens is an AioFile. */
   open(path: NodeFs.PathLike, flags?: string | number, mode?: NodeFs.Mode): Promise<AioFile>;
 };
@@ -71,7 +82,7 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
   const names = new NameOperations(parts);
   const contents = new ContentOperations(parts);
   const trees = new TreeOperations(parts);
-  const copies = new CopyOperations(parts, contents);
+  const copies = new CopyOperations(parts, names, contents);
   const descriptors = new DescriptorOperations(parts);
 
   /** By path: all three faces have them. */
@@ -92,6 +103,7 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
       unlink: [1],
       utimes: [3],
     }),
+    ...(HAS_LCHMOD ? callsOf(names, { lchmod: [2] }) : {}),
     ...callsOf(trees, { opendir: [1, 2], readdir: [1, 2], rm: [1, 2], rmdir: [1, 2] }),
   };
   const { stat, lstat, realpath } = callsOf(names, { stat: [1, 2], lstat: [1, 2], realpath: [1, 2] });
@@ -139,8 +151,9 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
   const callbacks: Calls = {
     ...common,
     ...contentOf('callback'),
+    // It hands over its nothing.
+    cp: callOf(copies, 'cp', [2, 3, (_value, _args, error) => (error === null ? [undefined] : [])]),
     ...byDescriptor,
-    cp: callOf(copies, 'cp', [2, 3]),
     lstat,
     realpath: realpathByNode,
     stat,
@@ -164,7 +177,7 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
   const streams = streamsOver(() => fs);
   Object.assign(fs, { constants, Stats, Dirent, Dir, ...streams, F_OK, R_OK, W_OK, X_OK });
   Object.assign(fs, { FileReadStream: streams.ReadStream, FileWriteStream: streams.WriteStream });
-  fs.promises = promisesOf(parts, {
+  fs.promises = promisesOf(parts, names, {
     ...common,
     ...contentOf('promise'),
     cp: callOf(copies, 'cp', [2, 3]),
@@ -175,7 +188,7 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
   return fs as unknown as SimulatedFileSystem;
 }
 
-function promisesOf(parts: FileSystemParts, calls: Calls): SimulatedPromises {
+function promisesOf(parts: FileSystemParts, names: NameOperations, calls: Calls): SimulatedPromises {
   const promises: Record<string, unknown> = {};
   for (const [name, one] of Object.entries(calls)) promises[name] = named(name, promising(one));
   for (const name of ['readFile', 'writeFile', 'appendFile']) {
@@ -188,8 +201,7 @@ function promisesOf(parts: FileSystemParts, calls: Calls): SimulatedPromises {
   let context: AioContext | undefined;
   promises.open = named('open', async (...args: unknown[]) => {
     const [path, flags, mode] = args;
-    admit('openSync', [path, flags, mode]);
-    const fd = await promised(new NameOperations(parts).open(path, flags, mode));
+    const fd = await promised(names.open(path, flags, mode));
     context ??= new AioContext({ kernel: parts.kernel });
     const number = flagsOf(flags);
     const { O_APPEND, O_DIRECT = 0, O_RDWR, O_WRONLY } = realFs.constants;
@@ -209,7 +221,7 @@ function promisesOf(parts: FileSystemParts, calls: Calls): SimulatedPromises {
     );
   });
   // On most hosts there is none, and Node says so.
-  promises.lchmod = realFs.promises.lchmod;
+  if (!HAS_LCHMOD) promises.lchmod = () => realFs.promises.lchmod(NOWHERE, 0);
   return promises as unknown as SimulatedPromises;
 }
 
@@ -231,12 +243,14 @@ function throwing(error: unknown): void {
 function readingWith({ operation }: Call): (...args: unknown[]) => void {
   return (fd, ...all) => {
     const at = all.findIndex((value) => typeof value === 'function');
-    const { buffer, offset, length, position } = readArguments(at === -1 ? all : all.slice(0, at));
+    // With a length and no place, what comes after is no callback to Node.
+    if (at === 3 && all.length === 4) ask('access', [NOWHERE, 0, undefined]);
+    const { buffer, offset, length, position } = readArguments(at === -1 ? all : all.slice(0, at), false);
     calling('read', {
       operation,
       arity: [5, 5],
-      spread: (value) => [value, buffer],
-    })(fd, buffer, offset, length, position, at === -1 ? undefined : all[at]);
+      spread: (value) => [value ?? 0, buffer],
+    })(fd, buffer, offset ?? 0, length, position, at === -1 ? undefined : all[at]);
   };
 }
 

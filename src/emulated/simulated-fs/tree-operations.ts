@@ -101,7 +101,14 @@ export class TreeOperations {
     }
   }
 
+  /** As Node does it: a directory is looked into when it is found to be full. */
   *#removeTree(path: string): Steps<void> {
+    try {
+      yield* this.#paths.rmdir(path);
+      return;
+    } catch (error) {
+      if (codeOf(error) !== 'ENOTEMPTY') throw error;
+    }
     for (const { name, kind } of yield* this.#paths.scandir(path)) {
       const below = posix.join(path, name);
       if (kind === 'directory') yield* this.#removeTree(below);

@@ -92,8 +92,8 @@ export class FileCalls {
   }
 
   /** What this disk cannot do. */
-  *refused(code: 'ENOTSUP'): Steps<void> {
-    yield this.#now(code, () => -ERRNO.EOPNOTSUPP);
+  *refused(code: 'EOPNOTSUPP' | 'EINVAL'): Steps<void> {
+    yield this.#now(code, () => -ERRNO[code]);
   }
 
   *close(fd: number): Steps<void> {

@@ -26,6 +26,8 @@ export interface Place {
   readonly inode: Inode | undefined;
   /** Whether the path ends with a slash: only a directory can be meant. */
   readonly slash: boolean;
+  /** Whether no file can have that name: only where the end is a name. */
+  readonly isTooLong: boolean;
 }
 
 const LONGEST_NAME = 255;
@@ -95,7 +97,10 @@ export class Namespace {
         name = '.';
         continue;
       }
-      if (Buffer.byteLength(next) > LONGEST_NAME) return -ERRNO.ENAMETOOLONG;
+      const isTooLong = Buffer.byteLength(next) > LONGEST_NAME;
+      if (isTooLong && end === 'name' && ahead.length === 0)
+        return { directory: inode, name: next, inode: undefined, slash, isTooLong };
+      if (isTooLong) return -ERRNO.ENAMETOOLONG;
       const found = inode.entries.get(next);
       if (found?.kind === 'link' && (ahead.length > 0 || end === 'follow' || (slash && end === 'stay'))) {
         if (++links > MOST_LINKS) return -ERRNO.ELOOP;
@@ -112,7 +117,7 @@ export class Namespace {
     }
     if (slash && end !== 'name' && inode !== undefined && inode.kind !== 'directory') return -ERRNO.ENOTDIR;
     const isNamed = inode?.kind === 'directory' && name !== '.' && name !== '/';
-    return { directory: way.at(isNamed ? -2 : -1)!, name, inode, slash };
+    return { directory: way.at(isNamed ? -2 : -1)!, name, inode, slash, isTooLong: false };
   }
 
   /** The path of a directory, as it is found from the root. */

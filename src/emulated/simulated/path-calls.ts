@@ -25,6 +25,7 @@ const LINK_MODE = 0o777;
 const UMASK = 0o022;
 const ANY_EXECUTE = 0o111;
 const PATH_MAX = 4096;
+const DIRECTORY_BITS = 0o1777;
 
 /** Whether all bits of a flag are set. What this host has no number for is never set. */
 const has = (flags: number, flag: number | undefined): boolean =>
@@ -98,7 +99,8 @@ export class PathCalls {
 
   *mkdir(path: string, mode: number): Steps<void> {
     yield* this.#made({ syscall: 'mkdir', path }, path, true, (id, place) => {
-      this.disk.names.create(id, place, 'directory', this.#attributes(mode));
+      // As `fs/namei.c:vfs_mkdir`: neither setuid nor setgid.
+      this.disk.names.create(id, place, 'directory', this.#attributes(mode & DIRECTORY_BITS));
       return 0;
     });
   }
@@ -124,6 +126,7 @@ export class PathCalls {
       if (typeof from === 'number') return from;
       const place = names.find(path, 'name');
       if (typeof place === 'number') return place;
+      if (place.isTooLong) return -ERRNO.ENAMETOOLONG;
       if (place.inode !== undefined) return -ERRNO.EEXIST;
       if (place.slash) return -ERRNO.ENOENT;
       if (from.inode.kind === 'directory') return -ERRNO.EPERM;
@@ -209,7 +212,9 @@ export class PathCalls {
       if (typeof from === 'number') return from;
       if (typeof to === 'number') return to;
       if (!isName(from) || !isName(to)) return -ERRNO.EBUSY;
+      if (from.isTooLong) return -ERRNO.ENAMETOOLONG;
       if (from.inode === undefined) return -ERRNO.ENOENT;
+      if (to.isTooLong) return -ERRNO.ENAMETOOLONG;
       if (from.inode.kind !== 'directory' && (from.slash || to.slash)) return -ERRNO.ENOTDIR;
       if (from.inode.kind === 'directory' && contains(from.inode, to.directory)) return -ERRNO.EINVAL;
       if (to.inode?.kind === 'directory' && contains(to.inode, from.directory)) return -ERRNO.ENOTEMPTY;
@@ -271,6 +276,7 @@ export class PathCalls {
       if (refused !== 0) return refused;
       const place = this.disk.names.find(path, 'name');
       if (typeof place === 'number') return place;
+      if (place.isTooLong) return -ERRNO.ENAMETOOLONG;
       if (place.inode !== undefined) return -ERRNO.EEXIST;
       if (place.slash && !directory) return -ERRNO.ENOENT;
       return make(id, place);
@@ -291,6 +297,7 @@ export class PathCalls {
   #taken(path: string, end: 'follow' | 'stay' | 'name'): Taken | number {
     const place = this.disk.names.find(path, end);
     if (typeof place === 'number') return place;
+    if (place.isTooLong) return -ERRNO.ENAMETOOLONG;
     return place.inode === undefined ? -ERRNO.ENOENT : (place as Taken);
   }
 

@@ -50,7 +50,7 @@ export function statsOf(inode: Inode, bigint: boolean): Stats | BigIntStats {
   if (bigint) for (const [name, ns] of Object.entries(times)) stats[`${name}Ns`] = bigNs(ns);
   // Newer versions of Node make the dates on first use, by accessors that are inherited.
   for (const [name, ns] of Object.entries(times)) {
-    if (!(name in stats)) stats[name] = new Date(Math.round(msOf(ns)));
+    if (!(name in stats)) stats[name] = new Date(bigint ? Math.floor(msOf(ns)) : Math.round(msOf(ns)));
   }
   return stats as unknown as Stats | BigIntStats;
 }

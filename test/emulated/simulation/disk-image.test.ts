@@ -226,6 +226,19 @@ describe('an image', () => {
     expect(() => after.read('/turns')).toThrow(expect.objectContaining({ code: 'EISDIR' }));
   });
 
+  it('is the same in whatever order things were made', async () => {
+    const [one, other] = [
+      ['b', 'a', 'Z', 'é'],
+      ['é', 'Z', 'a', 'b'],
+    ].map(async (names) => {
+      const simulation = simulate({ seed: 1 });
+      for (const name of names) await simulation.fs.promises.writeFile(`/${name}`, name);
+      return simulation.image;
+    });
+    expect((await one)!.digest).toBe((await other)!.digest);
+    expect((await one)!.entries.map(({ path }) => path)).toEqual(['/Z', '/a', '/b', '/é']);
+  });
+
   it('is the same for a hole and for zeros, and not for what is shorter', async () => {
     const simulation = simulate({ seed: 1 });
     const context = new AioContext({ kernel: simulation.kernel });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { check, explore, SimulationError, type Simulation } from '../../../src/emulated/index.ts';
+import { History } from '../../../src/emulated/simulated/history.ts';
 import type { HistoryPlot } from '../../../src/emulated/simulated/history-plot.ts';
 import { calm, openOn } from './simulated.ts';
 
@@ -155,6 +156,17 @@ describe('trace.html()', () => {
     expect(page).not.toMatch(/<(script|link|img)[^>]*(src|href)="(?!data:)/);
     // A history without anything is one too.
     expect(plotOf(calm().trace.html())).toMatchObject({ lanes: [], sets: [], marks: [] });
+  });
+});
+
+describe('a history', () => {
+  it('does not take for durable what a failed sync has given up meanwhile', () => {
+    const history = new History(10);
+    for (const [id, text] of ['write /a at 0, 1 bytes (00000000)', 'fsync /a', 'fsync /a'].entries())
+      history.began(id, id + 1, text);
+    history.gaveUp(2, 1);
+    history.covered(3, [1]);
+    expect(history.spans[0]).toMatchObject({ givenUpBy: 2, coveredBy: undefined });
   });
 });
 
