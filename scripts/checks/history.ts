@@ -3,7 +3,7 @@
  * check-node-versions compares.
  */
 import { createHash } from 'node:crypto';
-import { type Simulation, simulate } from '../../src/emulated/index.ts';
+import { everyCrash, MODELS, type ModelName, type Simulation, simulate } from '../../src/emulated/index.ts';
 import { AioContext, type AioFile, open } from '../../src/index.ts';
 
 const SEEDS = 20;
@@ -90,5 +90,18 @@ for (let seed = 1; seed <= SEEDS; seed++) {
     digest.update(await after.fs.promises.readFile(name).catch(code));
   }
   digest.update(String(after.trace));
+}
+for (const model of Object.keys(MODELS) as ModelName[]) {
+  const simulation = simulate({ seed: 1, model, faults: { garbage: 0.1, damaged: 0.1, unreadable: 0.05 } });
+  await everyCrash(
+    simulation,
+    program,
+    async (after, { event, outcome }) => {
+      digest.update(`${event} ${outcome} ${after.digest()} ${after.trace.tail(10)}`);
+    },
+    { when: ({ id }) => id % 7 === 0 },
+  );
+  const after = await simulation.process().fs.promises.readdir('/');
+  digest.update(after.join());
 }
 console.log(digest.digest('hex'));

@@ -36,11 +36,7 @@ export {
 export type { FileLocks, Lockable, LockFound, LockRange, WaitOptions } from './simulation/file-locks.ts';
 export type { CrashOptions, Side } from './simulation/moment.ts';
 export type { SimulatedProcess } from './simulation/process.ts';
-export {
-  type Ending,
-  type SimulateOptions,
-  type Simulation,
-  simulate,
-} from './simulation/simulate.ts';
+export { type Ending, type Simulation, simulate } from './simulation/simulate.ts';
+export type { SimulateOptions } from './simulation/simulate-options.ts';
 export type { SimulatedKernel, SimulatedKernelOptions } from './simulation/simulated-kernel.ts';
 export { type Pages, SimulationError } from './simulation/simulation-error.ts';

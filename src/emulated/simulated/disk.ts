@@ -445,7 +445,7 @@ export class Disk {
     const { capacityBytes } = this.drive;
     return capacityBytes === Number.POSITIVE_INFINITY
       ? capacityBytes
-      : capacityBytes - usedBytes(this.names.root);
+      : Math.max(0, capacityBytes - usedBytes(this.names.root));
   }
 
   /** How many bytes there is room for. */

@@ -24,8 +24,10 @@ export class FileCalls {
   readonly #disk: Disk;
   readonly #paths: PathCalls;
   readonly #maxDescriptors: number;
-  /** Descriptors that are taken and not in the table yet: of files that are being opened, or only used for one call by path. */
-  #taken = 0;
+  /** Descriptors that are taken and not in the table yet. */
+  #opening = 0;
+  /** Files that a call by path has opened for itself. */
+  readonly #nameless = new Set<SimulatedFile>();
 
   constructor(kernel: CallsSupport, disk: Disk, paths: PathCalls, maxDescriptors: number) {
     this.#kernel = kernel;
@@ -54,27 +56,35 @@ export class FileCalls {
    * @throws Error `EMFILE` before anything is made, as open(2) has it.
    */
   *open(path: string, flags: number, mode: number, direct: boolean): Steps<SimulatedFile> {
-    if (this.#kernel.files.descriptors.length + this.#taken >= this.#maxDescriptors)
+    if (this.#kernel.files.descriptors.length + this.#opening + this.#nameless.size >= this.#maxDescriptors)
       yield { ...this.#now('open', () => -ERRNO.EMFILE), path };
-    this.#taken++;
+    this.#opening++;
     try {
-      return this.#made(yield* this.#paths.open(path, flags, mode, direct));
-    } catch (error) {
-      this.#taken--;
-      throw error;
+      const file = this.#made(yield* this.#paths.open(path, flags, mode, direct));
+      this.#nameless.add(file);
+      return file;
+    } finally {
+      this.#opening--;
     }
   }
 
   install(file: SimulatedFile): number {
-    this.#taken--;
+    this.#nameless.delete(file);
     return this.#kernel.files.install(file);
   }
 
   /** Nobody needs a file any more that has no descriptor. */
   release(file: SimulatedFile): void {
-    this.#taken--;
+    this.#nameless.delete(file);
     file.put();
     aio_fput_routine();
+  }
+
+  /** Every file that is open. */
+  get opened(): readonly SimulatedFile[] {
+    const { files } = this.#kernel;
+    const named = files.descriptors.map((fd) => files.fget(fd));
+    return [...named.filter((file) => file instanceof SimulatedFile), ...this.#nameless];
   }
 
   /** One more descriptor of what is open already, beyond all limits. */

@@ -33,6 +33,9 @@ const GONE = -ERRNO.ENODEV;
 export class LockTable {
   readonly #locks = new Map<Inode, Locks>();
   readonly #waiting = new Set<Waiter>();
+  #isRetrying = false;
+  /** Whether locks have changed since those who wait were asked. */
+  #isStale = false;
 
   /**
    * As flock(2): a lock of the open file. To change its kind is to give it up first, so it may be gone when another is in the way.
@@ -86,12 +89,13 @@ export class LockTable {
   /**
    * Attempts until nobody is in the way.
    *
-   * @param done - Called with 0; -EDEADLK where the waiting would never end; -ENODEV when the process is gone.
+   * @param done - Called with 0; -EDEADLK where a process would wait for itself, as the kernel finds out for its locks only; -ENODEV when the process is gone.
    */
   wait(waiter: Waiter): void {
     const others = waiter.attempt();
     if (others.length === 0) waiter.done(0);
-    else if (this.#leadsTo(waiter.owner, others, new Set())) waiter.done(-ERRNO.EDEADLK);
+    else if (waiter.owner === waiter.process && this.#leadsTo(waiter.owner, others, new Set()))
+      waiter.done(-ERRNO.EDEADLK);
     else this.#waiting.add(waiter);
   }
 
@@ -140,13 +144,20 @@ export class LockTable {
     );
   }
 
-  /** First come, first served, as far as the locks allow. */
+  /** First come, first served, as far as the locks allow. What an attempt changes is looked at after it. */
   #retry(): void {
-    for (const waiter of [...this.#waiting]) {
-      if (!this.#waiting.has(waiter) || waiter.attempt().length > 0) continue;
-      this.#waiting.delete(waiter);
-      waiter.done(0);
+    this.#isStale = true;
+    if (this.#isRetrying) return;
+    this.#isRetrying = true;
+    while (this.#isStale) {
+      this.#isStale = false;
+      for (const waiter of [...this.#waiting]) {
+        if (!this.#waiting.has(waiter) || waiter.attempt().length > 0) continue;
+        this.#waiting.delete(waiter);
+        waiter.done(0);
+      }
     }
+    this.#isRetrying = false;
   }
 
   /** Whether those wait, by way of others, for this owner. */

@@ -43,7 +43,8 @@ export class SimulatedFile extends OwnFile implements File, Opened {
   }
 
   protected override release(): void {
-    this.#disk.closed(this.inode, this);
+    // A process that is gone has closed it when it went.
+    if (!this.#disk.isDead) this.#disk.closed(this.inode, this);
   }
 
   get direct(): boolean {

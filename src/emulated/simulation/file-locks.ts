@@ -72,7 +72,7 @@ export class FileLocks {
   /**
    * Locks a range, changes the kind of lock that it has, or gives it up: exactly these bytes, whatever ranges were locked before.
    *
-   * @throws AioError `EAGAIN` when another owner is in the way; `EDEADLK` when it would wait for ever; `EBADF`, also for a shared lock on a file
+   * @throws AioError `EAGAIN` when another owner is in the way; `EDEADLK` when a process would wait for itself (not for locks of a file, as on Linux); `EBADF`, also for a shared lock on a file
    * that cannot be read, and an exclusive one on a file that cannot be written; `ENODEV` when the process is killed.
    */
   async lock(file: Lockable, kind: LockKind, range: LockRange & WaitOptions = {}): Promise<void> {

@@ -1,16 +1,14 @@
 /** A simulation: a machine with a disk that can lose power, from a seed. */
 import { ERRNO } from '../../common/abi/errno.ts';
 import { errnoException } from '../../common/errors.ts';
-import { invalidArgType, invalidArgValue, outOfRange, validateInteger } from '../../common/validate.ts';
+import { invalidArgType, outOfRange, validateInteger } from '../../common/validate.ts';
 import { Disk, type DiskOptions, usedBytes } from '../simulated/disk.ts';
 import { DiskImage } from '../simulated/disk-image.ts';
-import { DEFAULT_FAULTS, type Faults, validateFaults } from '../simulated/faults.ts';
+import type { Faults } from '../simulated/faults.ts';
 import { Inode } from '../simulated/inode.ts';
-import { DEFAULT_LATENCIES, type Latencies, type Latency, validateLatency } from '../simulated/latency.ts';
-import { type ModelName, modelOf } from '../simulated/models.ts';
 import { Namespace } from '../simulated/namespace.ts';
 import type { Operation, Watch } from '../simulated/operation.ts';
-import { Random, type Seed, seedOf } from '../simulated/random.ts';
+import { Random, seedOf } from '../simulated/random.ts';
 import { type Drive, Station } from '../simulated/station.ts';
 import { Trace } from '../simulated/trace.ts';
 import { VirtualClock } from '../simulated/virtual-clock.ts';
@@ -20,41 +18,9 @@ import type { FileLocks } from './file-locks.ts';
 import { hostPath, type ImportOptions, importFolder } from './import-folder.ts';
 import { type CrashOptions, validateCrash, watchFor } from './moment.ts';
 import { SimulatedProcess } from './process.ts';
+import { judgeOptions, type SimulateOptions } from './simulate-options.ts';
 import type { SimulatedKernel, SimulatedKernelOptions } from './simulated-kernel.ts';
 import { SimulationError } from './simulation-error.ts';
-
-/** How a simulation is made. */
-export interface SimulateOptions {
-  /** Everything that chance decides follows from it: an integer, or its decimal digits. */
-  readonly seed: Seed;
-  /** What may go wrong. Default: nothing but crashes. */
-  readonly faults?: Partial<Faults>;
-  /** How long operations take; one for all kinds, or some of them. Default: like an NVMe drive. */
-  readonly latency?: Latency | Partial<Latencies>;
-  /** What O_DIRECT is aligned to: a power of two. Default 512. */
-  readonly sectorBytes?: number;
-  /**
-   * What reaches the disk as a whole or not at all: a power of two of at least `sectorBytes`. Drives with physical sectors of 4096 bytes
-   * often have logical ones of 512. Default: `sectorBytes`.
-   */
-  readonly tornBytes?: number;
-  /** Room for the content of files, used up in pages of 4096. Default: no limit. */
-  readonly capacityBytes?: number;
-  /**
-   * Whether a new name is durable only when its directory was synced, as POSIX has it. By default the sync of the file itself
-   * covers its name too, and those of the directories above, as on ext4, XFS and btrfs. Default false.
-   */
-  readonly strictNames?: boolean;
-  /**
-   * What the file system keeps in a crash beyond what was synced. `'posix'`: nothing. The others have the rules of a real one, as far as
-   * they are known (docs/crash-models.md). Default `'posix'`.
-   */
-  readonly model?: ModelName;
-  /** Entries of the trace that are kept at least. Default 10,000. */
-  readonly traceEntries?: number;
-  /** How the kernel is made. */
-  readonly kernel?: SimulatedKernelOptions;
-}
 
 /** How the life of a machine before this one has ended. */
 export interface Ending {
@@ -71,9 +37,6 @@ export interface Ending {
   readonly program: Promise<PromiseSettledResult<unknown>> | undefined;
 }
 
-const SECTOR_BYTES = 512;
-const MOST_SECTOR_BYTES = 65536;
-const TRACE_ENTRIES = 10_000;
 const MOST_SLOWDOWN = 1e6;
 const ROOT_INO = 2;
 const ROOT_MODE = 0o755;
@@ -491,37 +454,17 @@ export class Simulation {
  * ```
  */
 export function simulate(options: SimulateOptions): Simulation {
-  const {
-    sectorBytes = SECTOR_BYTES,
-    tornBytes = sectorBytes,
-    capacityBytes = Number.POSITIVE_INFINITY,
-    strictNames = false,
-    traceEntries = TRACE_ENTRIES,
-    kernel = {},
-  } = options;
   const seed = seedOf(options.seed);
-  const faults = { ...DEFAULT_FAULTS, ...options.faults };
-  validateFaults(faults);
-  for (const [name, bytes, least] of [
-    ['options.sectorBytes', sectorBytes, 1],
-    ['options.tornBytes', tornBytes, sectorBytes],
-  ] as const) {
-    validateInteger(name, bytes, least, MOST_SECTOR_BYTES);
-    if ((bytes & (bytes - 1)) !== 0) throw outOfRange(name, 'a power of two', bytes);
-  }
-  if (!(capacityBytes >= 0)) throw outOfRange('options.capacityBytes', '>= 0', capacityBytes);
-  validateInteger('options.traceEntries', traceEntries, 1, Number.MAX_SAFE_INTEGER);
-  const latency = latenciesOf(options.latency);
-  const model = modelOf(options.model ?? 'posix');
-  if (strictNames && model.metadata === 'ordered')
-    throw invalidArgValue('options.strictNames', strictNames, `means nothing with '${model.name}'`);
-  const disk: DiskOptions = { faults, latency, sectorBytes, tornBytes, strictNames, model };
+  const { disk, capacityBytes, traceEntries } = judgeOptions(options);
   const drive: Drive = { capacityBytes, slowdown: 1 };
   const clock = new VirtualClock();
   const attributes = { mode: ROOT_MODE, uid: 0, gid: 0, atimeNs: 0, mtimeNs: 0, ctimeNs: 0 };
   const names = new Namespace(new Inode(ROOT_INO, 'directory', attributes), ROOT_INO + 1);
   const trace = new Trace(traceEntries);
-  return new Simulation({ seed, disk, drive, kernel, trace }, { generation: 0, names, clock, nextId: 1 });
+  return new Simulation(
+    { seed, disk, drive, kernel: options.kernel ?? {}, trace },
+    { generation: 0, names, clock, nextId: 1 },
+  );
 }
 
 /** Of the extremes chance decides nothing. */
@@ -529,16 +472,4 @@ function faultsOf(faults: Faults, outcome: number | undefined): Faults {
   const none = { zeroed: 0, torn: 0, misdirected: 0, garbage: 0, damaged: 0, unreadable: 0 };
   if (outcome === 0) return { ...faults, ...none, lost: 1 };
   return outcome === 1 ? { ...faults, ...none, lost: 0 } : faults;
-}
-
-function latenciesOf(latency: SimulateOptions['latency']): Latencies {
-  if (latency === undefined) return DEFAULT_LATENCIES;
-  const latencies: Latencies =
-    'kind' in latency
-      ? { read: latency, write: latency, sync: latency, metadata: latency }
-      : { ...DEFAULT_LATENCIES, ...latency };
-  for (const [name, one] of Object.entries(latencies) as [string, Latency][]) {
-    validateLatency(`options.latency.${name}`, one);
-  }
-  return latencies;
 }

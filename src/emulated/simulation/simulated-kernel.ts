@@ -93,10 +93,9 @@ export class SimulatedKernel extends EmulatedKernel {
     return this.#machine.state!.files;
   }
 
-  /** @internal The process is gone. */
+  /** @internal The process is gone, and what it had open is closed. Its descriptors stay what they are, for a process that is no more. */
   closeAll(): void {
-    const { files } = this.#machine.state!;
-    for (const fd of files.descriptors) if (files.fget(fd) instanceof SimulatedFile) files.close(fd);
+    for (const file of this.calls.opened) this.#disk.closed(file.inode, file);
   }
 
   override io_submit(ctx_id: Word, nr: Word, iocbpp: Word): number {

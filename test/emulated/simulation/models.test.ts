@@ -319,6 +319,15 @@ describe('programs on the models', () => {
       expect(await survives(model, (simulation) => write(simulation, '/file', 'new'))).toBe(false);
   });
 
+  it('have their rules in docs/crash-models.md, as they are', () => {
+    const page = fs.readFileSync(new URL('../../../docs/crash-models.md', import.meta.url), 'utf8');
+    for (const { name, rules } of Object.values(MODELS)) {
+      const section = page.split(`\n### ${name}\n`)[1]?.split('\n#')[0];
+      const rows = (section ?? '').split('\n').filter((line) => line.startsWith('| `'));
+      expect(rows).toEqual(rules.map((rule) => `| \`${rule.name}\` | ${rule.says} | ${rule.source} |`));
+    }
+  });
+
   it('refuses what it does not know', () => {
     for (const options of [{ model: 'ext3' }, { model: 'toString' }, { model: 'xfs', strictNames: true }]) {
       expect(() => simulate({ seed: 1, ...options } as never)).toThrow(
