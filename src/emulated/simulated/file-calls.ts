@@ -185,7 +185,7 @@ export class FileCalls {
 
   *setAttributes(syscall: string, file: SimulatedFile, attributes: Partial<Attributes>): Steps<void> {
     yield* this.#metadata(syscall, file, () => {
-      this.#paths.changeAttributes(file.inode, attributes);
+      this.#paths.changeAttributes(syscall, file.inode, attributes);
       return 0;
     });
   }
