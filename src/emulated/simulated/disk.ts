@@ -224,12 +224,12 @@ export class Disk {
       inode.flush(closeAfterTruncate === 'ordered', this.clock.nowNs());
   }
 
-  /** Makes durable what is pending in a directory, with all before it where metadata are ordered. */
+  /** Makes a directory durable, and what is pending in it; with all before that where metadata are ordered. */
   settleNames(directory: Inode): void {
     const settled =
       this.options.model.metadata === 'ordered'
         ? commit(this.names, orderNow())
-        : this.names.harden(this.names.covered(directory, true));
+        : this.names.harden(this.names.covered(directory, false));
     this.#trace.covered(undefined, settled);
   }
 

@@ -117,7 +117,7 @@ export class History {
   /** @param id - Of a sync; `undefined` where it was time alone. */
   covered(id: number | undefined, changes: readonly number[]): void {
     const covers = id === undefined ? undefined : this.#spans.get(id)?.covers;
-    if (covers !== undefined) this.#change(id!, { covers: [...covers, ...changes] });
+    if (covers !== undefined) this.#change(id!, { covers: [...new Set([...covers, ...changes])] });
     for (const change of changes) {
       const span = this.#spans.get(change);
       // A sync that began before another one failed finds given up what it was to cover.

@@ -5,7 +5,7 @@ import { Random } from '../simulated/random.ts';
 import { check } from './explore.ts';
 import { validateOutcome } from './moment.ts';
 import type { Simulation, Snapshot } from './simulate.ts';
-import { SimulationError } from './simulation-error.ts';
+import { type Pages, SimulationError } from './simulation-error.ts';
 
 /** A moment at which the power was lost, and what became of what was not durable. */
 export interface CrashPoint<State = undefined> {
@@ -44,6 +44,8 @@ export interface EveryCrashOptions<State = undefined> {
   readonly state?: () => State;
   /** One moment and outcome only, as the message of a failure names them. */
   readonly only?: { readonly event: number; readonly outcome: number | 'kill' };
+  /** Where a page is put that shows the history that fails. Default `true`: in one of the host's temporary folders. */
+  readonly pages?: Pages;
   /** Told after each moment: how many there were. */
   readonly progress?: (points: number) => void;
 }
@@ -272,14 +274,16 @@ class Trial<State> {
     point: CrashPoint<State>,
     run = (): Promise<unknown> => this.#verify(after, point),
   ): Promise<unknown> {
-    return check(after, async () => {
+    const { pages = true } = this.#options;
+    const tried = async (): Promise<unknown> => {
       try {
         return await run();
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        throw new SimulationError(`${message}\n${described(point)}`, after, error);
+        throw new SimulationError(`${message}\n${described(point)}`, after, error, pages);
       }
-    });
+    };
+    return check(after, tried, { pages });
   }
 }
 
