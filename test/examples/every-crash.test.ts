@@ -11,6 +11,21 @@ describe('the write-ahead log at every moment of a life', () => {
     expect(result.again).toBe(result.outcomes);
   }, 120_000);
 
+  it.each(['ext4-ordered', 'xfs', 'apfs', 'ntfs'] as const)(
+    'keeps its word on %s',
+    async (model) => {
+      await expect(everyCrashTest({ seed: 2, model, again: 0 })).resolves.toMatchObject({ value: undefined });
+    },
+    120_000,
+  );
+
+  it('needs no sync of directories where metadata keep their order, and a sync of bytes everywhere', async () => {
+    for (const flaw of ['segment', 'name'] as const)
+      await expect(everyCrashTest({ seed: 1, flaw, model: 'ext4-ordered' })).resolves.toBeDefined();
+    for (const flaw of ['batch', 'hasty'] as const)
+      await expect(everyCrashTest({ seed: 1, flaw, model: 'ext4-ordered' })).rejects.toThrow('only: {');
+  }, 120_000);
+
   it.each(FLAWS)(
     'is caught with one seed and one run when it is broken: %s',
     async (flaw) => {

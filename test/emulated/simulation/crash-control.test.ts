@@ -11,6 +11,7 @@ import {
   SimulationError,
   simulate,
 } from '../../../src/emulated/index.ts';
+import { PagedBytes } from '../../../src/emulated/simulated/paged-bytes.ts';
 import { user } from '../user.ts';
 import { calm, openOn, read, sync, write } from './simulated.ts';
 
@@ -429,5 +430,31 @@ describe('everyCrash()', () => {
       { when: ({ syscall }) => syscall === 'rename' || syscall === 'fsync' },
     );
     expect([...seen].sort()).toEqual(['fsync', 'rename', 'the end']);
+  });
+});
+
+describe('the content of a file and its clone', () => {
+  it('share pages until either is written, cut or punched', () => {
+    const text = (bytes: PagedBytes): string => Buffer.from(bytes.read(0, 8)).toString('latin1');
+    const changes: ((bytes: PagedBytes) => void)[] = [
+      (bytes) => bytes.write(2, Buffer.from('XX')),
+      (bytes) => {
+        bytes.truncate(2);
+        bytes.grow(8);
+      },
+      (bytes) => bytes.punch(2, 2),
+    ];
+    for (const change of changes) {
+      for (const side of [0, 1]) {
+        const original = new PagedBytes();
+        original.write(0, Buffer.from('abcdefgh'));
+        const pair = [original, original.clone()] as const;
+        change(pair[side]!);
+        expect(text(pair[1 - side]!)).toBe('abcdefgh');
+        expect(text(pair[side]!)).not.toBe('abcdefgh');
+        change(pair[1 - side]!);
+        expect(text(pair[0])).toBe(text(pair[1]));
+      }
+    }
   });
 });

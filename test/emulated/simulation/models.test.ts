@@ -2,8 +2,8 @@ import * as fs from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
   everyCrash,
-  type ModelName,
   MODELS,
+  type ModelName,
   type Simulation,
   simulate,
 } from '../../../src/emulated/index.ts';
@@ -233,7 +233,7 @@ const TESTS: Record<string, (model: ModelName) => Promise<void>> = {
   },
 };
 
-describe.each(Object.values(MODELS))('the model $name', ({ name, rules, metadata }) => {
+describe.each(Object.values(MODELS))('the model $name', ({ name, rules, metadata, appends }) => {
   it.each(rules)('$name: $says', async (rule) => {
     await TESTS[rule.name]!(name);
     expect(rule.source.length).toBeGreaterThan(10);
@@ -252,6 +252,19 @@ describe.each(Object.values(MODELS))('the model $name', ({ name, rules, metadata
     expect(await found(name, program, contents('/file'))).toEqual(['onetwo']);
     if (fs.constants.O_DSYNC !== undefined)
       expect(await found(name, program, contents('/synced'))).toEqual(['content']);
+  });
+
+  it.runIf(appends !== 'apart')('finds no file longer without the names that came before', async () => {
+    const program = async (simulation: Simulation): Promise<void> => {
+      await durable(simulation, '/file', 'x');
+      await write(simulation, '/name', '');
+      await write(simulation, '/file', 'y', 'a');
+    };
+    expect(await found(name, program, contents('/name', '/file'))).toEqual([
+      'empty, x',
+      'empty, xy',
+      'none, x',
+    ]);
   });
 
   it('lets a write that was cut off not come back', async () => {

@@ -5,9 +5,9 @@ import koffi from 'koffi';
 import { describe, expect, it } from 'vitest';
 import { AioContext } from '../../../src/common/context/aio-context.ts';
 import type { AioFile } from '../../../src/common/file/aio-file-type.ts';
-import { LockTable } from '../../../src/emulated/simulated/lock-table.ts';
-import { Inode } from '../../../src/emulated/simulated/inode.ts';
 import { Random, type SimulatedProcess, type Simulation } from '../../../src/emulated/index.ts';
+import { Inode } from '../../../src/emulated/simulated/inode.ts';
+import { LockTable } from '../../../src/emulated/simulated/lock-table.ts';
 import { open } from '../../../src/open.ts';
 import { calm, openOn, read, write } from './simulated.ts';
 
