@@ -120,6 +120,7 @@ export const ROOMS: readonly Room[] = [
     holds: ['src/emulated/index.ts'],
     imports: [
       'emulated/simulation',
+      'emulated/simulated-fs',
       'emulated/kernel',
       'src/emulated/executors.ts',
       'emulated/simulated',

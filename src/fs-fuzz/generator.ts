@@ -44,9 +44,11 @@ const ODD_VALUES: readonly Value[] = [
   { $: 'symbol' },
 ];
 /** Text would be a path, in the directory of the process. */
-const ODD_PATHS = ODD_VALUES.map((value) => (typeof value === 'string' ? '' : value));
-/** A symbol aborts Node 20. */
-const ODD_DESCRIPTORS = ODD_VALUES.slice(0, -1);
+const ODD_PATHS = ODD_VALUES.filter((value) => value !== -1).map((value) =>
+  typeof value === 'string' ? '' : value,
+);
+/** A symbol aborts Node 20, and for -1 it throws where nobody catches it. */
+const ODD_DESCRIPTORS = ODD_VALUES.filter((value) => value !== -1 && typeof value !== 'object');
 // Versions of libuv round others differently.
 const TIMES: readonly Value[] = [
   1,

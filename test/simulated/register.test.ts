@@ -14,7 +14,8 @@ const { during, fs, promises, register, use } = (await compiled(
 
 register({ packages: ['write-file-atomic', 'lowdb', 'steno'] });
 const { default: writeFileAtomic } = await import('write-file-atomic');
-const { JSONFilePreset } = await import('lowdb/node');
+const { Low } = await import('lowdb');
+const { JSONFile } = await import('lowdb/node');
 
 const PROGRAM = fileURLToPath(new URL('./fixtures/register-program.mjs', import.meta.url));
 
@@ -34,7 +35,7 @@ describe('register()', () => {
   it('puts a package that imports fs on the simulation', async () => {
     const simulation = simulate({ seed: 1 });
     await during(simulation, async () => {
-      const store = await JSONFilePreset('/store.json', { posts: [] as string[] });
+      const store = new Low(new JSONFile<{ posts: string[] }>('/store.json'), { posts: [] });
       await store.update(({ posts }) => posts.push('hello'));
     });
     expect(JSON.parse(simulation.fs.readFileSync('/store.json', 'utf8'))).toEqual({ posts: ['hello'] });

@@ -24,6 +24,7 @@ interface CopyOptions {
 }
 
 const DIRECTORY_MODE = 0o777;
+const ROOT = '/';
 const { dirname, isAbsolute, join, resolve } = posix;
 
 export class CopyOperations {
@@ -115,9 +116,9 @@ export class CopyOperations {
     { verbatimSymlinks }: CopyOptions,
   ): Operation<void> {
     yield* this.#paths.readlink(from);
-    const leads = verbatimSymlinks === true || isAbsolute(said) ? said : resolve('/', dirname(from), said);
+    const leads = verbatimSymlinks === true || isAbsolute(said) ? said : resolve(ROOT, dirname(from), said);
     if (there?.kind === 'link') {
-      const led = isAbsolute(there.target) ? there.target : resolve('/', dirname(to), there.target);
+      const led = isAbsolute(there.target) ? there.target : resolve(ROOT, dirname(to), there.target);
       if ((yield* this.#isThere(from, 'directory')) && isBelow(leads, led)) {
         const why = `cannot copy ${leads} to a subdirectory of self ${led}`;
         throw fsError('ERR_FS_CP_EINVAL', 'EINVAL', 'cp', to, why);
@@ -154,7 +155,7 @@ export class CopyOperations {
 
   /** Whether a directory is one of those above a path, by whatever name. */
   *#isAbove(directory: Inode, path: string): Operation<boolean> {
-    for (let above = dirname(resolve('/', path)); above !== '/'; above = dirname(above)) {
+    for (let above = dirname(resolve(ROOT, path)); above !== '/'; above = dirname(above)) {
       try {
         if ((yield* this.#paths.stat(above, true)) === directory) return true;
       } catch (error) {
@@ -207,7 +208,7 @@ export class CopyOperations {
 
 /** Whether a path is one above another, as it is written. */
 function isBelow(above: string, path: string): boolean {
-  const names = resolve('/', above).split('/').filter(Boolean);
-  const others = resolve('/', path).split('/').filter(Boolean);
+  const names = resolve(ROOT, above).split('/').filter(Boolean);
+  const others = resolve(ROOT, path).split('/').filter(Boolean);
   return names.every((name, index) => others[index] === name);
 }

@@ -13,6 +13,7 @@ import { encoded, flagsOf, modeOf, nsOf, optionsOf } from './options.ts';
 
 const FILE_MODE = 0o666;
 const DIRECTORY_MODE = 0o777;
+const ROOT = '/';
 const PRIVATE_MODE = 0o700;
 const BLOCK_BYTES = 4096;
 /** Blocks of a disk without a limit, as far as anybody asks. */
@@ -148,7 +149,7 @@ export class NameOperations {
   /** The other one, which Node has written itself: it asks lstat(2) of every name on the way. */
   *realpathByNode(path: unknown, options?: unknown): Operation<string | Buffer> {
     const at = this.#admitted(path, options);
-    let ahead = posix.resolve('/', at).split('/').filter(Boolean);
+    let ahead = posix.resolve(ROOT, at).split('/').filter(Boolean);
     let base = '/';
     for (let part = ahead.shift(); part !== undefined; part = ahead.shift()) {
       const next = posix.join(base, part);

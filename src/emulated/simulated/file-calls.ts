@@ -141,7 +141,7 @@ export class FileCalls {
 
   *setAttributes(syscall: string, file: SimulatedFile, attributes: Partial<Attributes>): Operation<void> {
     yield* this.#metadata(syscall, file, () => {
-      this.#paths.changeAttributes(file.inode, attributes);
+      this.#paths.changeAttributes(syscall, file.inode, attributes);
       return 0;
     });
   }

@@ -25,6 +25,9 @@ const LINK_MODE = 0o777;
 const UMASK = 0o022;
 const ANY_EXECUTE = 0o111;
 const PATH_MAX = 4096;
+const S_ISUID = 0o4000;
+const S_ISGID = 0o2000;
+const S_IXGRP = 0o010;
 const DIRECTORY_BITS = 0o1777;
 
 /** Whether all bits of a flag are set. What this host has no number for is never set. */
@@ -256,13 +259,16 @@ export class PathCalls {
     yield* this.#step({ syscall, path }, () => {
       const place = this.#taken(path, follow ? 'follow' : 'stay');
       if (typeof place === 'number') return place;
-      this.changeAttributes(place.inode, attributes);
+      this.changeAttributes(syscall, place.inode, attributes);
       return 0;
     });
   }
 
-  changeAttributes(inode: Inode, attributes: Partial<Attributes>): void {
-    inode.attributes = { ...inode.attributes, ...attributes, ctimeNs: this.disk.clock.nowNs() };
+  changeAttributes(syscall: string, inode: Inode, attributes: Partial<Attributes>): void {
+    const before = inode.attributes;
+    const mode =
+      /chown$/.test(syscall) && inode.kind === 'file' ? withoutPrivilege(before.mode) : before.mode;
+    inode.attributes = { ...before, mode, ...attributes, ctimeNs: this.disk.clock.nowNs() };
   }
 
   *#made(
@@ -331,4 +337,10 @@ function contains(directory: Inode, other: Inode): boolean {
     if (entry.kind === 'directory' && contains(entry, other)) return true;
   }
   return false;
+}
+
+/** As `fs/open.c:chown_common`: what has another owner runs as nobody else any more. */
+function withoutPrivilege(mode: number): number {
+  const runsAsGroup = (mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP);
+  return mode & ~S_ISUID & (runsAsGroup ? ~S_ISGID : -1);
 }
