@@ -178,9 +178,10 @@ function judgeRoom(file: SimulatedFile, mode: number, offset: number, len: numbe
   return Number.isSafeInteger(offset + len) ? 0 : -ERRNO.EFBIG;
 }
 
-/** Of a write, any negative place is the descriptor's own. */
+/** Of a write, any number that is no place is the descriptor's own. */
 function writePlaceOf(position: unknown): number | null {
-  return typeof position === 'number' && position < 0 ? null : placeOf(position);
+  const isPlace = Number.isSafeInteger(position) && Number(position) >= 0;
+  return typeof position === 'number' && !isPlace ? null : placeOf(position);
 }
 
 function placeOf(position: unknown): number | null {
