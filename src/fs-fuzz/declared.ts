@@ -47,10 +47,10 @@ export const DECLARED: readonly Declared[] = [
     },
   },
   {
-    name: 'cp of a Buffer',
-    why: 'Node takes paths that are Buffers, and cannot copy them.',
+    name: 'cp and recursive listings of a Buffer',
+    why: 'Node takes paths that are Buffers, and finds no way below them.',
     applies: ({ step, node }, { steps }) =>
-      stepAt(steps, step)?.name === 'cp' &&
+      ['cp', 'readdir', 'opendir'].includes(stepAt(steps, step)?.name ?? '') &&
       node.includes('must be of type string. Received an instance of Buffer'),
   },
   {

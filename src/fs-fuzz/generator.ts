@@ -112,6 +112,8 @@ function options(random: Random, fields: Readonly<Record<string, (random: Random
 
 const flag = (random: Random): boolean => random.once(2);
 const encoding = (random: Random): Value => random.mostly(ENCODINGS, 8, ODD_ENCODINGS);
+/** For 'buffer', which is none for content, calls complain at different moments. */
+const textEncoding = (random: Random): Value => random.mostly(ENCODINGS, 8, ODD_ENCODINGS.slice(0, -1));
 const flags = (random: Random): Value => random.mostly(FLAGS, 6, ODD_FLAGS);
 const mode = (random: Random): Value => random.mostly(MODES, 8, ODD_MODES);
 const time = (random: Random): Value => random.mostly(TIMES, 12, ODD_TIMES);
@@ -173,7 +175,8 @@ const BY_PATH: Readonly<Record<string, Make>> = {
       : options(random, { recursive: flag, mode }),
   ],
   mkdtemp: (random) => [
-    pathValue(random),
+    // Without a prefix, what libuv says is of no use.
+    pathValue(random) || { $: 'path', text: '/' },
     random.pick([undefined, 'latin1', { encoding: 'hex' }, 'none', 7]),
   ],
   opendir: (random) => [
@@ -186,8 +189,8 @@ const BY_PATH: Readonly<Record<string, Make>> = {
   readFile: (random) => [
     pathValue(random),
     random.once(4)
-      ? encoding(random)
-      : options(random, { encoding, flag: flags, ...(random.once(4) ? { signal } : {}) }),
+      ? textEncoding(random)
+      : options(random, { encoding: textEncoding, flag: flags, ...(random.once(4) ? { signal } : {}) }),
   ],
   readdir: (random) => [
     pathValue(random),
@@ -229,7 +232,7 @@ const BY_DESCRIPTOR: Readonly<Record<string, Make>> = {
     random.once(2)
       ? [fd(random), bytes(random), part(random), part(random), place(random)]
       : [fd(random), bytes(random), options(random, { offset: part, length: part, position: place })],
-  readFile: (random) => [fd(random), encodingOption(random)],
+  readFile: (random) => [fd(random), textEncoding(random)],
   readv: (random) => [fd(random), [bytes(random), bytes(random)], place(random)],
   write: (random) => {
     if (random.once(3))

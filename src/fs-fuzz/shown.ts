@@ -22,9 +22,10 @@ export function shownError(error: unknown): string {
 
 const WORDED = /^ERR_FS_/;
 
-/** Without the letters that chance has chosen. */
+/** Without the letters that chance has chosen, and the numbers of descriptors. */
 function plain(text: string | undefined, syscall: string | undefined): string | undefined {
-  return syscall === 'mkdtemp' ? text?.replace(/.{6}('?)$/, '$1') : text;
+  if (syscall === 'mkdtemp') return text?.replace(/.{6}('?)$/, '$1');
+  return text?.replace(/type number \(\d{2,}\)$/, 'type number');
 }
 
 export function shown(value: unknown, isSorted: boolean): string {

@@ -60,15 +60,21 @@ export class CopyOperations {
     );
     const options = { force: true, mode: 0, ...optionsOf(given) } as unknown as CopyOptions;
     if (!(yield* this.#passes(waits, from!, to!, options))) return;
-    yield* this.#judge(from!, to!, options);
+    const there = yield* this.#judge(from!, to!, options);
     const above = dirname(to!);
-    if (!(yield* this.#isThere(above))) yield* this.#names.mkdirs(above, DIRECTORY_MODE);
-    yield* this.#copy(waits, from!, to!, options);
+    if (!(yield* this.#isThere(above)))
+      yield* this.#names.mkdirs(waits ? 'promise' : 'sync', above, DIRECTORY_MODE);
+    yield* this.#copy(waits, from!, to!, there, options);
   }
 
-  *#copy(waits: boolean, from: string, to: string, options: CopyOptions): Steps<void> {
+  *#copy(
+    waits: boolean,
+    from: string,
+    to: string,
+    target: Inode | undefined,
+    options: CopyOptions,
+  ): Steps<void> {
     const source = yield* this.#paths.stat(from, options.dereference === true);
-    const target = yield* this.#found(to, options);
     switch (source.kind) {
       case 'directory':
         if (options.recursive !== true)
@@ -83,8 +89,8 @@ export class CopyOperations {
         for (const { name } of yield* this.#paths.scandir(from)) {
           const [below, other] = [join(from, name), join(to, name)];
           if (!(yield* this.#passes(waits, below, other, options))) continue;
-          yield* this.#judge(below, other, options);
-          yield* this.#copy(waits, below, other, options);
+          const there = yield* this.#judge(below, other, options);
+          yield* this.#copy(waits, below, other, there, options);
         }
         if (target === undefined) yield* this.#chmod(to, source);
         return;
@@ -132,8 +138,8 @@ export class CopyOperations {
     yield* this.#paths.symlink(leads, to);
   }
 
-  /** @throws What says that one can't be copied to the other. */
-  *#judge(from: string, to: string, options: CopyOptions): Steps<void> {
+  /** @returns What is at the target. @throws What says that one can't be copied to the other. */
+  *#judge(from: string, to: string, options: CopyOptions): Steps<Inode | undefined> {
     const source = yield* this.#paths.stat(from, options.dereference === true);
     const target = yield* this.#found(to, options);
     const isDirectory = source.kind === 'directory';
@@ -151,6 +157,7 @@ export class CopyOperations {
       const why = `cannot copy ${from} to a subdirectory of self ${to}`;
       throw fsError('ERR_FS_CP_EINVAL', 'EINVAL', 'cp', to, why);
     }
+    return target;
   }
 
   /** Whether a directory is one of those above a path, by whatever name. */

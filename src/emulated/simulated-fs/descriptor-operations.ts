@@ -144,8 +144,9 @@ function readPlace(position: unknown): number | null {
   return place < 0 ? null : place;
 }
 
+/** Whatever is no place is the descriptor's own. */
 function writePlace(position: unknown): number | null {
-  return typeof position === 'number' && position >= 0 ? Math.trunc(position) : null;
+  return Number.isSafeInteger(position) && Number(position) >= 0 ? Number(position) : null;
 }
 
 const vectorPlace = writePlace;

@@ -3,10 +3,11 @@ import { type BigIntStats, constants, type StatsFs, type Stats } from 'node:fs';
 import { posix } from 'node:path';
 import type { PathCalls } from '../simulated/path-calls.ts';
 import type { FileCalls } from '../simulated/file-calls.ts';
-import type { Steps } from '../simulated/steps.ts';
+import type { Steps, Subject } from '../simulated/steps.ts';
 import type { Random } from '../simulated/random.ts';
 import { PERMISSIONS, statsOf } from '../simulated/stats.ts';
 import { codeOf } from '../../common/errors.ts';
+import type { Face } from './faces.ts';
 import { admit, ask, NOWHERE, realFs } from './admission.ts';
 import { told } from './told.ts';
 import { encoded, flagsOf, modeOf, nsOf, optionsOf } from './options.ts';
@@ -62,20 +63,20 @@ export class NameOperations {
     return this.#files.install(yield* this.#files.open(at!, number, modeOf(mode, FILE_MODE), direct));
   }
 
-  *mkdir(path: unknown, options?: unknown): Steps<string | undefined> {
+  *mkdir(face: Face, path: unknown, options?: unknown): Steps<string | undefined> {
     const [at] = admit('mkdirSync', [path, options]);
     const { recursive = false, mode } =
       typeof options === 'object' && options !== null
         ? (options as Record<string, unknown>)
         : { mode: typeof options === 'string' || typeof options === 'number' ? options : undefined };
     const bits = modeOf(mode, DIRECTORY_MODE);
-    if (recursive === true) return yield* this.mkdirs(at!, bits);
+    if (recursive === true) return yield* this.mkdirs(face, at!, bits);
     yield* this.#paths.mkdir(at!, bits);
     return undefined;
   }
 
   /** As `MKDirp` of Node's `node_file.cc`. @returns The first directory that was made. */
-  *mkdirs(path: string, mode: number): Steps<string | undefined> {
+  *mkdirs(face: Face, path: string, mode: number): Steps<string | undefined> {
     const subject = { syscall: 'mkdir', path };
     const ahead = [path];
     let first: string | undefined;
@@ -90,8 +91,8 @@ export class NameOperations {
           if (above === next || above === '') throw error;
           ahead.push(next, above);
         } else if (code === 'EEXIST') {
-          const found = yield* told(this.#paths.stat(next, true), subject);
-          if (found.kind !== 'directory') {
+          const isDirectory = yield* this.#isDirectory(face, next, ahead.length, subject);
+          if (!isDirectory) {
             if (ahead.length === 0) throw error;
             // As Node says it: what should be a directory on the way is none.
             yield* told(this.#paths.scandir(next), subject);
@@ -100,6 +101,17 @@ export class NameOperations {
       }
     }
     return first;
+  }
+
+  /** Whether what is in the way is none. A link that leads nowhere is another fault for each face. */
+  *#isDirectory(face: Face, path: string, ahead: number, subject: Subject): Steps<boolean> {
+    try {
+      return (yield* told(this.#paths.stat(path, true), subject)).kind === 'directory';
+    } catch (error) {
+      if (face === 'sync' || ahead === 0) throw error;
+      yield* told(this.#files.refused('ENOTDIR'), { ...subject, path });
+      return false;
+    }
   }
 
   *mkdtemp(prefix: unknown, options?: unknown): Steps<string | Buffer> {

@@ -94,7 +94,6 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
       lchown: [3],
       link: [2],
       lutimes: [3],
-      mkdir: [1, 2],
       mkdtemp: [1, 2],
       readlink: [1, 2],
       rename: [2],
@@ -111,12 +110,14 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
   const realpathByNode = callOf(names, 'realpathByNode', [1, 2]);
 
   /** What differs a little from face to face. */
-  const contentOf = (face: Face): Calls =>
-    callsOf(
+  const facedOf = (face: Face): Calls => ({
+    ...callsOf(names, { mkdir: [1, 2] }, face),
+    ...callsOf(
       contents,
       { appendFile: [2, 3], copyFile: [2, 3], readFile: [1, 2], truncate: [1, 2], writeFile: [2, 3] },
       face,
-    );
+    ),
+  });
 
   /** By descriptor: callbacks and synchronous calls have them, and FileHandles have their own. */
   const byDescriptor: Calls = {
@@ -139,7 +140,7 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
 
   const sync: Calls = {
     ...common,
-    ...contentOf('sync'),
+    ...facedOf('sync'),
     ...byDescriptor,
     read,
     exists,
@@ -150,7 +151,7 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
   };
   const callbacks: Calls = {
     ...common,
-    ...contentOf('callback'),
+    ...facedOf('callback'),
     // It hands over its nothing.
     cp: callOf(copies, 'cp', [2, 3, (_value, _args, error) => (error === null ? [undefined] : [])]),
     ...byDescriptor,
@@ -179,7 +180,7 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
   Object.assign(fs, { FileReadStream: streams.ReadStream, FileWriteStream: streams.WriteStream });
   fs.promises = promisesOf(parts, names, {
     ...common,
-    ...contentOf('promise'),
+    ...facedOf('promise'),
     cp: callOf(copies, 'cp', [2, 3]),
     lstat,
     realpath,

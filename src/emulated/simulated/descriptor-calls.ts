@@ -46,7 +46,7 @@ export class SimulatedCalls implements DescriptorCalls {
     const bytes = partOf(buffer, offset, length);
     return {
       bytesWritten: await this.#on(fd, 'write', (file) =>
-        this.#files.write(file, [bytes], placeOf(position)),
+        this.#files.write(file, [bytes], writePlaceOf(position)),
       ),
       buffer,
     };
@@ -61,7 +61,7 @@ export class SimulatedCalls implements DescriptorCalls {
 
   readonly writev: DescriptorCalls['writev'] = async (fd, buffers, position) => ({
     bytesWritten: await this.#on(fd, 'write', (file) =>
-      this.#files.write(file, viewsOf(buffers), placeOf(position)),
+      this.#files.write(file, viewsOf(buffers), writePlaceOf(position)),
     ),
     buffers,
   });
@@ -176,6 +176,12 @@ function judgeRoom(file: SimulatedFile, mode: number, offset: number, len: numbe
   if (![0, FALLOC_FL_KEEP_SIZE, PUNCH_HOLE].includes(mode)) return -ERRNO.EOPNOTSUPP;
   if (file.mayWrite() !== 0) return -ERRNO.EBADF;
   return Number.isSafeInteger(offset + len) ? 0 : -ERRNO.EFBIG;
+}
+
+/** Of a write, any number that is no place is the descriptor's own. */
+function writePlaceOf(position: unknown): number | null {
+  const isPlace = Number.isSafeInteger(position) && Number(position) >= 0;
+  return typeof position === 'number' && !isPlace ? null : placeOf(position);
 }
 
 function placeOf(position: unknown): number | null {

@@ -102,7 +102,7 @@ export class FileCalls {
   }
 
   /** What this disk cannot do. */
-  *refused(code: 'EOPNOTSUPP' | 'EINVAL'): Steps<void> {
+  *refused(code: 'EOPNOTSUPP' | 'EINVAL' | 'ENOTDIR'): Steps<void> {
     yield this.#now(code, () => -ERRNO[code]);
   }
 

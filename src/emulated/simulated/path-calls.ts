@@ -73,7 +73,7 @@ export class PathCalls {
       inode = place.inode;
       if (inode === undefined) {
         if (!creates) return -ERRNO.ENOENT;
-        inode = this.disk.names.create(id, place, 'file', this.#attributes(mode));
+        inode = this.disk.names.create(id, place, 'file', this.#attributes(place, mode));
         return 0;
       }
       if (creates && has(flags, O_EXCL)) return -ERRNO.EEXIST;
@@ -103,7 +103,9 @@ export class PathCalls {
   *mkdir(path: string, mode: number): Steps<void> {
     yield* this.#made({ syscall: 'mkdir', path }, path, true, (id, place) => {
       // As `fs/namei.c:vfs_mkdir`: neither setuid nor setgid.
-      this.disk.names.create(id, place, 'directory', this.#attributes(mode & DIRECTORY_BITS));
+      const inherited = place.directory.attributes.mode & S_ISGID;
+      const attributes = this.#attributes(place, (mode & DIRECTORY_BITS) | inherited);
+      this.disk.names.create(id, place, 'directory', attributes);
       return 0;
     });
   }
@@ -115,7 +117,7 @@ export class PathCalls {
       path,
       false,
       (id, place) => {
-        this.disk.names.create(id, place, 'link', this.#attributes(LINK_MODE, 0), target);
+        this.disk.names.create(id, place, 'link', this.#attributes(place, LINK_MODE, 0), target);
         return 0;
       },
       target === '' ? -ERRNO.ENOENT : Buffer.byteLength(target) >= PATH_MAX ? -ERRNO.ENAMETOOLONG : 0,
@@ -313,12 +315,14 @@ export class PathCalls {
     return yield { ...subject, begin: (done) => this.disk.metadata(what, perform, done) };
   }
 
-  #attributes(mode: number, umask = UMASK): Attributes {
+  /** As `fs/inode.c:inode_init_owner`: what is made in a directory with setgid has its group. */
+  #attributes({ directory }: Place, mode: number, umask = UMASK): Attributes {
     const now = this.disk.clock.nowNs();
+    const { mode: above, gid } = directory.attributes;
     return {
       mode: mode & PERMISSIONS & ~umask,
       uid: 0,
-      gid: 0,
+      gid: (above & S_ISGID) === 0 ? 0 : gid,
       atimeNs: now,
       mtimeNs: now,
       ctimeNs: now,
