@@ -7,7 +7,7 @@ import type { Faults } from './faults.ts';
 import { type Change, describeChange, type Inode } from './inode.ts';
 import type { Mark } from './history.ts';
 import { drawNs, type Latencies } from './latency.ts';
-import { type Asked, askedOf, type Operation, type Watch } from './operation.ts';
+import { type Asked, asked, type Operation, type Watch } from './operation.ts';
 import { catchUp, commit, isJournalled } from './journal.ts';
 import type { LockTable } from './lock-table.ts';
 import type { Model } from './models.ts';
@@ -164,7 +164,7 @@ export class Disk {
     const position = place();
     const text = `read ${file.path} at ${position}, ${length} bytes`;
     this.#begin(
-      { syscall: 'read', path: file.path, position, length, text },
+      { syscall: 'read', path: file.path, dest: undefined, position, length, text },
       drawNs(this.options.latency.read, this.#times),
       perform,
       (result) => done(result, bytes),
@@ -186,7 +186,8 @@ export class Disk {
     const position = where();
     const { length } = bytes;
     const text = `write ${file.path} at ${file.append ? 'its end' : position}, ${length} bytes (${crc(bytes)})${synced}`;
-    this.#begin({ syscall: 'write', path: file.path, position, length, text }, ns, perform, done, {
+    const { path } = file;
+    this.#begin({ syscall: 'write', path, dest: undefined, position, length, text }, ns, perform, done, {
       write: () => ({ inode, change: { kind: 'write', id, position: where(), bytes } }),
     });
   }
@@ -209,7 +210,7 @@ export class Disk {
       return 0;
     };
     this.#begin(
-      askedOf(`${datasync ? 'fdatasync' : 'fsync'} ${path}`),
+      asked(datasync ? 'fdatasync' : 'fsync', path),
       drawNs(this.options.latency.sync, this.#times),
       perform,
       done,
@@ -245,13 +246,13 @@ export class Disk {
       inode.allocated(change, this.clock.nowNs());
       return 0;
     };
-    this.metadata(`fallocate ${path}: ${describeChange(change)}`, perform, done);
+    this.metadata(asked('fallocate', path, { detail: describeChange(change) }), perform, done);
   }
 
   /** Anything that is about names and attributes. */
-  metadata(what: string, perform: (id: number) => number, done: Done): void {
+  metadata(what: Asked, perform: (id: number) => number, done: Done): void {
     const id = this.nextId;
-    this.#begin(askedOf(what), drawNs(this.options.latency.metadata, this.#times), () => perform(id), done);
+    this.#begin(what, drawNs(this.options.latency.metadata, this.#times), () => perform(id), done);
   }
 
   /**
@@ -315,7 +316,7 @@ export class Disk {
   }
 
   #begin(
-    asked: Asked,
+    what: Asked,
     ns: number,
     perform: () => number,
     done: Done,
@@ -327,8 +328,8 @@ export class Disk {
       return;
     }
     const id = station.nextId++;
-    const operation: Operation = { id, ...asked };
-    this.#trace.began(this.clock.nowNs(), id, asked.text);
+    const operation: Operation = { id, ...what };
+    this.#trace.began(this.clock.nowNs(), operation);
     const end = (): void => {
       station.inFlight.delete(id);
       const result = perform();

@@ -7,6 +7,7 @@ import type { AddressSpace } from '../memory/mm.ts';
 import type { Disk, Done, Room } from './disk.ts';
 import type { Attributes } from './inode.ts';
 import type { Steps } from './steps.ts';
+import { asked } from './operation.ts';
 import type { Found, PathCalls } from './path-calls.ts';
 import { SimulatedFile } from './simulated-file.ts';
 
@@ -206,7 +207,7 @@ export class FileCalls {
 
   #metadata(syscall: string, file: SimulatedFile, perform: (id: number) => number): Steps<number> {
     return this.#settled(syscall, file, (done) =>
-      this.#disk.metadata(`${syscall} ${file.path}`, perform, done),
+      this.#disk.metadata(asked(syscall, file.path), perform, done),
     );
   }
 

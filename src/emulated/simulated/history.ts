@@ -1,5 +1,7 @@
 /** The operations of a trace as spans of time: what each was about, what a sync covered, and what a crash made of the rest. */
 
+import type { Asked } from './operation.ts';
+
 /** What became of a change in a crash, as the trace says it: `kept`, `lost`, `torn`, `misdirected`. */
 export interface Fate {
   readonly ns: number;
@@ -14,7 +16,7 @@ export interface Span {
   readonly id: number;
   /** As the trace has it: `write /log at 0, 8 bytes (6849d5ab)`. */
   readonly text: string;
-  /** What was called: the first word. */
+  /** What was called. */
   readonly call: string;
   /** The path that it was given; of a descriptor, the one that it was opened by. */
   readonly file: string;
@@ -46,13 +48,6 @@ const DECIDED = /^\s*(\S+): #(\d+) /;
 const HARMED = /^\s*(\S+): .* #(\d+)(?: was being written)?$/;
 /** What a change comes to that was decided about piece by piece, where the pieces differ. */
 const WHOLE_OR_NOT = ['kept', 'lost', 'torn'];
-/** The first word is the call; a path may have anything in it, so that what comes after it is looked for from the end. */
-const ASKED = [
-  /^(?<call>read|write) (?<file>.*) at (?:\d+|its end), \d+ bytes(?: \([0-9a-f]{8}\))?(?:, O_D?SYNC)?$/s,
-  /^(?<call>fallocate) (?<file>.*): (?:allocate|punch) .*$/s,
-  /^(?<call>\S+) (?<file>.*)$/s,
-];
-
 /** Whether nothing has been said of what became of a change. */
 function isOpen({ coveredBy, givenUpBy, fate }: Span): boolean {
   return coveredBy === undefined && givenUpBy === undefined && fate === undefined;
@@ -87,8 +82,7 @@ export class History {
     return this.#marks;
   }
 
-  began(ns: number, id: number, text: string): void {
-    const { call = text, file = '' } = ASKED.map((form) => form.exec(text)).find(Boolean)?.groups ?? {};
+  began(ns: number, { id, text, syscall: call, path: file }: Asked & { readonly id: number }): void {
     this.#spans.set(id, {
       id,
       text,

@@ -8,6 +8,8 @@ export interface Operation {
   readonly syscall: string;
   /** The path as it was given; of a descriptor, the path that it was opened by. */
   readonly path: string;
+  /** The second path of a call that has two: `rename`, `link`, `symlink`. */
+  readonly dest: string | undefined;
   /** Where a transfer begins; of a write that appends, where the file ended when it was asked for. */
   readonly position: number | undefined;
   /** Bytes of a transfer. */
@@ -34,8 +36,13 @@ export interface Watch {
 /** What an operation is before it has a number. */
 export type Asked = Omit<Operation, 'id'>;
 
-/** @param text - Its first word is what was called, and what follows a path, up to a colon at the end of a word. */
-export function askedOf(text: string): Asked {
-  const [, syscall = text, path = ''] = /^(\S+) (.*?)(?:: .*)?$/s.exec(text) ?? [];
-  return { syscall, path, position: undefined, length: undefined, text };
+/** What is no transfer. @param detail - More that the text has, behind a colon. */
+export function asked(
+  syscall: string,
+  path: string,
+  { dest, detail }: { readonly dest?: string | undefined; readonly detail?: string } = {},
+): Asked {
+  const paths = dest === undefined ? path : `${path} ${dest}`;
+  const text = `${syscall} ${paths}${detail === undefined ? '' : `: ${detail}`}`;
+  return { syscall, path, dest, position: undefined, length: undefined, text };
 }

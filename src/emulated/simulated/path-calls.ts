@@ -4,6 +4,7 @@ import { ERRNO } from '../../common/abi/errno.ts';
 import type { Disk } from './disk.ts';
 import type { Attributes, Inode } from './inode.ts';
 import type { Place } from './namespace.ts';
+import { asked } from './operation.ts';
 import type { Steps, Subject } from './steps.ts';
 import type { OpenMode } from './simulated-file.ts';
 import { PERMISSIONS } from './stats.ts';
@@ -311,7 +312,7 @@ export class PathCalls {
 
   *#step(subject: Subject, perform: (id: number) => number): Steps<number> {
     const { syscall, path, dest } = subject;
-    const what = dest === undefined ? `${syscall} ${path}` : `${syscall} ${path} ${dest}`;
+    const what = asked(syscall, path ?? '', { dest });
     return yield { ...subject, begin: (done) => this.disk.metadata(what, perform, done) };
   }
 

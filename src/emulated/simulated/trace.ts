@@ -1,5 +1,6 @@
 /** What happened, in order, for people and for comparing two histories. */
 import { History, type Mark } from './history.ts';
+import type { Operation } from './operation.ts';
 import { type HistoryPageOptions, historyPage } from './history-page.ts';
 
 const NSEC_PER_MSEC = 1_000_000;
@@ -62,9 +63,9 @@ export class Trace {
    *
    * @internal
    */
-  began(ns: number, id: number, text: string): void {
-    this.note(ns, `#${id} ${text}`);
-    this.#history.began(ns, id, text);
+  began(ns: number, operation: Operation): void {
+    this.note(ns, `#${operation.id} ${operation.text}`);
+    this.#history.began(ns, operation);
   }
 
   /**

@@ -5,6 +5,7 @@ import { invalidArgType, invalidArgValue, validateInteger } from '../../common/v
 import type { FileTable } from '../files/file-table.ts';
 import type { Disk } from '../simulated/disk.ts';
 import type { LockKind, RangeLock } from '../simulated/lock-table.ts';
+import { asked } from '../simulated/operation.ts';
 import { SimulatedFile } from '../simulated/simulated-file.ts';
 
 /** A descriptor of the simulation's, or a file that has one. */
@@ -154,7 +155,8 @@ export class FileLocks {
         isWaiting = wait;
         return wait ? 0 : -ERRNO.EAGAIN;
       };
-      disk.metadata(`${syscall} ${file.path}: ${what}${wait ? ', waiting' : ''}`, perform, (result) => {
+      const detail = wait ? `${what}, waiting` : what;
+      disk.metadata(asked(syscall, file.path, { detail }), perform, (result) => {
         if (result < 0 || !isWaiting) done(result);
         else disk.locks.wait({ owner, process: disk, attempt, done });
       });

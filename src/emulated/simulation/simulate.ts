@@ -363,7 +363,7 @@ export class Simulation {
 
   /** @internal Tells all that is found on the disk now from other disks. */
   digest(): string {
-    return `${this.#disk.names.root.attributes.mode} ${this.image.digest}`;
+    return `${this.#disk.names.root.attributes.mode}-${this.image.digest}`;
   }
 
   /**

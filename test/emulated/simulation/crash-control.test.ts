@@ -93,7 +93,7 @@ describe('a crash at an operation that is named', () => {
     expect(seen.filter(({ syscall }) => syscall !== 'fstat' && syscall !== 'open')).toEqual([
       { syscall: 'write', path: '/a file', position: 0, length: 7 },
       { syscall: 'fdatasync', path: '/a file', position: undefined, length: undefined },
-      { syscall: 'rename', path: '/a file', position: undefined, length: undefined },
+      { syscall: 'rename', path: '/a file', dest: '/b', position: undefined, length: undefined },
     ]);
   });
 
