@@ -99,7 +99,8 @@ for (const model of Object.keys(MODELS) as ModelName[]) {
     async (after, { event, outcome }) => {
       digest.update(`${event} ${outcome} ${after.digest()} ${after.trace.tail(10)}`);
     },
-    { when: ({ id }) => id % 7 === 0 },
+    // Synchronous calls go on before anything is verified, and nothing is asked of what they have done.
+    { when: ({ id }) => id % 7 === 0, state: () => undefined },
   );
   const after = await simulation.process().fs.promises.readdir('/');
   digest.update(after.join());

@@ -44,7 +44,9 @@ describe('a crash at an operation that is named', () => {
     // What has happened is kept, so that it shows whether it had.
     const simulation = calm();
     await write(simulation, '/one', 'x');
-    const after = await simulation.crashWhen(() => simulation.fs.promises.rename('/one', '/two'), renames, { side });
+    const after = await simulation.crashWhen(() => simulation.fs.promises.rename('/one', '/two'), renames, {
+      side,
+    });
     expect(await after.fs.promises.readdir('/')).toEqual(names);
     expect(after.ending).toMatchObject({
       how: 'crash',

@@ -176,7 +176,9 @@ describe('simulation.fs on the machine', () => {
     const simulation = calm({});
     const { fs } = simulation;
     const release = simulation.stick(({ syscall }) => syscall === 'mkdir');
-    expect(() => fs.mkdirSync('/stuck')).toThrow(expect.objectContaining({ code: 'EDEADLK', path: '/stuck' }));
+    expect(() => fs.mkdirSync('/stuck')).toThrow(
+      expect.objectContaining({ code: 'EDEADLK', path: '/stuck' }),
+    );
     release();
     fs.mkdirSync('/other');
     expect(fs.readdirSync('/')).toEqual(['other', 'stuck']);
