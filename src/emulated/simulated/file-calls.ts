@@ -58,7 +58,7 @@ export class FileCalls {
   }
 
   /** What this disk cannot do. */
-  *refused(code: 'EOPNOTSUPP' | 'EINVAL' | 'ENOTDIR'): Operation<void> {
+  *refused(code: 'EOPNOTSUPP' | 'EINVAL' | 'EISDIR' | 'ENOTDIR'): Operation<void> {
     yield this.#now(code, () => -ERRNO[code]);
   }
 
