@@ -35,6 +35,7 @@ export class ContentOperations {
   *readFile(face: Face, path: unknown, options?: unknown): Steps<string | Buffer> {
     const signal = signalFor(face, options);
     const isDescriptor = isFd(face, path);
+    if (face === 'promise' && !signal?.aborted) admit('accessSync', [path]);
     // To promises alone, a flag that is empty is none.
     const hasFlag = face !== 'promise' || optionsOf(options).flag !== '';
     const judged = hasFlag ? options : { ...optionsOf(options), flag: undefined };
@@ -124,7 +125,7 @@ export class ContentOperations {
     yield* told(this.#files.truncate(target, 0), subject);
     yield* told(this.#files.setAttributes('fchmod', target, { mode: bits }), subject);
     if ((mode & constants.COPYFILE_FICLONE_FORCE) !== 0)
-      yield* told(this.#files.refused('EOPNOTSUPP'), subject);
+      yield* told(this.#files.refused(source.inode.kind === 'directory' ? 'EISDIR' : 'EOPNOTSUPP'), subject);
     const bytes = yield* told(this.#content(source, 0, undefined), subject);
     yield* told(this.#all(target, bytes, 0), subject);
   }
@@ -138,6 +139,7 @@ export class ContentOperations {
     flag: unknown,
   ): Steps<void> {
     const signal = signalFor(face, options);
+    if (face === 'promise' && !signal?.aborted) admit('accessSync', [path]);
     const streams = face === 'promise' && isIterable(data);
     const judged = streams ? NOTHING : data;
     const at = isFd(face, path)

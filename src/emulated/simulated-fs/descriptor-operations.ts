@@ -122,7 +122,7 @@ export function readArguments(args: readonly unknown[], nullIsOptions: boolean):
   }
   const second = args[1];
   // An object is wanted there, and Node says so.
-  if (args.length === 2 && second !== undefined && typeof second !== 'object')
+  if (args.length === 2 && second !== undefined && (typeof second !== 'object' || Array.isArray(second)))
     ask('readSync', [NO_FD, first, second]);
   const named = args.length <= 2 || (typeof second === 'object' && (nullIsOptions || second !== null));
   if (named && (second === undefined || second === null || typeof second === 'object'))

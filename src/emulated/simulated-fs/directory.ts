@@ -20,11 +20,15 @@ const BUFFER_SIZE = 32;
 const DirentClass = realFs.Dirent as unknown as new (
   name: string | Buffer,
   type: number,
-  path: string,
+  path: string | Uint8Array,
 ) => Dirent;
-const DirClass = realFs.Dir as unknown as new (handle: DirHandle, path: string, options: object) => Dir;
+const DirClass = realFs.Dir as unknown as new (
+  handle: DirHandle,
+  path: string | Uint8Array,
+  options: object,
+) => Dir;
 
-export function direntOf({ name, kind }: Entry, path: string, options?: unknown): Dirent {
+export function direntOf({ name, kind }: Entry, path: string | Uint8Array, options?: unknown): Dirent {
   return new DirentClass(encoded(name, options), KINDS[kind], path);
 }
 
@@ -43,7 +47,7 @@ export function dirOf(
   clock: VirtualClock,
   turn: () => Steps<void>,
   entries: readonly Entry[],
-  path: string,
+  path: string | Uint8Array,
   options?: unknown,
 ): Dir {
   let at = 0;

@@ -32,7 +32,7 @@ export class TreeOperations {
     if (recursive !== true) {
       const entries = yield* this.#paths.scandir(at!);
       return withFileTypes
-        ? entries.map((entry) => direntOf(entry, at!, options))
+        ? entries.map((entry) => direntOf(entry, parentOf(path, at!), options))
         : entries.map(({ name }) => encoded(name, options));
     }
     // With names alone, Node asks what each is, and links are what they lead to.
@@ -46,7 +46,7 @@ export class TreeOperations {
     const [at] = admit('opendirSync', [path, options]);
     const entries = yield* this.#paths.scandir(at!, 'opendir');
     const { clock } = this.#paths.disk;
-    const dir = dirOf(clock, () => this.#ground.files.turn(), entries, at!, options);
+    const dir = dirOf(clock, () => this.#ground.files.turn(), entries, parentOf(path, at!), options);
     if (optionsOf(options).recursive !== true) return dir;
     const found = yield* this.#all(at!, false);
     return treeDirOf(
@@ -116,4 +116,9 @@ export class TreeOperations {
     }
     yield* this.#paths.rmdir(path);
   }
+}
+
+/** What Node says where a name is: bytes, where it was asked by bytes. */
+function parentOf(path: unknown, text: string): string | Uint8Array {
+  return path instanceof Uint8Array ? path : text;
 }

@@ -103,7 +103,7 @@ export class FileCalls {
   }
 
   /** What this disk cannot do. */
-  *refused(code: 'EOPNOTSUPP' | 'EINVAL' | 'ENOTDIR'): Steps<void> {
+  *refused(code: 'EOPNOTSUPP' | 'EINVAL' | 'EISDIR' | 'ENOTDIR'): Steps<void> {
     yield this.#now(code, () => -ERRNO[code]);
   }
 
