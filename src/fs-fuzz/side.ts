@@ -42,7 +42,9 @@ export class Side {
     }
     for (const handle of this.#handles.values()) await this.#quietly(() => handle.close!());
     for (const fd of this.#fds.values()) await this.#quietly(() => this.#fs.closeSync(fd));
-    if (this.#fs.existsSync(this.#folder)) this.#look(this.#folder);
+    // A program can take it away, or put a file in its place.
+    const left = this.#fs.lstatSync(this.#folder, { throwIfNoEntry: false });
+    if (left?.isDirectory()) this.#look(this.#folder);
     return this.#items;
   }
 
