@@ -48,7 +48,7 @@ const ODD_PATHS = ODD_VALUES.filter((value) => value !== -1).map((value) =>
   typeof value === 'string' ? '' : value,
 );
 /** A symbol aborts Node 20, and for -1 it throws where nobody catches it. */
-const ODD_DESCRIPTORS = ODD_VALUES.filter((value) => value !== -1 && typeof value !== 'object');
+const ODD_DESCRIPTORS = ODD_PATHS.filter((value) => typeof value !== 'object');
 // Versions of libuv round others differently.
 const TIMES: readonly Value[] = [
   1,
