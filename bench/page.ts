@@ -1,31 +1,11 @@
-/** A report as one HTML file that needs nothing else. What the report says is text in it, and nothing of that runs. */
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { assetPath } from './assets.ts';
+/** A report as one HTML file that needs nothing else. */
+import { librarySource } from '../src/page/libraries.ts';
+import { escaped, selfContainedPage } from '../src/page/self-contained-page.ts';
 import { caseTitle, ENGINE_TITLES, ENGINES } from './job.ts';
 import { machineLines } from './machine.ts';
 import { type Plot, type PlotGroup, plotsOf } from './plots.ts';
 import type { BenchReport, Row } from './report.ts';
 import { failureLine, ratioCell } from './table.ts';
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-/** What HTML cannot hold, and what turns the direction of writing. */
-const UNFIT = /[^\P{Cc}\n\t]|\p{Bidi_Control}|\p{Cs}/gu;
-
-function escaped(text: string): string {
-  return text.replace(UNFIT, '\ufffd').replace(/[&<>"']/g, (character) => ESCAPES[character]!);
-}
-
-/** JSON that no `</script>` can end. */
-function embedded(value: unknown): string {
-  return JSON.stringify(value).replaceAll('<', '\\u003c');
-}
 
 const STYLE = `
   :root { color-scheme: light dark; --text: #1b1b1b; --faint: #6a6a6a; --line: #d0d0d0; --ground: #ffffff; }
@@ -96,28 +76,11 @@ function figure({ title, heightPx }: Plot, index: number, group: PlotGroup): str
   );
 }
 
-/** For a policy that lets the page's own scripts run and no other. */
-function sourceHash(script: string): string {
-  return `'sha256-${createHash('sha256').update(script).digest('base64')}'`;
-}
-
-/** Should something be live that must not be, it is not run, and nothing is fetched or sent. */
-function policy(scripts: readonly string[]): string {
-  return (
-    `default-src 'none'; script-src ${scripts.map(sourceHash).join(' ')}; style-src 'unsafe-inline'; img-src data:; ` +
-    "base-uri 'none'; form-action 'none'"
-  );
-}
-
-function chartLibrary(): string {
-  return readFileSync(assetPath('chart.umd.js'), 'utf8').replaceAll('</script', '<\\/script');
-}
-
 /**
  * @param library - The source of Chart.js.
  * @returns The whole page.
  */
-export function reportPage(report: BenchReport, library = chartLibrary()): string {
+export function reportPage(report: BenchReport, library = librarySource('chart.umd.js')): string {
   const groups = plotsOf(report);
   let index = 0;
   const sections = groups.map(
@@ -130,20 +93,10 @@ ${group.plots.map((plot) => figure(plot, index++, group)).join('\n')}
   const used = ENGINES.filter((engine) => report.rows.some((row) => row.engine === engine));
   const failures = report.failures.map((failure) => `<li>${escaped(failureLine(failure))}</li>`).join('\n');
   const configs = groups.flatMap(({ plots }) => plots.map(({ config }) => config));
-  const drawing = `${SCRIPT}\n`;
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy([library, drawing])}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>kaio bench, ${escaped(report.machine.date)}</title>
-<link rel="icon" href="data:,">
-<style>${STYLE}
-</style>
-</head>
-<body>
-<h1>kaio bench</h1>
+  return selfContainedPage({
+    title: `kaio bench, ${report.machine.date}`,
+    style: STYLE,
+    body: `<h1>kaio bench</h1>
 <p>Made by <code>${escaped(report.command)}</code>: ${escaped(String(report.rounds))} rounds, engines in turns, medians.</p>
 ${sections.join('\n')}
 ${failures === '' ? '' : `<section><h2>Left out</h2><ul>\n${failures}\n</ul></section>`}
@@ -151,11 +104,8 @@ ${failures === '' ? '' : `<section><h2>Left out</h2><ul>\n${failures}\n</ul></se
 ${tableOf(report.rows)}
 </section>
 <section><h2>Engines</h2>${list(used.map((engine) => [engine, ENGINE_TITLES[engine]]))}</section>
-<section><h2>Machine</h2>${list(machineLines(report.machine))}</section>
-<script type="application/json" id="plots">${embedded(configs)}</script>
-<script>${library}</script>
-<script>${drawing}</script>
-</body>
-</html>
-`;
+<section><h2>Machine</h2>${list(machineLines(report.machine))}</section>`,
+    data: { id: 'plots', value: configs },
+    scripts: [library, `${SCRIPT}\n`],
+  });
 }

@@ -2,26 +2,16 @@
 import { constants } from 'node:fs';
 import type { FileHandle, open as openHandle } from 'node:fs/promises';
 import type { AioContext } from './common/context/aio-context.ts';
-import { AioStateError, codeOf } from './common/errors.ts';
 import { AioFile as HostFile } from './common/file/aio-file.ts';
 import type { AioFileClass, AioFile as AnyFile } from './common/file/aio-file-type.ts';
-import { type Fallocate, fallocateOfHost } from './common/file/allocation.ts';
-import { blockDeviceOf } from './common/file/block-device.ts';
-import { CachedDescriptor } from './common/file/cached-descriptor.ts';
-import { DescriptorFile } from './common/file/descriptor-file.ts';
+import { fallocateOfHost } from './common/file/allocation.ts';
 import { descriptorFlags } from './common/file/descriptor-flags.ts';
-import { descriptorHandle, type HostHandle, hostCalls } from './common/file/descriptor-handle.ts';
-import { directAlignment, SAFE_ALIGNMENT } from './common/file/direct-alignment.ts';
+import { descriptorHandle, type HostHandle } from './common/file/descriptor-handle.ts';
 import type { Unaligned } from './common/file/direct-transfers.ts';
-import { asksForDirect, type DirectVerdict, judgeDirect } from './common/file/direct-verdict.ts';
-import type { FileParts } from './common/file/file-parts.ts';
-import { noDirect, openHost, type PendingDirect } from './common/file/host-open.ts';
+import { asksForDirect } from './common/file/direct-verdict.ts';
+import { openHost } from './common/file/host-open.ts';
+import { makeFile, openIn, type Wanted } from './common/file/made-file.ts';
 import { flagsNumber } from './common/file/open-flags.ts';
-import { Routing } from './common/file/routing.ts';
-import { fileKey, Writers } from './common/file/writers.ts';
-import type { AioKernel } from './common/kernel/aio-kernel.ts';
-import type { DescriptorCalls, KernelFiles } from './common/kernel/kernel-files.ts';
-import { UNALIGNED } from './common/memory/aligned.ts';
 import { invalidArgType, invalidArgValue, validateDescriptor } from './common/validate.ts';
 import { type BackendPreference, fallocate } from './select.ts';
 import { leaseSharedContext } from './shared-context.ts';
@@ -72,7 +62,6 @@ export interface DescriptorOptions extends Pick<OpenOptions, 'unaligned' | 'back
   readonly autoClose?: boolean;
 }
 
-const O_DIRECT: number | undefined = constants.O_DIRECT;
 const DIRECT_CHOICES: readonly unknown[] = [false, 'prefer', 'require', undefined];
 const UNALIGNED_CHOICES: readonly unknown[] = ['error', 'copy', 'read-modify-write', undefined];
 
@@ -103,15 +92,15 @@ export async function open(
   validateChoice('options.direct', direct, DIRECT_CHOICES);
   validateChoice('options.unaligned', unaligned, UNALIGNED_CHOICES);
   const files = context?.kernel.files;
-  const wanted = { backend, context, unaligned };
+  const wanted = { context: contextFor(context, backend), unaligned, fallocate: fallocateByHost };
   const made = { hostCursor: false, appends: appends(flags), writes: writes(flags), autoClose: true };
   if (files !== undefined) {
     const opened = await openIn(files, path, flags, mode, direct);
-    return make(opened.handle, wanted, { ...opened, ...made, isOwn: false });
+    return makeFile(opened.handle, wanted, { ...opened, ...made, isOwn: false });
   }
   const { handle, pending, ...opened } = await openHost(path, flags, mode, direct);
   const asked = pending !== undefined;
-  return make(handle, wanted, {
+  return makeFile(handle, wanted, {
     ...opened,
     ...made,
     direct: asked,
@@ -144,9 +133,9 @@ export async function fromDescriptor(
   const handle: HostHandle = typeof descriptor === 'number' ? descriptorHandle(fd, files?.calls) : descriptor;
   const flags = files === undefined ? descriptorFlags(fd)?.flags : undefined;
   const { direct, reason } = claimed(said, flags);
-  return make(
+  return makeFile(
     handle,
-    { backend, context, unaligned },
+    { context: contextFor(context, backend), unaligned, fallocate: fallocateByHost },
     {
       direct,
       reason,
@@ -175,183 +164,13 @@ function claimed(said: boolean | undefined, flags: number | undefined): { direct
   return { direct, reason: direct ? 'the descriptor has O_DIRECT' : 'the descriptor has no O_DIRECT' };
 }
 
-/** What was asked for. */
-interface Wanted {
-  readonly backend: BackendPreference | undefined;
-  readonly context: AioContext | undefined;
-  readonly unaligned: Unaligned;
-}
-
-interface Made {
-  readonly direct: boolean;
-  readonly reason: string;
-  /** Not direct, but to be aligned as if it were. */
-  readonly imitated?: boolean;
-  /** Whether `direct` is no more than what was asked for, of a file of the host. */
-  readonly isToBeJudged?: boolean;
-  /** What is to be done after that. Absent for what others have opened. */
-  readonly pending?: PendingDirect | undefined;
-  readonly hostCursor: boolean;
-  readonly appends: boolean;
-  /** Whether it is open for writing. `undefined` where nobody has said so. */
-  readonly writes: boolean | undefined;
-  readonly autoClose: boolean;
-  /** Whether the handle is the host's, and nobody else has it. */
-  readonly isOwn: boolean;
-}
-
-async function make(
-  opened: HostHandle,
-  { backend, context: own, unaligned }: Wanted,
-  {
-    direct: asked,
-    reason,
-    imitated = false,
-    isToBeJudged = false,
-    pending,
-    hostCursor,
-    appends,
-    writes,
-    autoClose,
-    isOwn,
-  }: Made,
-): Promise<AioFile> {
-  let handle = opened;
-  const undo: (() => void)[] = [];
-  try {
-    const lease = own === undefined ? leaseSharedContext(backend) : undefined;
-    if (lease !== undefined) undo.push(lease.release);
-    const context = own ?? lease!.context;
-    const { kernel } = context;
-    const stat = await handle.stat();
-    const seekable = stat.isFile() || stat.isBlockDevice();
-    const blockDevice = kernel.files === undefined ? await blockDeviceOf(stat) : undefined;
-    let verdict: DirectVerdict | undefined;
-    if (isToBeJudged) {
-      verdict = await judgeDirect(kernel, handle.fd, stat, blockDevice?.logicalSectorBytes);
-      undo.push(verdict.release);
-      if (!verdict.direct && pending !== undefined) handle = await pending.refuse(kernel, verdict.reason);
-    }
-    const direct = verdict?.direct ?? asked;
-    const imitation = imitated && seekable ? SAFE_ALIGNMENT : UNALIGNED;
-    const alignment =
-      verdict?.alignment ??
-      (direct ? await directAlignment(kernel, handle.fd, blockDevice?.logicalSectorBytes) : imitation);
-    const { fd } = handle;
-    if (autoClose) {
-      // The descriptor is ours until every request has ended: the emulation may rely on it.
-      kernel.fget(fd, imitation === UNALIGNED ? undefined : imitation);
-      undo.push(() => kernel.fput(fd));
-    }
-    const isAligned = alignment !== UNALIGNED;
-    const calls = kernel.files?.calls ?? hostCalls;
-    const key = fileKey(stat);
-    const cached = isAligned && seekable ? cachedOf(calls, handle, key, !autoClose) : undefined;
-    if (cached !== undefined) undo.push(() => void cached.close().catch(warn));
-    if (isAligned && writes === true && unaligned === 'read-modify-write') await cached?.open();
-    // Nobody has a direct descriptor of what cannot be opened so.
-    const canBeDirect = O_DIRECT !== undefined || kernel.files !== undefined;
-    const writers = seekable && canBeDirect ? new Writers(calls, key) : undefined;
-    if (writers !== undefined) undo.push(() => writers.leave());
-    const routing = new Routing(context, fd, direct, seekable);
-    await routing.prepareDirect(pending?.empties === true ? Object.assign(stat, { size: 0 }) : stat);
-    // The last thing that can fail: a file that is not opened is not emptied.
-    if (direct) await pending?.accept();
-    const parts: FileParts = {
-      handle,
-      context,
-      backend: kernel.name,
-      backendReason: lease?.reason ?? 'the context that was given',
-      direct,
-      directReason: verdict === undefined ? reason : told(reason, verdict),
-      alignment,
-      unaligned,
-      appends,
-      writers,
-      cached,
-      routing,
-      blockDevice,
-      fallocate: fallocateOf(kernel),
-      // A kernel's own files, and direct ones, cannot leave that to the host.
-      hostCursor: hostCursor || !seekable || (!isAligned && (appends || kernel.files === undefined)),
-      borrowed: !autoClose,
-      release: () => {
-        for (const step of undo.reverse()) step();
-      },
-    };
-    return ((isOwn ? HostFile.of(parts) : undefined) ?? new DescriptorFile(parts)) as unknown as AioFile;
-  } catch (error) {
-    for (const step of undo.reverse()) step();
-    await pending?.undo();
-    if (autoClose) await handle.close();
-    throw error;
-  }
-}
-
 const fallocateByHost = fallocateOfHost(fallocate);
 
-/** Descriptors of the host are the host's, whichever kernel has their transfers. */
-function fallocateOf({ files, release }: AioKernel): Fallocate {
-  if (files === undefined) return fallocateByHost;
-  return (
-    files.calls.fallocate ??
-    (async () => {
-      throw new AioStateError('ERR_AIO_UNSUPPORTED', `There is no fallocate(2) for the files of ${release}`);
-    })
-  );
-}
-
-/** Why it is direct: what asked for it, and how it is known that it was obtained. Why not: the latter alone. */
-function told(asked: string, { direct, reason }: DirectVerdict): string {
-  return direct ? `${asked}; ${reason}` : reason;
-}
-
-interface OpenedIn {
-  readonly handle: HostHandle;
-  readonly direct: boolean;
-  readonly reason: string;
-}
-
-/** Opens a file of a kernel that brings its own, which knows what it does. */
-async function openIn(
-  files: KernelFiles,
-  path: Parameters<typeof openHandle>[0],
-  flags: string | number,
-  mode: Parameters<typeof openHandle>[2],
-  direct: false | 'prefer' | 'require',
-): Promise<OpenedIn> {
-  const number = flagsNumber(flags);
-  if (number === undefined) throw invalidArgValue('flags', flags);
-  const bits = typeof mode === 'string' ? Number.parseInt(mode, 8) : (mode ?? 0o666);
-  const opened = async (asDirect: boolean, reason: string): Promise<OpenedIn> => {
-    const fd = await files.open(path, number, bits, asDirect);
-    return { handle: descriptorHandle(fd, files.calls), direct: asDirect, reason };
-  };
-  if (asksForDirect(number)) return opened(true, 'the flags say O_DIRECT');
-  if (direct === false) return opened(false, 'not asked for');
-  try {
-    return await opened(true, 'asked for');
-  } catch (error) {
-    if (codeOf(error) !== 'EINVAL') throw error;
-    const reason = 'the file system does not open files with O_DIRECT';
-    if (direct === 'require') throw noDirect(reason, path, error);
-    return opened(false, reason);
-  }
-}
-
-/** Apart from what is undone at the end, which lives as long as a file that was dropped is to be told of: it must not hold the handle. */
-function cachedOf(
-  calls: DescriptorCalls,
-  handle: HostHandle,
-  key: string,
-  borrowed: boolean,
-): CachedDescriptor {
-  const { fd } = handle;
-  return new CachedDescriptor(calls, { fd, isOpen: borrowed ? () => handle.fd === fd : undefined }, key);
-}
-
-function warn(error: unknown): void {
-  process.emitWarning(error instanceof Error ? error : String(error));
+function contextFor(
+  context: AioContext | undefined,
+  backend: BackendPreference | undefined,
+): Wanted['context'] {
+  return context ?? (() => leaseSharedContext(backend));
 }
 
 function writes(flags: string | number): boolean {

@@ -2,26 +2,9 @@
 import { deepStrictEqual, strictEqual } from 'node:assert';
 import { AioContext, open } from 'kaio';
 import { check, type Simulation, simulate } from 'kaio/emulated';
-import { type Promised, Storage } from './storage.ts';
+import { storageWith } from './flaws.ts';
+import type { Promised } from './storage.ts';
 import { type Recovered, WriteAheadLog } from './write-ahead-log.ts';
-
-/** A storage that forgets to make one kind of thing durable, and says that it has. */
-class ForgetfulStorage extends Storage {
-  readonly #forgotten: Promised;
-
-  constructor(options: ConstructorParameters<typeof Storage>[0], forgotten: Promised) {
-    super(options);
-    this.#forgotten = forgotten;
-  }
-
-  override async promise(why: Promised, file: Parameters<Storage['promise']>[1]): Promise<void> {
-    if (why !== this.#forgotten) await super.promise(why, file);
-  }
-
-  override async promiseNames(why: Promised): Promise<void> {
-    if (why !== this.#forgotten) await super.promiseNames(why);
-  }
-}
 
 const DIRECTORY = '/log';
 /** Small, so that a short life has several. */
@@ -78,10 +61,10 @@ async function recover(simulation: Simulation, forgotten: Promised | undefined):
   const context = new AioContext({ kernel: simulation.kernel, queueDepth: 8 });
   const options = {
     directory: DIRECTORY,
-    names: simulation.fs,
+    names: simulation.fs.promises,
     open: (path: string, flags: string) => open(path, flags, 0o666, { context }),
   };
-  const storage = forgotten === undefined ? new Storage(options) : new ForgetfulStorage(options, forgotten);
+  const storage = storageWith(forgotten, options);
   for (let attempts = 1; ; attempts++) {
     try {
       return await WriteAheadLog.openOn(storage, SEGMENT_BYTES);
@@ -192,7 +175,7 @@ export async function crashTest({
   return check(first, async () => {
     const expected = new Expected();
     let simulation = first;
-    await simulation.fs.mkdir(DIRECTORY);
+    await simulation.fs.promises.mkdir(DIRECTORY);
     const context = new AioContext({ kernel: simulation.kernel, queueDepth: 1 });
     for (;;) {
       await using root = await open('/', 'r', 0o666, { context });

@@ -2,6 +2,8 @@
 import { Command } from 'commander';
 import { SimulationError } from 'kaio/emulated';
 import { crashTest } from './crash-test.ts';
+import { everyCrashTest } from './every-crash.ts';
+import { FLAWS, type Flaw } from './flaws.ts';
 import type { Promised } from './storage.ts';
 
 const FORGETTABLE: readonly Promised[] = ['batch', 'content', 'segment', 'name'];
@@ -56,6 +58,22 @@ async function forgetfulLog(forgotten: Promised, shows: boolean): Promise<boolea
   return false;
 }
 
+/** @returns Whether the log is sound, or its flaw was found. */
+async function everyMoment(flaw: Flaw | undefined): Promise<boolean> {
+  const name = flaw === undefined ? 'the sound log' : `broken '${flaw}'`;
+  try {
+    const { points, outcomes, again } = await everyCrashTest({ seed, flaw });
+    console.log(`${name}: ${points} moments, ${outcomes} disks, ${again} crashes in recovery: nothing found`);
+    return flaw === undefined;
+  } catch (error) {
+    if (!(error instanceof SimulationError)) throw error;
+    const where = error.message.split('\n').find((line) => line.includes('only: {'));
+    console.log(`${name}: found at seed ${error.seed}, ${where}`);
+    if (flaw === undefined) console.log(error.message);
+    return flaw !== undefined;
+  }
+}
+
 if (forget !== undefined) {
   process.exitCode = (await forgetfulLog(forget as Promised, true)) ? 0 : 1;
 } else {
@@ -68,5 +86,8 @@ if (forget !== undefined) {
   }
   for (const forgotten of FORGETTABLE) {
     if (!(await forgetfulLog(forgotten, false))) process.exitCode = 1;
+  }
+  for (const flaw of [undefined, ...FLAWS]) {
+    if (!(await everyMoment(flaw))) process.exitCode = 1;
   }
 }

@@ -89,7 +89,9 @@ export class WriteAheadLog {
       .flatMap((name) => SEGMENT.exec(name)?.[1] ?? [])
       .map(Number)
       .sort((one, other) => one - other);
-    // What the checkpoint stands for is not needed any more. The power may have been lost while it was being removed.
+    // What the checkpoint stands for is not needed any more: the power may have been lost while it was being removed. But it was
+    // perhaps the process that ended, before the checkpoint's name was durable, and then it can still go.
+    if (segments.length > 1 && segments[1]! <= firstNumber) await storage.promiseNames('name');
     while (segments.length > 1 && segments[1]! <= firstNumber) {
       await storage.remove(segmentName(segments.shift()!));
     }

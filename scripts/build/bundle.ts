@@ -20,12 +20,12 @@ import { packageExports } from './package-exports.ts';
 const dist = join(packageRoot(), 'dist');
 const exported = packageExports().map(({ module }) => module);
 /** Programs of their own, with files beside them that they start or read. */
-const APART = ['src/cli/', 'src/fuzz/', 'src/file-fuzz/'];
+const APART = ['src/cli/', 'src/fuzz/', 'src/file-fuzz/', 'src/fs-fuzz/', 'src/simulated'];
 /** Who imports merged modules without being one. */
 const IMPORTERS = ['src', 'test/conformance', 'bench'];
 const CHUNKS = 'src/chunks/';
 /** Folders whose modules go into one chunk each, whoever imports them; the first that fits. Later ones import earlier ones only. */
-const GROUPS = ['src/common/', 'src/native/', 'src/emulated/', 'src/'];
+const GROUPS = ['src/common/', 'src/native/', 'src/page/', 'src/emulated/', 'src/'];
 /** What is only required when it is first used: who runs on the real kernel does not load the emulated one, the largest of all. */
 const ON_FIRST_USE = { chunk: 'emulated', by: 'index' };
 
@@ -33,17 +33,22 @@ const STRICT = '"use strict";\n';
 const BUILTIN = 'const builtin = process.getBuiltinModule;\n';
 
 /**
- * Where the native kernel looks for koffi and the addon. In an application that was merged into one ES module there is no `__filename`:
+ * Where the native kernel looks for koffi and the addon, and a page for its libraries. In an application that was merged into one ES module there is no `__filename`:
  * V8 tells in an error where that lies, and else it is where the program lies.
- *
- * What is never called is for tools that trace what a deployment needs: so they find koffi, node-gyp-build and the addon. They know
- * `module.createRequire` by these very names, which bundlers do not follow.
  */
 const MODULE_URL = `const { pathToFileURL } = builtin("node:url");
 const moduleUrl = typeof __filename === "string"
 	? pathToFileURL(__filename).href
 	: /file:\\S+?(?=:\\d+:\\d+)/.exec(new Error().stack)?.[0] ?? pathToFileURL(process.argv[1] ?? process.execPath).href;
-const traced = () => {
+`;
+/** Chunks that look for files. */
+const LOOKING = ['native', 'page'];
+
+/**
+ * What is never called is for tools that trace what a deployment needs: so they find koffi, node-gyp-build and the addon. They know
+ * `module.createRequire` by these very names, which bundlers do not follow.
+ */
+const TRACED = `const traced = () => {
 	const near = module.createRequire(moduleUrl);
 	near("koffi");
 	near("@koromix/koffi-linux-x64/linux_x64/koffi.node");
@@ -55,12 +60,12 @@ const traced = () => {
 };
 `;
 
-/** Modules of `dist`, by their paths with forward slashes. */
+/** Modules of `dist`, by their paths with forward slashes. What is in a folder of assets is none of them, whatever its name. */
 function modulesIn(folder: string): string[] {
   if (!existsSync(join(dist, folder))) return [];
   return readdirSync(join(dist, folder), { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.js'))
-    .map((path) => join(folder, path).split(sep).join('/'));
+    .map((path) => join(folder, path).split(sep).join('/'))
+    .filter((path) => path.endsWith('.js') && !path.includes('/assets/'));
 }
 
 function isMerged(path: string): boolean {
@@ -112,7 +117,7 @@ function requireOnFirstUse(code: string, chunk: string): string {
 function takeBuiltins({ name }: OutputChunk, code: string): string {
   const taken = code.replace(STRICT, '').replace(/\brequire\("(?=node:)/g, 'builtin("');
   if (taken.includes('require("node:')) throw new Error('a module of Node.js is still required');
-  return `${STRICT}${BUILTIN}${name === 'native' ? MODULE_URL : ''}${taken}`;
+  return `${STRICT}${BUILTIN}${LOOKING.includes(name) ? MODULE_URL : ''}${name === 'native' ? TRACED : ''}${taken}`;
 }
 
 /** An ES module at the place of a merged one, with its names. By `import`, which the bundlers of applications follow. */

@@ -3,7 +3,7 @@
  * check-node-versions compares.
  */
 import { createHash } from 'node:crypto';
-import { type Simulation, simulate } from '../../src/emulated/index.ts';
+import { everyCrash, MODELS, type ModelName, type Simulation, simulate } from '../../src/emulated/index.ts';
 import { AioContext, type AioFile, open } from '../../src/index.ts';
 
 const SEEDS = 20;
@@ -38,7 +38,8 @@ async function program(simulation: Simulation): Promise<void> {
     await Promise.allSettled(Array.from({ length: REQUESTS }, () => request(random.pick(files))));
     await simulation.sleep(random.below(3));
   }
-  await simulation.fs.rename('/two', '/three');
+  await simulation.fs.promises.rename('/two', '/three');
+  await names(simulation);
   let streamed = 0;
   try {
     for await (const chunk of files[0]!.createReadStream({ autoClose: false })) streamed += chunk.length;
@@ -50,6 +51,31 @@ async function program(simulation: Simulation): Promise<void> {
   await context.close();
 }
 
+/** By names, in all three ways. */
+async function names({ fs, random }: Simulation): Promise<void> {
+  fs.mkdirSync('/directory/below', { recursive: true });
+  const temporary = fs.mkdtempSync('/directory/');
+  fs.symlinkSync('below', '/directory/link');
+  for (let count = 0; count < ROUNDS; count++) {
+    const path = `/directory/link/${random.below(4)}`;
+    const tries = [
+      () =>
+        fs.writeFileSync(path, random.bytes(random.below(MOST_BYTES)), {
+          flag: random.pick(['w', 'a', 'wx']),
+        }),
+      () => fs.promises.link(path, `${path}-linked`),
+      () => new Promise<void>((resolve) => fs.rename(path, temporary, () => resolve())),
+      () => fs.promises.cp('/directory', '/copy', { recursive: true }),
+      () => fs.rmSync('/copy', { recursive: true, force: true }),
+    ];
+    try {
+      await random.pick(tries)();
+    } catch (error) {
+      fs.appendFileSync('/errors', code(error));
+    }
+  }
+}
+
 /** Not the message: Node.js words it, and newer versions differently. */
 function code(error: unknown): string {
   return String((error as NodeJS.ErrnoException).code);
@@ -59,9 +85,24 @@ const digest = createHash('sha256');
 for (let seed = 1; seed <= SEEDS; seed++) {
   const simulation = simulate({ seed, faults: FAULTS });
   const after = await simulation.crashDuring(program, { withinEvents: 400 });
-  for (const name of await after.fs.readdir('/')) {
-    digest.update(await after.fs.readFile(name).catch(code));
+  for (const name of after.fs.readdirSync('/', { recursive: true }) as string[]) {
+    digest.update(`${name} ${after.fs.lstatSync(name).mode}`);
+    digest.update(await after.fs.promises.readFile(name).catch(code));
   }
   digest.update(String(after.trace));
+}
+for (const model of Object.keys(MODELS) as ModelName[]) {
+  const simulation = simulate({ seed: 1, model, faults: { garbage: 0.1, damaged: 0.1, unreadable: 0.05 } });
+  await everyCrash(
+    simulation,
+    program,
+    async (after, { event, outcome }) => {
+      digest.update(`${event} ${outcome} ${after.digest()} ${after.trace.tail(10)}`);
+    },
+    // Synchronous calls go on before anything is verified, and nothing is asked of what they have done.
+    { when: ({ id }) => id % 7 === 0, state: () => undefined },
+  );
+  const after = await simulation.process().fs.promises.readdir('/');
+  digest.update(after.join());
 }
 console.log(digest.digest('hex'));

@@ -32,6 +32,7 @@ export const ROOMS: readonly Room[] = [
       'select',
       'fuzz',
       'file-fuzz',
+      'fs-fuzz',
       'conformance',
       'bench',
       'native',
@@ -53,7 +54,7 @@ export const ROOMS: readonly Room[] = [
     name: 'bench',
     holds: ['bench/'],
     face: 'bench/index.ts',
-    imports: ['index', 'select', 'native', 'emulated', ...COMMON],
+    imports: ['index', 'select', 'native', 'emulated', 'page', ...COMMON],
   },
   {
     name: 'fuzz',
@@ -72,6 +73,19 @@ export const ROOMS: readonly Room[] = [
       ...['environment', 'print', 'random'].map((file) => `src/fuzz/${file}.ts`),
       'common/ground',
     ],
+  },
+  {
+    // So does this one.
+    name: 'fs-fuzz',
+    holds: ['src/fs-fuzz/'],
+    face: 'src/fs-fuzz/index.ts',
+    imports: ['emulated', ...['environment', 'print', 'random'].map((file) => `src/fuzz/${file}.ts`)],
+  },
+  {
+    name: 'simulated',
+    holds: ['src/simulated.ts', 'src/simulated/'],
+    face: 'src/simulated.ts',
+    imports: ['emulated', 'common/ground'],
   },
   { name: 'index', holds: ['src/index.ts'], imports: ['replace-file', 'open', 'select', ...COMMON] },
   {
@@ -106,6 +120,7 @@ export const ROOMS: readonly Room[] = [
     holds: ['src/emulated/index.ts'],
     imports: [
       'emulated/simulation',
+      'emulated/simulated-fs',
       'emulated/kernel',
       'src/emulated/executors.ts',
       'emulated/simulated',
@@ -121,6 +136,7 @@ export const ROOMS: readonly Room[] = [
     name: 'emulated/simulation',
     holds: ['src/emulated/simulation/'],
     imports: [
+      'emulated/simulated-fs',
       'emulated/kernel',
       'emulated/simulated',
       'emulated/aio',
@@ -130,6 +146,12 @@ export const ROOMS: readonly Room[] = [
       'emulated/ground',
       ...BELOW_KERNELS,
     ],
+  },
+  {
+    // Its FileHandles are AioFiles.
+    name: 'emulated/simulated-fs',
+    holds: ['src/emulated/simulated-fs/'],
+    imports: ['emulated/simulated', ...COMMON],
   },
   {
     name: 'emulated/kernel',
@@ -153,7 +175,14 @@ export const ROOMS: readonly Room[] = [
   {
     name: 'emulated/simulated',
     holds: ['src/emulated/simulated/'],
-    imports: ['emulated/files', 'emulated/workqueue', 'emulated/memory', 'emulated/ground', ...BELOW_KERNELS],
+    imports: [
+      'emulated/files',
+      'emulated/workqueue',
+      'emulated/memory',
+      'emulated/ground',
+      'page',
+      ...BELOW_KERNELS,
+    ],
   },
   {
     name: 'emulated/files',
@@ -177,6 +206,9 @@ export const ROOMS: readonly Room[] = [
     ),
     imports: BELOW_KERNELS,
   },
+
+  // HTML, for whoever has something to show.
+  { name: 'page', holds: ['src/page/'], imports: ['common/ground'] },
 
   {
     name: 'common/file',

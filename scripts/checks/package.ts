@@ -152,6 +152,11 @@ async function check({ title, koffi, scripts, addon }: Project, tarball: string)
   const short = ['--rounds', '1', '--seconds', '0.02', '--size', '2m', '--mode', 'cached', '--html', page];
   node([cli, 'bench', '--engines', 'emulation,fs.promises', ...short]);
   assert.match(readFileSync(page, 'utf8'), /Chart\.js/);
+  const history = `
+    import { simulate } from 'kaio/emulated';
+    console.log(/Chart\\.js[^]*chartjs-plugin-zoom/.test(simulate({ seed: 1 }).trace.html()));`;
+  writeFileSync(join(directory, 'history.mjs'), history);
+  assert.equal(node(['history.mjs']), 'true\n');
   console.log(
     `${title}: ${report.backend}; addon: ${addon ? 'prebuilt' : 'none'}; a worker thread: ${koffi && addon ? 'native' : 'emulated'}`,
   );

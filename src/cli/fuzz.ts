@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { SingleBar } from 'cli-progress';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { FEATURES, type Feature, type FileFuzzReport, fuzzFiles } from '../file-fuzz/index.ts';
+import { type FsFuzzReport, fuzzFs } from '../fs-fuzz/index.ts';
 import { EnvironmentBroken, type FuzzReport, fuzz } from '../fuzz/index.ts';
 
 const DEFAULT_OPERATIONS = 100_000;
@@ -22,6 +23,7 @@ interface FuzzCommand {
   readonly json?: boolean;
   readonly directory: string;
   readonly files?: boolean;
+  readonly simulatedFs?: boolean;
   readonly without?: readonly Feature[];
 }
 
@@ -51,8 +53,9 @@ function progressOf(total: number): { tell: Progress; stop: () => void } {
 
 async function run(options: FuzzCommand): Promise<void> {
   const { seconds, divergences: most, json = false, directory, files = false, without = [] } = options;
+  const { simulatedFs = false } = options;
   const seed = options.seed ?? randomInt(MAX_SEED);
-  const command = `kaio fuzz${files ? ' --files' : ''}`;
+  const command = `kaio fuzz${files ? ' --files' : ''}${simulatedFs ? ' --simulated-fs' : ''}`;
   const operations = options.operations ?? (seconds === undefined ? DEFAULT_OPERATIONS : undefined);
   // Said at once: whatever happens later can be had again.
   const which = without.length === 0 ? '' : ` --without ${without.join(' ')}`;
@@ -72,11 +75,15 @@ async function run(options: FuzzCommand): Promise<void> {
       onProgress: progress.tell,
       ...(seconds === undefined ? {} : { seconds }),
     };
-    const report = files
-      ? await fuzzFiles({ ...limits, without, ...(operations === undefined ? {} : { calls: operations }) })
-      : await fuzz({ ...limits, ...(operations === undefined ? {} : { operations }) });
+    const calls = operations === undefined ? {} : { calls: operations };
+    const report = simulatedFs
+      ? await fuzzFs({ ...limits, ...calls })
+      : files
+        ? await fuzzFiles({ ...limits, without, ...calls })
+        : await fuzz({ ...limits, ...(operations === undefined ? {} : { operations }) });
     progress.stop();
     if (json) console.log(JSON.stringify(report, oddAsText, 2));
+    else if ('fsCalls' in report) printFs(report);
     else if ('calls' in report) printFiles(report);
     else print(report);
     if (report.divergences.length > 0) process.exitCode = DIVERGES;
@@ -137,6 +144,12 @@ function printFiles({
   console.log(`seed ${seed}: ${calls} calls in ${programs} programs, ${divergences.length} divergences`);
 }
 
+function printFs({ seed, fsCalls, programs, divergences, declared }: FsFuzzReport): void {
+  for (const { testCase } of divergences) console.log(testCase);
+  for (const [name, count] of Object.entries(declared)) console.log(`declared: ${name}, ${count} times`);
+  console.log(`seed ${seed}: ${fsCalls} calls in ${programs} programs, ${divergences.length} divergences`);
+}
+
 /** JSON has no bigint, NaN and infinity: as in source. */
 function oddAsText(_key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return `${value}n`;
@@ -172,6 +185,12 @@ export function addFuzz(program: Command): void {
         .default('linux-6.x'),
     )
     .option('--files', 'programs over files instead, on FileHandle and on AioFile; operations are calls')
+    .addOption(
+      new Option(
+        '--simulated-fs',
+        'programs over names and files instead, on node:fs and on simulation.fs; operations are calls',
+      ).conflicts('files'),
+    )
     .addOption(
       new Option('--without <features...>', 'with --files: what programs shall not contain').choices(
         FEATURES,

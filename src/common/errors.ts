@@ -72,6 +72,31 @@ export function errnoException(linuxErrno: number, syscall: string, details?: Ai
   return new AioError(name ?? `E${Math.abs(linuxErrno)}`, linuxErrno, syscall, details);
 }
 
+/**
+ * The error that `node:fs` gives for a negative Linux errno: a plain Error, its fields in Node's order.
+ *
+ * @param linuxErrno - As the waist answers it; the sign does not matter.
+ */
+export function systemError(
+  linuxErrno: number,
+  syscall: string,
+  { path, dest }: { readonly path?: string | undefined; readonly dest?: string | undefined } = {},
+): NodeJS.ErrnoException {
+  const name = errnoName(linuxErrno) ?? `E${Math.abs(linuxErrno)}`;
+  // libuv has one name for two.
+  const code = name === 'EOPNOTSUPP' ? 'ENOTSUP' : name;
+  const text = hostMessages.get(code) ?? errnoMessage(linuxErrno);
+  const from = path === undefined ? '' : ` '${path}'`;
+  const to = dest === undefined ? '' : ` -> '${dest}'`;
+  return Object.assign(new Error(`${code}: ${text}, ${syscall}${from}${to}`), {
+    errno: -(hostNumbers[code] ?? Math.abs(linuxErrno)),
+    code,
+    syscall,
+    ...(path === undefined ? {} : { path }),
+    ...(dest === undefined ? {} : { dest }),
+  });
+}
+
 /** Codes of kaio's own states. */
 export type AioStateCode =
   | 'ERR_AIO_CLOSED'

@@ -8,17 +8,35 @@ export {
 export { EXECUTORS, type ExecutorName } from './executors.ts';
 export type { FileAnswer, FileOperations, FileRequest } from './files/file-operations.ts';
 export { PROFILES, type ProfileName } from './profiles.ts';
+export type { DiskImage, ImageEntry } from './simulated/disk-image.ts';
 export type { Faults } from './simulated/faults.ts';
-export type { SimulatedEntry, SimulatedFileSystem } from './simulated/file-system.ts';
 export type { Latencies, Latency, Tail } from './simulated/latency.ts';
+export type { LockKind } from './simulated/lock-table.ts';
+export { type Model, MODELS, type ModelName, type Rule } from './simulated/models.ts';
+export type { Operation } from './simulated/operation.ts';
 export { Random, type Seed } from './simulated/random.ts';
+export type { HistoryPageOptions } from './simulated/history-page.ts';
 export type { Trace } from './simulated/trace.ts';
-export { check, type Explored, type ExploreOptions, explore } from './simulation/explore.ts';
+export type { SimulatedFileSystem, SimulatedPromises } from './simulated-fs/simulated-fs.ts';
+export { isOfDeadMachine } from './simulation/dead-machine.ts';
 export {
-  type CrashOptions,
-  type SimulateOptions,
-  type Simulation,
-  simulate,
-} from './simulation/simulate.ts';
+  type CheckOptions,
+  check,
+  type Explored,
+  type ExploreOptions,
+  explore,
+} from './simulation/explore.ts';
+export type { ImportOptions } from './simulation/import-folder.ts';
+export {
+  type CrashPoint,
+  type EveryCrash,
+  type EveryCrashOptions,
+  everyCrash,
+} from './simulation/every-crash.ts';
+export type { FileLocks, Lockable, LockFound, LockRange, WaitOptions } from './simulation/file-locks.ts';
+export type { CrashOptions, Side } from './simulation/moment.ts';
+export type { SimulatedProcess } from './simulation/process.ts';
+export { type Ending, type Simulation, simulate } from './simulation/simulate.ts';
+export type { SimulateOptions } from './simulation/simulate-options.ts';
 export type { SimulatedKernel, SimulatedKernelOptions } from './simulation/simulated-kernel.ts';
-export { SimulationError } from './simulation/simulation-error.ts';
+export { type Pages, SimulationError } from './simulation/simulation-error.ts';

@@ -5,6 +5,7 @@ import { AioContext, AioError, type AioKernel, abi, open, selectKernel } from 'k
 import { ALL_CASES, runConformance, suite } from 'kaio/conformance';
 import { check, emulatedKernel, explore, type Simulation, simulate } from 'kaio/emulated';
 import { loadAddon, openNativeKernel } from 'kaio/native';
+import { during, fs as seen, register, use } from 'kaio/simulated';
 
 export async function usesContext(path: string): Promise<void> {
   const { kernel, backend, reason } = selectKernel({ backend: 'auto' });
@@ -40,7 +41,17 @@ async function program({ kernel, fs, random }: Simulation): Promise<void> {
   await using file = await open('log', 'w+', 0o666, { context, direct: 'require' });
   await file.writeFully(new Uint8Array(512), { position: 512 * random.below(8) });
   await file.datasync();
-  await fs.rename('log', 'log.old');
+  await fs.promises.rename('log', 'log.old');
+  const fd: number = fs.openSync('log.old', 'r');
+  fs.close(fd);
+  await using handle = await fs.promises.open('log.old');
+  await handle.readFully(new Uint8Array(8), { position: 0 });
+}
+
+export function registers(simulation: Simulation): string {
+  register({ packages: ['lowdb'], folders: ['/project/src'] });
+  use(simulation);
+  return during(simulation, () => seen.readFileSync('/file', 'utf8'));
 }
 
 export async function simulates(): Promise<Simulation> {

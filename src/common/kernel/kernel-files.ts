@@ -67,7 +67,7 @@ export interface DescriptorCalls {
 }
 
 /**
- * What can be asked of names: what `fs.promises` has of that name. Separators are slashes on every host, and there are no symbolic links.
+ * What can be asked of names: what `fs.promises` has of that name. Separators are slashes on every host.
  *
  * A directory is made durable as on Linux: it is opened and synced.
  */

@@ -8,14 +8,11 @@ import {
   FALLOC_FL_PUNCH_HOLE,
 } from '../../common/kernel/kernel-files.ts';
 import { invalidArgValue, outOfRange } from '../../common/validate.ts';
-import type { FileSupport } from '../files/file.ts';
-import type { FileTable } from '../files/file-table.ts';
-import type { AddressSpace } from '../memory/mm.ts';
-import type { Disk, Done } from './disk.ts';
-import type { SimulatedFileSystem } from './file-system.ts';
+import type { CallsSupport, FileCalls } from './file-calls.ts';
 import type { Attributes } from './inode.ts';
+import { type Steps, promised } from './steps.ts';
 import { SimulatedFile } from './simulated-file.ts';
-import { PERMISSIONS } from './stats.ts';
+import { PERMISSIONS, statsOf } from './stats.ts';
 
 const PUNCH_HOLE = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 const SEEK_SET = 0;
@@ -28,63 +25,63 @@ const MAX_READ_FILE_BYTES = 2 ** 31 - 1;
 
 type View = NodeJS.ArrayBufferView;
 
-/** What the calls need of the kernel that they belong to. */
-interface CallsSupport extends FileSupport {
-  readonly files: FileTable;
-  readonly mm: AddressSpace;
-}
-
 export class SimulatedCalls implements DescriptorCalls {
   readonly #kernel: CallsSupport;
-  readonly #disk: Disk;
-  readonly #fs: SimulatedFileSystem;
+  readonly #files: FileCalls;
 
-  constructor(kernel: CallsSupport, disk: Disk, fs: SimulatedFileSystem) {
+  constructor(kernel: CallsSupport, files: FileCalls) {
     this.#kernel = kernel;
-    this.#disk = disk;
-    this.#fs = fs;
+    this.#files = files;
   }
 
   readonly read: DescriptorCalls['read'] = async (fd, buffer, offset, length, position) => {
     const bytes = partOf(buffer, offset, length);
-    return { bytesRead: await this.#readInto(fd, [bytes], placeOf(position)), buffer };
+    return {
+      bytesRead: await this.#on(fd, 'read', (file) => this.#files.read(file, [bytes], placeOf(position))),
+      buffer,
+    };
   };
 
   readonly write: DescriptorCalls['write'] = async (fd, buffer, offset, length, position) => {
     const bytes = partOf(buffer, offset, length);
-    return { bytesWritten: await this.#writeFrom(fd, [bytes], placeOf(position)), buffer };
+    return {
+      bytesWritten: await this.#on(fd, 'write', (file) =>
+        this.#files.write(file, [bytes], writePlaceOf(position)),
+      ),
+      buffer,
+    };
   };
 
   readonly readv: DescriptorCalls['readv'] = async (fd, buffers, position) => ({
-    bytesRead: await this.#readInto(fd, viewsOf(buffers), placeOf(position)),
+    bytesRead: await this.#on(fd, 'read', (file) =>
+      this.#files.read(file, viewsOf(buffers), placeOf(position)),
+    ),
     buffers,
   });
 
   readonly writev: DescriptorCalls['writev'] = async (fd, buffers, position) => ({
-    bytesWritten: await this.#writeFrom(fd, viewsOf(buffers), placeOf(position)),
+    bytesWritten: await this.#on(fd, 'write', (file) =>
+      this.#files.write(file, viewsOf(buffers), writePlaceOf(position)),
+    ),
     buffers,
   });
 
-  readonly fsync = (fd: number): Promise<void> => this.#sync(fd, false);
+  readonly fsync = (fd: number): Promise<void> =>
+    this.#on(fd, 'fsync', (file) => this.#files.sync(file, false));
 
-  readonly fdatasync = (fd: number): Promise<void> => this.#sync(fd, true);
+  readonly fdatasync = (fd: number): Promise<void> =>
+    this.#on(fd, 'fdatasync', (file) => this.#files.sync(file, true));
 
   readonly fstat = (async (fd: number, options?: StatOptions): Promise<Stats | BigIntStats> => {
     const file = this.#file(fd, 'fstat');
-    await this.#change('fstat', file, () => 0);
-    return this.#fs.statsOf(file.inode, options);
+    await promised(this.#files.stat(file));
+    return statsOf(file.inode, options?.bigint === true);
   }) as DescriptorCalls['fstat'];
 
   readonly ftruncate = async (fd: number, length = 0): Promise<void> => {
-    const file = this.#file(fd, 'ftruncate');
     const size = Math.max(0, length);
     if (!Number.isSafeInteger(size)) throw outOfRange('len', 'an integer', length);
-    if (file.mayWrite() !== 0 || file.inode.kind === 'directory')
-      throw errnoException(-ERRNO.EINVAL, 'ftruncate', { path: file.path });
-    await this.#change('ftruncate', file, (id) => {
-      file.inode.truncate(id, size, this.#disk.clock.nowNs());
-      return 0;
-    });
+    await this.#on(fd, 'ftruncate', (file) => this.#files.truncate(file, size));
   };
 
   readonly fallocate = async (fd: number, mode: number, offset: number, len: number): Promise<void> => {
@@ -92,13 +89,12 @@ export class SimulatedCalls implements DescriptorCalls {
     const error = judgeRoom(file, mode, offset, len);
     if (error !== 0) throw errnoException(error, 'fallocate', { path: file.path });
     const range = { position: offset, length: len };
-    await this.#settled('fallocate', file, (done) =>
-      this.#disk.fallocate(
+    await promised(
+      this.#files.allocate(
         file,
         mode === PUNCH_HOLE
           ? { kind: 'punch', ...range }
           : { kind: 'allocate', ...range, keepSize: mode === FALLOC_FL_KEEP_SIZE },
-        done,
       ),
     );
   };
@@ -146,9 +142,7 @@ export class SimulatedCalls implements DescriptorCalls {
   readonly openCached = async (fd: number): Promise<number> => {
     const { inode, path, mode } = this.#file(fd, 'write');
     if (!mode.writable) throw errnoException(-ERRNO.EBADF, 'write', { path });
-    return this.#kernel.files.install(
-      new SimulatedFile(this.#kernel, this.#disk, inode, path, { ...mode, direct: false }),
-    );
+    return this.#files.again({ inode, path, mode: { ...mode, direct: false } });
   };
 
   readonly close = async (fd: number): Promise<void> => {
@@ -156,8 +150,7 @@ export class SimulatedCalls implements DescriptorCalls {
     this.#kernel.files.close(fd);
   };
 
-  readonly isOpen = (fd: number): boolean =>
-    !this.#disk.isDead && this.#kernel.files.fget(fd) instanceof SimulatedFile;
+  readonly isOpen = (fd: number): boolean => this.#files.get(fd) !== undefined;
 
   #file(fd: number, syscall: string): SimulatedFile {
     const file = this.#kernel.files.fget(fd);
@@ -165,87 +158,15 @@ export class SimulatedCalls implements DescriptorCalls {
     throw errnoException(-ERRNO.EBADF, syscall);
   }
 
-  async #readInto(fd: number, views: readonly Uint8Array[], position: number | null): Promise<number> {
-    const file = this.#file(fd, 'read');
-    const { inode } = file;
-    if (inode.kind === 'directory') throw errnoException(-ERRNO.EISDIR, 'read', { path: file.path });
-    const error = file.mayRead();
-    if (error !== 0) throw errnoException(error, 'read', { path: file.path });
-    const place = (): number => position ?? file.position;
-    if (place() < inode.content.size && file.isMisaligned(place(), this.#segments(views)))
-      throw errnoException(-ERRNO.EINVAL, 'read', { path: file.path });
-    const wanted = views.reduce((sum, { length }) => sum + length, 0);
-    return this.#settled('read', file, (done) => {
-      this.#disk.read(file, place, wanted, (result, bytes) => {
-        let from = 0;
-        for (const view of views) {
-          const part = bytes.subarray(from, from + view.length);
-          // Memory that was transferred away meanwhile has no room for anything.
-          if (view.length >= part.length) view.set(part);
-          from += part.length;
-        }
-        if (position === null && result > 0) file.position += result;
-        done(result);
-      });
-    });
-  }
-
-  async #writeFrom(fd: number, views: readonly Uint8Array[], position: number | null): Promise<number> {
-    const file = this.#file(fd, 'write');
-    const error = file.mayWrite();
-    if (error !== 0) throw errnoException(error, 'write', { path: file.path });
-    const place = (): number => position ?? file.position;
-    const bytes = Buffer.concat(views);
-    if (bytes.length === 0) return 0;
-    if (file.isMisaligned(place(), this.#segments(views)))
-      throw errnoException(-ERRNO.EINVAL, 'write', { path: file.path });
-    return this.#settled('write', file, (done) => {
-      this.#disk.write(file, place, bytes, file.mode.sync, (result) => {
-        if (position === null && result > 0)
-          file.position = file.append ? file.inode.content.size : file.position + result;
-        done(result);
-      });
-    });
-  }
-
-  async #sync(fd: number, datasync: boolean): Promise<void> {
-    const syscall = datasync ? 'fdatasync' : 'fsync';
-    const file = this.#file(fd, syscall);
-    await this.#settled(syscall, file, (done) => this.#disk.sync(file, datasync, done));
+  async #on<T>(fd: number, syscall: string, operation: (file: SimulatedFile) => Steps<T>): Promise<T> {
+    return promised(operation(this.#file(fd, syscall)));
   }
 
   async #setAttributes(syscall: string, fd: number, attributes: Partial<Attributes>): Promise<void> {
     for (const value of Object.values(attributes)) {
       if (!Number.isFinite(value)) throw invalidArgValue(syscall, value);
     }
-    const file = this.#file(fd, syscall);
-    await this.#change(syscall, file, () => {
-      const { inode } = file;
-      inode.attributes = { ...inode.attributes, ...attributes, ctimeNs: this.#disk.clock.nowNs() };
-      return 0;
-    });
-  }
-
-  async #change(syscall: string, file: SimulatedFile, perform: (id: number) => number): Promise<void> {
-    await this.#settled(syscall, file, (done) =>
-      this.#disk.metadata(`${syscall} ${file.path}`, perform, done),
-    );
-  }
-
-  /** Holds the file until the operation has ended, as the kernel does for its own requests. */
-  #settled(syscall: string, file: SimulatedFile, begin: (done: Done) => void): Promise<number> {
-    file.get();
-    return new Promise((resolve, reject) => {
-      begin((result) => {
-        file.put();
-        if (result < 0) reject(errnoException(result, syscall, { path: file.path }));
-        else resolve(result);
-      });
-    });
-  }
-
-  #segments(views: readonly Uint8Array[]): (readonly [number, number])[] {
-    return views.map((view) => [this.#kernel.mm.addressOf(view), view.length] as const);
+    await this.#on(fd, syscall, (file) => this.#files.setAttributes(syscall, file, attributes));
   }
 }
 
@@ -255,6 +176,12 @@ function judgeRoom(file: SimulatedFile, mode: number, offset: number, len: numbe
   if (![0, FALLOC_FL_KEEP_SIZE, PUNCH_HOLE].includes(mode)) return -ERRNO.EOPNOTSUPP;
   if (file.mayWrite() !== 0) return -ERRNO.EBADF;
   return Number.isSafeInteger(offset + len) ? 0 : -ERRNO.EFBIG;
+}
+
+/** Of a write, any number that is no place is the descriptor's own. */
+function writePlaceOf(position: unknown): number | null {
+  const isPlace = Number.isSafeInteger(position) && Number(position) >= 0;
+  return typeof position === 'number' && !isPlace ? null : placeOf(position);
 }
 
 function placeOf(position: unknown): number | null {

@@ -1,12 +1,21 @@
 /** The disk: operations begin, take virtual time, and have their effect when they end. */
 import { crc32 } from 'node:zlib';
 import { ERRNO } from '../../common/abi/errno.ts';
-import { crash, type InFlightWrite, sectorsOf, someOf } from './crash.ts';
+import { crash } from './crash.ts';
+import { type InFlightWrite, sectorsOf, someOf } from './fates.ts';
 import type { Faults } from './faults.ts';
 import { type Change, describeChange, type Inode } from './inode.ts';
+import type { Mark } from './history.ts';
 import { drawNs, type Latencies } from './latency.ts';
-import type { NameChange, Namespace } from './namespace.ts';
+import { type Asked, asked, type Operation, type Watch } from './operation.ts';
+import { catchUp, commit, isJournalled } from './journal.ts';
+import type { LockTable } from './lock-table.ts';
+import type { Model } from './models.ts';
+import type { Namespace } from './namespace.ts';
+import { orderNow } from './order.ts';
+import { Photograph } from './photograph.ts';
 import type { Random } from './random.ts';
+import type { Drive, InFlight, Station, Stuck } from './station.ts';
 import type { Trace } from './trace.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
@@ -14,9 +23,12 @@ import type { VirtualClock } from './virtual-clock.ts';
 export interface DiskOptions {
   readonly faults: Faults;
   readonly latency: Latencies;
+  /** What O_DIRECT is aligned to. */
   readonly sectorBytes: number;
-  readonly capacityBytes: number;
+  /** What reaches the disk as a whole or not at all. */
+  readonly tornBytes: number;
   readonly strictNames: boolean;
+  readonly model: Model;
 }
 
 /** What an operation needs to know of the descriptor that it comes through. */
@@ -43,15 +55,6 @@ export type Room =
 /** Receives a count or a negative errno, never from inside the call that asked. */
 export type Done = (result: number) => void;
 
-interface InFlight {
-  /** When it ends. */
-  readonly at: number;
-  readonly cancel: () => void;
-  readonly end: () => void;
-  readonly done: Done;
-  readonly write: (() => InFlightWrite) | undefined;
-}
-
 const NOTHING = new Uint8Array(0);
 /** There is no machine, or no process, any more: what is asked of it ends so. */
 const GONE = -ERRNO.ENODEV;
@@ -63,11 +66,8 @@ export class Disk {
   readonly #times: Random;
   readonly #luck: Random;
   readonly #trace: Trace;
-  readonly #inFlight = new Map<number, InFlight>();
-  #nextId: number;
-  #events = 0;
-  #powerLoss: { readonly at: number; readonly callback: () => void } | undefined;
-  #isDead = false;
+  readonly #random: { readonly times: Random; readonly luck: Random };
+  readonly #station: Station;
   #isKilled = false;
 
   constructor(
@@ -76,46 +76,77 @@ export class Disk {
     options: DiskOptions,
     random: { readonly times: Random; readonly luck: Random },
     trace: Trace,
-    nextId: number,
+    station: Station,
   ) {
     this.names = names;
+    names.carriesData = options.model.renameCarriesData;
     this.clock = clock;
     this.options = options;
     this.#times = random.times;
     this.#luck = random.luck;
+    this.#random = random;
     this.#trace = trace;
-    this.#nextId = nextId;
+    this.#station = station;
+  }
+
+  /** The same disk, for one more process: it can be killed without the others. */
+  forProcess(): Disk {
+    return new Disk(this.names, this.clock, this.options, this.#random, this.#trace, this.#station);
   }
 
   /** Operations that have ended. */
   get events(): number {
-    return this.#events;
+    return this.#station.events;
   }
 
   /** Operations that have begun and not ended. */
   get inFlight(): number {
-    return this.#inFlight.size;
+    return this.#station.inFlight.size;
   }
 
+  /** There is no machine, or no process, any more. */
   get isDead(): boolean {
-    return this.#isDead;
+    return this.#station.isOff || this.#isKilled;
+  }
+
+  get isOff(): boolean {
+    return this.#station.isOff;
   }
 
   get nextId(): number {
-    return this.#nextId;
+    return this.#station.nextId;
   }
 
+  get locks(): LockTable {
+    return this.#station.locks;
+  }
+
+  get drive(): Drive {
+    return this.#station.drive;
+  }
+
+  /** A line of the program's own. */
   note(text: string): void {
-    if (!this.#isDead) this.#trace.note(this.clock.nowNs(), text);
+    this.#mark('note', text);
   }
 
-  /** Calls back instead of letting the operation with this number end, counted from now; 1 is the next. */
-  losePowerAt(event: number, callback: () => void): void {
-    this.#powerLoss = { at: this.#events + event, callback };
+  #mark(kind: Mark['kind'], text: string): void {
+    if (!this.isDead) this.#trace.mark(this.clock.nowNs(), kind, text);
   }
 
-  keepPower(): void {
-    this.#powerLoss = undefined;
+  /** Has operations looked at from now on, instead of by whoever did it before. */
+  watch(watch: Watch | undefined): void {
+    this.#station.watch = watch;
+  }
+
+  /** What begins from now on, and is meant, does not end before the answer was called. */
+  stick(sticks: (operation: Operation) => boolean): () => void {
+    const stuck: Stuck = { sticks, waiting: [] };
+    this.#station.stuck.add(stuck);
+    return () => {
+      this.#station.stuck.delete(stuck);
+      for (const start of stuck.waiting.splice(0)) start();
+    };
   }
 
   /** @param place - Where, asked when the read ends. */
@@ -124,14 +155,16 @@ export class Disk {
     let bytes: Uint8Array = NOTHING;
     const perform = (): number => {
       if (this.#luck.chance(this.options.faults.EIO)) return -ERRNO.EIO;
+      if (inode.content.isSpoiled(place(), length)) return -ERRNO.EIO;
       bytes = inode.content.read(place(), length);
       if (this.#luck.chance(this.options.faults.shortRead))
         bytes = bytes.subarray(0, this.#shortened(file, bytes.length));
       return bytes.length;
     };
-    const what = `read ${file.path} at ${place()}, ${length} bytes`;
+    const position = place();
+    const text = `read ${file.path} at ${position}, ${length} bytes`;
     this.#begin(
-      what,
+      { syscall: 'read', path: file.path, dest: undefined, position, length, text },
       drawNs(this.options.latency.read, this.#times),
       perform,
       (result) => done(result, bytes),
@@ -146,12 +179,15 @@ export class Disk {
     const { latency } = this.options;
     const { inode } = file;
     const where = (): number => (file.append ? inode.content.size : place());
-    const id = this.#nextId;
+    const id = this.nextId;
     const perform = (): number => this.#write(file, id, where(), bytes, sync);
     const ns = drawNs(latency.write, this.#times) + (sync === 'none' ? 0 : drawNs(latency.sync, this.#times));
     const synced = { none: '', data: ', O_DSYNC', all: ', O_SYNC' }[sync];
-    const what = `write ${file.path} at ${file.append ? 'its end' : place()}, ${bytes.length} bytes (${crc(bytes)})${synced}`;
-    this.#begin(what, ns, perform, done, {
+    const position = where();
+    const { length } = bytes;
+    const text = `write ${file.path} at ${file.append ? 'its end' : position}, ${length} bytes (${crc(bytes)})${synced}`;
+    const { path } = file;
+    this.#begin({ syscall: 'write', path, dest: undefined, position, length, text }, ns, perform, done, {
       write: () => ({ inode, change: { kind: 'write', id, position: where(), bytes } }),
     });
   }
@@ -159,21 +195,48 @@ export class Disk {
   /** Makes durable what has ended by now, and nothing that ends later. */
   sync({ inode, path }: Opened, datasync: boolean, done: Done): void {
     const changes = [...inode.unsynced];
-    const names = this.names.covered(inode, this.options.strictNames);
     const { attributes } = inode;
+    const id = this.nextId;
+    const harden = this.#hardening(id, inode, changes, datasync);
     const perform = (): number => {
-      if (this.#luck.chance(this.options.faults.EIO)) return this.#failSync(inode, changes);
-      this.#harden(inode, changes, names);
+      if (inode.kind === 'directory' && !this.options.model.syncsDirectories) return -ERRNO.EPERM;
+      if (this.#luck.chance(this.options.faults.EIO)) return this.#failSync(id, inode, changes);
+      if (this.#luck.chance(this.options.faults.ignoredFlush)) {
+        this.note('the drive ignores it');
+        return 0;
+      }
+      harden();
       if (!datasync) inode.durableAttributes = attributes;
       return 0;
     };
-    const what = `${datasync ? 'fdatasync' : 'fsync'} ${path}`;
-    this.#begin(what, drawNs(this.options.latency.sync, this.#times), perform, done);
+    this.#begin(
+      asked(datasync ? 'fdatasync' : 'fsync', path),
+      drawNs(this.options.latency.sync, this.#times),
+      perform,
+      done,
+    );
+  }
+
+  /** A file was closed for good. @param file - What has its locks. */
+  closed(inode: Inode, file?: object): void {
+    if (file !== undefined) this.locks.closed(inode, file, this);
+    const { closeAfterTruncate } = this.options.model;
+    if (inode.isEmptied && closeAfterTruncate !== 'nothing')
+      inode.flush(closeAfterTruncate === 'ordered', this.clock.nowNs());
+  }
+
+  /** Makes a directory durable, and what is pending in it; with all before that where metadata are ordered. */
+  settleNames(directory: Inode): void {
+    const settled =
+      this.options.model.metadata === 'ordered'
+        ? commit(this.names, orderNow())
+        : this.names.harden(this.names.covered(directory, false));
+    this.#trace.covered(undefined, settled);
   }
 
   /** Makes room, or gives it back: all of it or nothing. */
   fallocate({ inode, path }: Opened, wanted: Room, done: Done): void {
-    const change = { id: this.#nextId, ...wanted };
+    const change = { id: this.nextId, ...wanted };
     const { position, length } = wanted;
     const perform = (): number => {
       if (wanted.kind === 'allocate') {
@@ -183,36 +246,58 @@ export class Disk {
       inode.allocated(change, this.clock.nowNs());
       return 0;
     };
-    this.metadata(`fallocate ${path}: ${describeChange(change)}`, perform, done);
+    this.metadata(asked('fallocate', path, { detail: describeChange(change) }), perform, done);
   }
 
   /** Anything that is about names and attributes. */
-  metadata(what: string, perform: (id: number) => number, done: Done): void {
-    const id = this.#nextId;
+  metadata(what: Asked, perform: (id: number) => number, done: Done): void {
+    const id = this.nextId;
     this.#begin(what, drawNs(this.options.latency.metadata, this.#times), () => perform(id), done);
   }
 
-  /** Ends all life on this disk. @returns The names and files that are found after it. */
-  crash(random: Random): Namespace {
-    const inFlight = [...this.#inFlight.values()];
-    const writes = inFlight.flatMap(({ write }) => (write === undefined ? [] : [write()]));
-    this.note(`-- power lost, ${inFlight.length} operations in flight`);
+  /**
+   * Ends all life on this disk.
+   *
+   * @param faults - What chance decides by.
+   * @param untouched - An operation that has only just begun.
+   * @returns The names and files that are found after it.
+   */
+  crash(random: Random, faults: Faults, untouched?: Operation): Namespace {
+    const { inFlight } = this.#station;
+    const ends = [...inFlight.values()];
+    const writes = ends.flatMap(({ write, operation }) =>
+      write === undefined || operation === untouched ? [] : [write()],
+    );
+    this.#mark('power', `-- power lost, ${ends.length} operations in flight`);
+    const note = (text: string): void => this.#trace.decided(this.clock.nowNs(), `   ${text}`);
+    if (untouched?.syscall === 'write') note(`lost: #${untouched.id} ${untouched.text}: it had only begun`);
     const found = crash({
       names: this.names,
       inFlight: writes,
-      faults: this.options.faults,
-      sectorBytes: this.options.sectorBytes,
+      ...this.options,
+      faults,
+      nowNs: this.clock.nowNs(),
       random,
-      note: (text) => this.note(`   ${text}`),
+      note,
+      wasDurable: (changes) => this.#trace.covered(undefined, changes),
     });
-    this.#isDead = true;
-    this.#powerLoss = undefined;
-    this.#inFlight.clear();
-    for (const { cancel, done } of inFlight) {
+    this.#station.isOff = true;
+    this.#station.watch = undefined;
+    inFlight.clear();
+    for (const { cancel, gone } of ends) {
       cancel();
-      done(GONE);
+      gone();
     }
+    this.locks.clear();
     return found;
+  }
+
+  /** What a crash would start from, as it is now; the disk goes on. */
+  photograph(): Photograph {
+    const writes = [...this.#station.inFlight.values()].flatMap(({ write }) =>
+      write === undefined ? [] : [write()],
+    );
+    return new Photograph(this.names, writes);
   }
 
   /**
@@ -220,84 +305,131 @@ export class Disk {
    * the requests of a process that ends.
    */
   kill(): void {
-    this.note(`-- process killed, ${this.#inFlight.size} operations in flight`);
-    this.#powerLoss = undefined;
+    const mine = [...this.#station.inFlight.values()].filter(({ owner }) => owner === this);
+    this.#mark('kill', `-- process killed, ${mine.length} operations in flight`);
     this.#isKilled = true;
-    for (const { cancel, end } of [...this.#inFlight.values()].sort((one, other) => one.at - other.at)) {
+    for (const { cancel, end } of mine.sort((one, other) => one.at - other.at)) {
       cancel();
       end();
     }
-    this.#isDead = true;
+    this.locks.ended(this);
   }
 
   #begin(
-    what: string,
+    what: Asked,
     ns: number,
     perform: () => number,
     done: Done,
     { write, bytes }: { readonly write?: () => InFlightWrite; readonly bytes?: () => Uint8Array } = {},
   ): void {
-    if (this.#isKilled || this.#isDead) {
+    const station = this.#station;
+    if (this.isDead) {
       this.clock.after(0, () => done(GONE));
       return;
     }
-    const id = this.#nextId++;
-    this.note(`#${id} ${what}`);
+    const id = station.nextId++;
+    const operation: Operation = { id, ...what };
+    this.#trace.began(this.clock.nowNs(), operation);
     const end = (): void => {
-      this.#inFlight.delete(id);
+      station.inFlight.delete(id);
       const result = perform();
-      this.note(
-        `#${id} = ${outcome(result)}${bytes === undefined || result <= 0 ? '' : ` (${crc(bytes())})`}`,
-      );
+      const read = bytes === undefined || result <= 0 ? '' : ` (${crc(bytes())})`;
+      this.#trace.ended(this.clock.nowNs(), id, outcome(result), result < 0, read);
       done(this.#isKilled ? GONE : result);
+      station.watch?.ended?.(operation);
     };
-    const cancel = this.clock.after(ns, () => {
-      this.#events++;
-      if (this.#powerLoss?.at === this.#events) this.#powerLoss.callback();
-      else end();
-    });
-    this.#inFlight.set(id, { at: this.clock.nowNs() + ns, cancel, end, done, write });
+    let cancel = (): void => {};
+    const entry: InFlight = {
+      operation,
+      owner: this,
+      at: Number.POSITIVE_INFINITY,
+      cancel: () => cancel(),
+      end,
+      gone: () => done(GONE),
+      write,
+    };
+    const start = (): void => {
+      // A machine, or a process, may have gone while the operation was stuck.
+      if (station.inFlight.get(id) !== entry) return;
+      const takes = Math.max(1, Math.round(ns * station.drive.slowdown));
+      entry.at = this.clock.nowNs() + takes;
+      cancel = this.clock.after(takes, () => {
+        station.events++;
+        if (station.watch?.ends?.(operation, end) !== true) end();
+      });
+    };
+    station.inFlight.set(id, entry);
+    const held = [...station.stuck].find(({ sticks }) => sticks(operation));
+    if (held === undefined) start();
+    else {
+      held.waiting.push(start);
+      this.note(`#${id} is stuck`);
+    }
+    station.watch?.began?.(operation);
   }
 
   #write(file: Opened, id: number, position: number, bytes: Uint8Array, sync: WriteSync): number {
-    const { faults, sectorBytes } = this.options;
+    const { faults, tornBytes } = this.options;
     const { inode } = file;
     const now = this.clock.nowNs();
     if (this.#luck.chance(faults.EIO)) {
-      const sectors = sectorsOf({ kind: 'write', id, position, bytes }, sectorBytes);
+      const sectors = sectorsOf({ kind: 'write', id, position, bytes }, tornBytes);
       const kept = someOf(sectors, this.#luck);
       sectors.forEach((sector, index) => {
         if (kept[index]!) inode.write(id, sector.position, sector.bytes, now);
       });
       return -ERRNO.EIO;
     }
+    // The rest of a sector has to be read before a part of it can be written.
+    if (inode.content.isSpoiled(position, bytes.length, 'at the edges')) return -ERRNO.EIO;
     if (this.#luck.chance(faults.ENOSPC)) return -ERRNO.ENOSPC;
     let length = this.#fitting(inode, position, bytes.length);
     if (length === 0 && bytes.length > 0) return -ERRNO.ENOSPC;
     if (this.#luck.chance(faults.shortWrite)) length = this.#shortened(file, length);
     const change = inode.write(id, position, bytes.subarray(0, length), now);
-    if (sync === 'data')
-      this.#harden(inode, inode.beneath(change), this.names.covered(inode, this.options.strictNames));
-    if (sync === 'all') {
-      this.#harden(inode, inode.beneath(change), this.names.covered(inode, this.options.strictNames));
-      inode.durableAttributes = inode.attributes;
+    if (sync === 'none') return length;
+    if (this.#luck.chance(faults.ignoredFlush)) this.note('the drive ignores it');
+    else {
+      this.#hardening(id, inode, inode.beneath(change), sync === 'data')();
+      if (sync === 'all') inode.durableAttributes = inode.attributes;
     }
     return length;
   }
 
-  #harden(inode: Inode, changes: Iterable<Change>, names: Iterable<NameChange>): void {
-    this.names.harden(names);
-    inode.harden(changes);
+  /**
+   * What makes durable what has happened until now, when it is called.
+   *
+   * @param id - Of the sync, or of the write that is one.
+   */
+  #hardening(id: number, inode: Inode, changes: readonly Change[], datasync: boolean): () => void {
+    const { names } = this;
+    const { model, strictNames } = this.options;
+    if (model.metadata === 'apart') {
+      const covered = names.covered(inode, strictNames);
+      return () => this.#trace.covered(id, [...names.harden(covered), ...inode.harden(changes)]);
+    }
+    const upTo = orderNow();
+    return () => {
+      this.#trace.covered(undefined, catchUp(names, model, this.clock.nowNs()));
+      const isJournal = isJournalled(names, inode, changes, datasync);
+      this.#trace.covered(id, [...inode.harden(changes), ...(isJournal ? commit(names, upTo) : [])]);
+    };
   }
 
   /**
    * As Linux has it, a change that an fsync failed to write is not tried again: a later fsync that succeeds says nothing
    * about it. Which of them have reached the disk all the same is open.
    */
-  #failSync(inode: Inode, changes: readonly Change[]): number {
+  #failSync(id: number, inode: Inode, changes: readonly Change[]): number {
     for (const change of changes) {
-      if (this.#luck.chance(0.5)) inode.harden([change]);
-      else inode.abandon([change]);
+      // A journal keeps what it has.
+      if (change.kind !== 'write' && this.options.model.metadata === 'ordered') continue;
+      if (this.#luck.chance(0.5)) {
+        this.#trace.covered(id, inode.harden([change]));
+        continue;
+      }
+      this.#trace.gaveUp(id, change.id);
+      inode.abandon([change]);
     }
     return -ERRNO.EIO;
   }
@@ -311,10 +443,10 @@ export class Disk {
 
   /** Storage that is left. */
   #room(): number {
-    const { capacityBytes } = this.options;
+    const { capacityBytes } = this.drive;
     return capacityBytes === Number.POSITIVE_INFINITY
       ? capacityBytes
-      : capacityBytes - usedBytes(this.names.root);
+      : Math.max(0, capacityBytes - usedBytes(this.names.root));
   }
 
   /** How many bytes there is room for. */
@@ -332,11 +464,13 @@ export class Disk {
   }
 }
 
-/** Storage that the files with names use. */
-export function usedBytes(directory: Inode): number {
+/** Storage that the files with names use, each counted once. */
+export function usedBytes(root: Inode): number {
+  const seen = new Set([root]);
   let used = 0;
-  for (const inode of directory.entries.values()) {
-    used += inode.kind === 'directory' ? usedBytes(inode) : inode.content.allocated;
+  for (const inode of seen) {
+    used += inode.content.allocated;
+    for (const entry of inode.entries.values()) seen.add(entry);
   }
   return used;
 }

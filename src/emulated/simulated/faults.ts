@@ -22,6 +22,17 @@ export interface Faults {
   readonly zeroed: number;
   /** On a crash, only some of the sectors of an unsynced write have reached the disk. Default 0.3. */
   readonly torn: number;
+  /** Of those lost writes that leave a file longer, how many leave garbage at its end instead of zeros. Default 0. */
+  readonly garbage: number;
+  /**
+   * On a crash, a sector that an unsynced write was to change is garbage, also where the write would not have changed it: a drive
+   * without powersafe overwrites. Default 0.
+   */
+  readonly damaged: number;
+  /** On a crash, such a sector cannot be read any more: EIO, until all of it is written. Default 0. */
+  readonly unreadable: number;
+  /** A sync says that all is durable, and nothing is. Default 0: the drive tells the truth. */
+  readonly ignoredFlush: number;
   /**
    * On a crash, an unsynced write has reached a wrong place, where it may destroy what was durable. Default 0: few programs
    * can do anything about it.
@@ -39,6 +50,10 @@ export const DEFAULT_FAULTS: Faults = {
   zeroed: 0.25,
   torn: 0.3,
   misdirected: 0,
+  garbage: 0,
+  damaged: 0,
+  unreadable: 0,
+  ignoredFlush: 0,
 };
 
 /** @throws RangeError `ERR_OUT_OF_RANGE` for an unknown fault, what is no probability, or outcomes of more than 1 together. */

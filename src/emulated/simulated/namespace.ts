@@ -1,6 +1,7 @@
 /** Names: the tree of directories, and which of its changes are on the disk. */
 import { ERRNO } from '../../common/abi/errno.ts';
-import { type Attributes, Inode } from './inode.ts';
+import { type Attributes, Inode, type Stamp } from './inode.ts';
+import { nextOrder } from './order.ts';
 
 /** One name that comes to mean another file, or none. */
 interface Naming {
@@ -10,7 +11,7 @@ interface Naming {
 }
 
 /** A change of names that happens as a whole or not at all, as a journal has it: a rename is two namings. */
-export interface NameChange {
+export interface NameChange extends Stamp {
   readonly id: number;
   readonly what: string;
   readonly namings: readonly Naming[];
@@ -23,18 +24,43 @@ export interface Place {
   readonly directory: Inode;
   readonly name: string;
   readonly inode: Inode | undefined;
+  /** Whether the path ends with a slash: only a directory can be meant. */
+  readonly slash: boolean;
+  /** Whether no file can have that name: only where the end is a name. */
+  readonly isTooLong: boolean;
 }
 
 const LONGEST_NAME = 255;
+const PATH_MAX = 4096;
+/** `linux/namei.h:MAXSYMLINKS`. */
+const MOST_LINKS = 40;
 
 export class Namespace {
   readonly root: Inode;
+  /** Whether a rename that replaces a file is durable only with the bytes of the one that it gives the name to. */
+  carriesData = false;
   #nextIno: number;
-  readonly #pending = new Set<NameChange>();
+  readonly #pending: Set<NameChange>;
 
-  constructor(root: Inode, nextIno: number) {
+  constructor(root: Inode, nextIno: number, pending: Iterable<NameChange> = []) {
     this.root = root;
     this.#nextIno = nextIno;
+    this.#pending = new Set(pending);
+  }
+
+  /** A copy of it that goes its own way, with all files. @param copies - Receives which file is copied by which. */
+  fork(copies: Map<Inode, Inode>): Namespace {
+    const root = this.root.fork(copies);
+    const pending = [...this.#pending].map((change) => ({
+      ...change,
+      namings: change.namings.map((naming) => ({
+        ...naming,
+        directory: naming.directory.fork(copies),
+        to: naming.to?.fork(copies),
+      })),
+      creates: change.creates?.fork(copies),
+    }));
+    return new Namespace(root, this.#nextIno, pending);
   }
 
   get nextIno(): number {
@@ -46,34 +72,90 @@ export class Namespace {
     return this.#pending;
   }
 
-  /** @returns What is there, or a negative errno where no file can be. */
-  find(path: string): Place | number {
-    const names = path.split('/').filter((name) => name !== '' && name !== '.');
-    const way = [this.root];
+  /**
+   * Walks a path from the root, through the symbolic links on the way.
+   *
+   * @param end - Whether a symbolic link at the end is followed too. With a slash behind it, it always is, but for calls that give and
+   * take names: for those the end is a name, whatever it means.
+   * @returns What is there, or a negative errno where no file can be.
+   */
+  find(path: string, end: 'follow' | 'stay' | 'name' = 'follow'): Place | number {
+    if (path === '') return -ERRNO.ENOENT;
+    if (Buffer.byteLength(path) >= PATH_MAX) return -ERRNO.ENAMETOOLONG;
+    const ahead = partsOf(path).reverse();
+    let slash = path.endsWith('/');
+    let way = [this.root];
     let name = '/';
     let inode: Inode | undefined = this.root;
-    for (const next of names) {
+    let links = 0;
+    for (let next = ahead.pop(); next !== undefined; next = ahead.pop()) {
       if (inode === undefined) return -ERRNO.ENOENT;
       if (inode.kind !== 'directory') return -ERRNO.ENOTDIR;
-      if (Buffer.byteLength(next) > LONGEST_NAME) return -ERRNO.ENAMETOOLONG;
-      if (next === '..') {
-        if (way.length > 1) way.pop();
+      if (next === '.' || next === '..') {
+        if (next === '..' && way.length > 1) way.pop();
         inode = way.at(-1)!;
         name = '.';
         continue;
       }
-      if (way.at(-1) !== inode) way.push(inode);
+      const isTooLong = Buffer.byteLength(next) > LONGEST_NAME;
+      if (isTooLong && end === 'name' && ahead.length === 0)
+        return { directory: inode, name: next, inode: undefined, slash, isTooLong };
+      if (isTooLong) return -ERRNO.ENAMETOOLONG;
+      const found = inode.entries.get(next);
+      if (found?.kind === 'link' && (ahead.length > 0 || end === 'follow' || (slash && end === 'stay'))) {
+        if (++links > MOST_LINKS) return -ERRNO.ELOOP;
+        if (ahead.length === 0 && found.target.endsWith('/')) slash = true;
+        if (found.target.startsWith('/')) way = [this.root];
+        ahead.push(...partsOf(found.target).reverse());
+        inode = way.at(-1)!;
+        name = '.';
+        continue;
+      }
       name = next;
-      inode = inode.entries.get(next);
+      inode = found;
+      if (inode?.kind === 'directory') way.push(inode);
     }
-    if (inode !== undefined && inode.kind !== 'directory' && path.endsWith('/')) return -ERRNO.ENOTDIR;
-    return { directory: way.at(-1)!, name, inode };
+    if (slash && end !== 'name' && inode !== undefined && inode.kind !== 'directory') return -ERRNO.ENOTDIR;
+    const isNamed = inode?.kind === 'directory' && name !== '.' && name !== '/';
+    return { directory: way.at(isNamed ? -2 : -1)!, name, inode, slash, isTooLong: false };
   }
 
-  create(id: number, place: Place, kind: Inode['kind'], attributes: Attributes): Inode {
-    const inode = new Inode(this.#nextIno++, kind, attributes);
+  /** The path of a directory, as it is found from the root. */
+  pathOf(directory: Inode, below: Inode = this.root, path = ''): string | undefined {
+    if (below === directory) return path === '' ? '/' : path;
+    for (const [name, entry] of below.entries) {
+      if (entry.kind !== 'directory') continue;
+      const found = this.pathOf(directory, entry, `${path}/${name}`);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  /** @param target - Of a symbolic link. */
+  create(id: number, place: Place, kind: Inode['kind'], attributes: Attributes, target = ''): Inode {
+    const inode = new Inode(this.#nextIno++, kind, attributes, undefined, undefined, target);
     this.#change(id, `create ${place.name}`, attributes.mtimeNs, [{ ...place, to: inode }], inode);
     return inode;
+  }
+
+  /** Puts what was there before the machine was switched on: it is durable, and no change. */
+  install(directory: Inode, name: string, inode: (ino: number) => Inode): Inode {
+    const installed = inode(this.#nextIno++);
+    this.installName(directory, name, installed);
+    return installed;
+  }
+
+  /** One more name for what was installed. */
+  installName(directory: Inode, name: string, inode: Inode): void {
+    directory.entries.set(name, inode);
+    directory.durableEntries.set(name, inode);
+    inode.links++;
+  }
+
+  /** Gives a file one more name. */
+  link(id: number, inode: Inode, place: Place, now: number): void {
+    this.#change(id, `link ${place.name}`, now, [{ ...place, to: inode }], undefined);
+    inode.renamed(now);
   }
 
   remove(id: number, place: Place, now: number): void {
@@ -81,11 +163,13 @@ export class Namespace {
   }
 
   rename(id: number, from: Place, to: Place, now: number): void {
+    if (this.carriesData && to.inode !== undefined) from.inode!.flush(true, now);
     const namings = [
       { ...from, to: undefined },
       { ...to, to: from.inode },
     ];
     this.#change(id, `rename ${from.name} to ${to.name}`, now, namings, undefined);
+    from.inode!.renamed(now);
   }
 
   #change(
@@ -96,11 +180,19 @@ export class Namespace {
     creates: Inode | undefined,
   ): void {
     for (const { directory, name, to } of namings) {
+      const before = directory.entries.get(name);
+      if (before !== undefined) {
+        before.links--;
+        before.renamed(now);
+      }
       if (to === undefined) directory.entries.delete(name);
-      else directory.entries.set(name, to);
+      else {
+        directory.entries.set(name, to);
+        to.links++;
+      }
       directory.modified(now);
     }
-    this.#pending.add({ id, what, namings, creates });
+    this.#pending.add({ id, what, namings, creates, order: nextOrder(), atNs: now });
   }
 
   /**
@@ -125,10 +217,15 @@ export class Namespace {
     return found.reverse();
   }
 
-  harden(changes: Iterable<NameChange>): void {
+  /** @returns What is durable by this. */
+  harden(changes: Iterable<NameChange>): NameChange[] {
+    const hardened: NameChange[] = [];
     for (const change of changes) {
-      if (this.#pending.delete(change)) applyNames(change);
+      if (!this.#pending.delete(change)) continue;
+      applyNames(change);
+      hardened.push(change);
     }
+    return hardened;
   }
 }
 
@@ -144,4 +241,8 @@ export function applyNames({ namings }: NameChange): void {
     if (to === undefined) directory.durableEntries.delete(name);
     else directory.durableEntries.set(name, to);
   }
+}
+
+function partsOf(path: string): string[] {
+  return path.split('/').filter((part) => part !== '');
 }

@@ -2,14 +2,20 @@
 import { PageRanges } from './page-ranges.ts';
 
 const PAGE = 4096;
+const SECTOR = 512;
 
 export class PagedBytes {
   #size = 0;
   readonly #pages = new Map<number, Uint8Array>();
+  /** Those of {@link #pages} that no clone shares: the others are copied before they are changed. */
+  readonly #unshared = new Set<number>();
   /** Pages that have storage whether anything was written there or not. What lies beyond the end is zeros. */
   #reserved = new PageRanges();
   /** Those of {@link #pages} that are not reserved. */
   #unreserved = 0;
+
+  /** Sectors that cannot be read, each until it is written as a whole or goes. */
+  #spoiled = new Set<number>();
 
   get size(): number {
     return this.#size;
@@ -40,15 +46,43 @@ export class PagedBytes {
 
   write(position: number, bytes: Uint8Array): void {
     for (const [page, from, to, at] of pieces(position, bytes.length)) {
-      let content = this.#pages.get(page);
+      let content = this.#own(page);
       if (content === undefined) {
         content = new Uint8Array(PAGE);
         this.#pages.set(page, content);
+        this.#unshared.add(page);
         if (!this.#reserved.has(page)) this.#unreserved++;
       }
       content.set(bytes.subarray(at, at + to - from), from);
     }
     if (bytes.length > 0) this.grow(position + bytes.length);
+    this.#heal(position, bytes.length);
+  }
+
+  /** Makes the sectors of a range unreadable. */
+  spoil(position: number, length: number): void {
+    for (let sector = Math.floor(position / SECTOR); sector * SECTOR < position + length; sector++)
+      this.#spoiled.add(sector);
+  }
+
+  /** Whether there is a sector that cannot be read in a range, or `'at the edges'`: among those that lie in it in part only. */
+  isSpoiled(position: number, length: number, which: 'anywhere' | 'at the edges' = 'anywhere'): boolean {
+    const end = position + length;
+    for (const sector of this.#spoiled) {
+      const start = sector * SECTOR;
+      const isHit = start < end && position < start + SECTOR;
+      const isWhole = position <= start && Math.min(start + SECTOR, this.#size) <= end;
+      if (isHit && (which === 'anywhere' || !isWhole)) return true;
+    }
+    return false;
+  }
+
+  #heal(position: number, length: number): void {
+    const end = position + length;
+    for (const sector of this.#spoiled) {
+      const start = sector * SECTOR;
+      if (position <= start && Math.min(start + SECTOR, this.#size) <= end) this.#spoiled.delete(sector);
+    }
   }
 
   /** Makes the file at least so long. */
@@ -70,7 +104,7 @@ export class PagedBytes {
     const to = Math.floor(end / PAGE);
     for (const page of [Math.floor(position / PAGE), to]) {
       const start = page * PAGE;
-      this.#pages.get(page)?.fill(0, Math.max(0, position - start), Math.max(0, Math.min(PAGE, end - start)));
+      this.#own(page)?.fill(0, Math.max(0, position - start), Math.max(0, Math.min(PAGE, end - start)));
     }
     if (from < to) this.#release(from, to);
   }
@@ -82,14 +116,20 @@ export class PagedBytes {
   truncate(size: number): void {
     if (size <= this.#size) {
       this.#release(Math.ceil(size / PAGE), Number.POSITIVE_INFINITY);
-      this.#pages.get(Math.floor(size / PAGE))?.fill(0, size % PAGE);
+      this.#own(Math.floor(size / PAGE))?.fill(0, size % PAGE);
     }
     this.#size = size;
   }
 
   #release(from: number, to: number): void {
+    for (const sector of this.#spoiled) {
+      if (from * PAGE <= sector * SECTOR && sector * SECTOR < to * PAGE) this.#spoiled.delete(sector);
+    }
     for (const page of this.#pages.keys()) {
-      if (from <= page && page < to) this.#pages.delete(page);
+      if (from <= page && page < to) {
+        this.#pages.delete(page);
+        this.#unshared.delete(page);
+      }
     }
     this.#reserved.delete(from, to);
     this.#unreserved = this.#unreservedIn(0, Number.POSITIVE_INFINITY);
@@ -110,10 +150,36 @@ export class PagedBytes {
     return count;
   }
 
+  /** The pages that hold anything but zeros, in order, each with its place and cut at the end. Their bytes are not copies. */
+  *written(): Generator<readonly [position: number, bytes: Uint8Array]> {
+    for (const page of [...this.#pages.keys()].sort((one, other) => one - other)) {
+      const bytes = this.#pages.get(page)!.subarray(0, Math.max(0, this.#size - page * PAGE));
+      if (bytes.some((byte) => byte !== 0)) yield [page * PAGE, bytes];
+    }
+  }
+
+  /** Where the sectors are that cannot be read. */
+  get unreadable(): number[] {
+    return [...this.#spoiled].sort((one, other) => one - other).map((sector) => sector * SECTOR);
+  }
+
+  /** A page that is there, to be changed. */
+  #own(page: number): Uint8Array | undefined {
+    const content = this.#pages.get(page);
+    if (content === undefined || this.#unshared.has(page)) return content;
+    const copy = content.slice();
+    this.#pages.set(page, copy);
+    this.#unshared.add(page);
+    return copy;
+  }
+
+  /** A copy. Pages are shared until either side changes them, so it costs no more than their numbers. */
   clone(): PagedBytes {
     const copy = new PagedBytes();
     copy.#size = this.#size;
-    for (const [page, content] of this.#pages) copy.#pages.set(page, content.slice());
+    copy.#spoiled = new Set(this.#spoiled);
+    for (const [page, content] of this.#pages) copy.#pages.set(page, content);
+    this.#unshared.clear();
     copy.#reserved = this.#reserved.clone();
     copy.#unreserved = this.#unreserved;
     return copy;

@@ -42,6 +42,11 @@ export class SimulatedFile extends OwnFile implements File, Opened {
     this.mode = mode;
   }
 
+  protected override release(): void {
+    // A process that is gone has closed it when it went.
+    if (!this.#disk.isDead) this.#disk.closed(this.inode, this);
+  }
+
   get direct(): boolean {
     return this.mode.direct;
   }

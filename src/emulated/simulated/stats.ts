@@ -1,83 +1,69 @@
-/** What `stat` answers for a file of a simulated disk. */
-import type { BigIntStats, Stats } from 'node:fs';
+/** What `stat` answers for a file of a simulated disk: objects of the classes that Node has. */
+import { type BigIntStats, type Stats, statSync } from 'node:fs';
 import type { Inode } from './inode.ts';
 
+const NSEC_PER_USEC = 1000;
 const NSEC_PER_MSEC = 1_000_000;
 const BLOCK_BYTES = 4096;
 const SECTOR = 512;
 
-const S_IFMT = 0o170000;
-const S_IFDIR = 0o040000;
-const S_IFREG = 0o100000;
+const KINDS = { file: 0o100000, directory: 0o040000, link: 0o120000 } as const;
+/** Classes that Node does not export can be had of their objects only. */
+const prototypes = new Map<boolean, object>();
 
-/** Node's methods, over a mode. */
-class SimulatedStats {
-  readonly mode: number | bigint;
-
-  constructor(mode: number | bigint) {
-    this.mode = mode;
+function prototypeOf(bigint: boolean): object {
+  let prototype = prototypes.get(bigint);
+  if (prototype === undefined) {
+    prototype = Object.getPrototypeOf(statSync(process.execPath, { bigint })) as object;
+    prototypes.set(bigint, prototype);
   }
-
-  #is(kind: number): boolean {
-    return (Number(this.mode) & S_IFMT) === kind;
-  }
-
-  isFile(): boolean {
-    return this.#is(S_IFREG);
-  }
-
-  isDirectory(): boolean {
-    return this.#is(S_IFDIR);
-  }
-
-  isBlockDevice(): boolean {
-    return false;
-  }
-
-  isCharacterDevice(): boolean {
-    return false;
-  }
-
-  isSymbolicLink(): boolean {
-    return false;
-  }
-
-  isFIFO(): boolean {
-    return false;
-  }
-
-  isSocket(): boolean {
-    return false;
-  }
+  return prototype;
 }
 
-/** @param links - Names that the file has. */
-export function statsOf(inode: Inode, links: number, bigint: boolean): Stats | BigIntStats {
-  const { attributes, kind, content, ino, birthNs } = inode;
+/** @returns A `Stats` or `BigIntStats` of Node's, its fields in Node's order. */
+export function statsOf(inode: Inode, bigint: boolean): Stats | BigIntStats {
+  const { attributes, kind, content, ino, birthNs, target } = inode;
   const { mode, uid, gid, atimeNs, mtimeNs, ctimeNs } = attributes;
-  const times = { atime: atimeNs, mtime: mtimeNs, ctime: ctimeNs, birthtime: birthNs };
+  const sizes = {
+    file: content.size,
+    directory: BLOCK_BYTES,
+    link: Buffer.byteLength(target),
+  };
   const numbers = {
     dev: 1,
-    nlink: links,
+    mode: mode | KINDS[kind],
+    nlink: inode.nlink,
     uid,
     gid,
     rdev: 0,
     blksize: BLOCK_BYTES,
     ino,
-    size: kind === 'directory' ? BLOCK_BYTES : content.size,
-    blocks: content.allocated / SECTOR,
+    size: sizes[kind],
+    blocks: kind === 'directory' ? BLOCK_BYTES / SECTOR : content.allocated / SECTOR,
   };
-  const whole = mode | (kind === 'directory' ? S_IFDIR : S_IFREG);
-  const stats = new SimulatedStats(bigint ? BigInt(whole) : whole);
-  for (const [name, value] of Object.entries(numbers)) {
-    Object.assign(stats, { [name]: bigint ? BigInt(value) : value });
-  }
+  const times = { atime: atimeNs, mtime: mtimeNs, ctime: ctimeNs, birthtime: birthNs };
+  const stats = Object.create(prototypeOf(bigint)) as Record<string, unknown>;
+  for (const [name, value] of Object.entries(numbers)) stats[name] = bigint ? BigInt(value) : value;
   for (const [name, ns] of Object.entries(times)) {
-    const ms = ns / NSEC_PER_MSEC;
-    Object.assign(stats, { [`${name}Ms`]: bigint ? BigInt(Math.floor(ms)) : ms, [name]: new Date(ms) });
-    if (bigint) Object.assign(stats, { [`${name}Ns`]: BigInt(ns) });
+    stats[`${name}Ms`] = bigint ? BigInt(Math.floor(msOf(ns))) : msOf(ns);
+  }
+  if (bigint) for (const [name, ns] of Object.entries(times)) stats[`${name}Ns`] = bigNs(ns);
+  // Newer versions of Node make the dates on first use, by accessors that are inherited.
+  for (const [name, ns] of Object.entries(times)) {
+    if (!(name in stats)) stats[name] = new Date(bigint ? Math.floor(msOf(ns)) : Math.round(msOf(ns)));
   }
   return stats as unknown as Stats | BigIntStats;
+}
+
+/** Times of this century are too many nanoseconds for a number to count: as utimes sets them, they are whole microseconds. */
+function msOf(ns: number): number {
+  return Number.isSafeInteger(ns) ? ns / NSEC_PER_MSEC : Math.round(ns / NSEC_PER_USEC) / NSEC_PER_USEC;
+}
+
+function bigNs(ns: number): bigint {
+  return Number.isSafeInteger(ns)
+    ? BigInt(ns)
+    : BigInt(Math.round(ns / NSEC_PER_USEC)) * BigInt(NSEC_PER_USEC);
 }
 
 /** Bits that chmod changes. */

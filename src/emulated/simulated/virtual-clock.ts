@@ -27,6 +27,8 @@ export class VirtualClock implements Clock {
   #order = 0;
   #quiet = 0;
   #turn: NodeJS.Immediate | undefined;
+  #holds = 0;
+  #isTurn = false;
   /** A binary heap, the next one first. */
   readonly #heap: Waiting[] = [];
 
@@ -51,6 +53,20 @@ export class VirtualClock implements Clock {
   touch(): void {
     this.#quiet = 0;
     if (this.#turn === undefined && this.#heap.length > 0) this.#arm();
+  }
+
+  /** Whether what is being called was due in a turn of the event loop, and not because somebody blocks and waits for it. */
+  get isTurn(): boolean {
+    return this.#isTurn;
+  }
+
+  /** Lets no time pass by itself until the answer is called. */
+  hold(): () => void {
+    this.#holds++;
+    return () => {
+      this.#holds--;
+      this.touch();
+    };
   }
 
   /** When the next call is due; Infinity if nothing waits. */
@@ -85,10 +101,15 @@ export class VirtualClock implements Clock {
   #arm(): void {
     this.#turn = setImmediate(() => {
       this.#turn = undefined;
-      if (this.nextNs === Number.POSITIVE_INFINITY) return;
+      if (this.#holds > 0 || this.nextNs === Number.POSITIVE_INFINITY) return;
       if (++this.#quiet >= QUIET_TURNS) {
         this.#quiet = 0;
-        this.step();
+        this.#isTurn = true;
+        try {
+          this.step();
+        } finally {
+          this.#isTurn = false;
+        }
       }
       // What was called may have armed it already.
       if (this.#turn === undefined) this.#arm();

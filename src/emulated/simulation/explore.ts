@@ -1,8 +1,9 @@
 /** Running a program over many seeds, and telling which history made it fail. */
 import { validateInteger } from '../../common/validate.ts';
 import { type Seed, seedOf } from '../simulated/random.ts';
-import { type SimulateOptions, type Simulation, simulate } from './simulate.ts';
-import { SimulationError } from './simulation-error.ts';
+import { type Simulation, simulate } from './simulate.ts';
+import type { SimulateOptions } from './simulate-options.ts';
+import { type Pages, SimulationError } from './simulation-error.ts';
 
 /** What is run, and how often. */
 export interface ExploreOptions extends Omit<SimulateOptions, 'seed'> {
@@ -14,6 +15,14 @@ export interface ExploreOptions extends Omit<SimulateOptions, 'seed'> {
   readonly program: (simulation: Simulation) => Promise<unknown>;
   /** Told after each seed. */
   readonly progress?: (done: number) => void;
+  /** Where a page is put that shows the history that fails. Default `true`: in one of the host's temporary folders. */
+  readonly pages?: Pages;
+}
+
+/** How {@link check} tells of a failure. */
+export interface CheckOptions {
+  /** Where a page is put that shows the history. Default `false`: nowhere. */
+  readonly pages?: Pages;
 }
 
 /** What was explored. */
@@ -33,16 +42,16 @@ const VAIN_MS = 2000;
 /**
  * Runs a program in a simulation for each of many seeds, one after the other, until one fails.
  *
- * @throws SimulationError with the seed and the trace; `cause` is what the program threw.
+ * @throws SimulationError with the seed and the trace, and the path of a page that shows it; `cause` is what the program threw.
  */
 export async function explore(options: ExploreOptions): Promise<Explored> {
-  const { seeds, firstSeed = 1, program, progress, ...simulateOptions } = options;
+  const { seeds, firstSeed = 1, program, progress, pages = true, ...simulateOptions } = options;
   validateInteger('options.seeds', seeds, 1, Number.MAX_SAFE_INTEGER);
   const first = seedOf(firstSeed);
   let entries = 0;
   for (let done = 0; done < seeds; done++) {
     const simulation = simulate({ ...simulateOptions, seed: BigInt.asUintN(64, first + BigInt(done)) });
-    await check(simulation, program);
+    await check(simulation, program, { pages });
     entries += simulation.trace.length;
     progress?.(done + 1);
   }
@@ -58,20 +67,21 @@ export async function explore(options: ExploreOptions): Promise<Explored> {
 export async function check<T>(
   simulation: Simulation,
   program: (simulation: Simulation) => Promise<T>,
+  { pages = false }: CheckOptions = {},
 ): Promise<T> {
   const { trace } = simulation;
   let ended = false;
   const vain = new Promise<never>((_resolve, reject) => {
     let idle = 0;
     let since = performance.now();
-    let seen = trace.length;
+    let seen = trace.signs;
     const look = (): void => {
       if (ended) return;
-      if (seen === trace.length) idle++;
+      if (seen === trace.signs) idle++;
       else {
         idle = 0;
         since = performance.now();
-        seen = trace.length;
+        seen = trace.signs;
       }
       if (idle > VAIN_TURNS && performance.now() - since > VAIN_MS)
         reject(new Error('the program waits for something that never happens'));
@@ -82,8 +92,10 @@ export async function check<T>(
   try {
     return await Promise.race([program(simulation), vain]);
   } catch (error) {
+    // One that brings its own history with it: of a machine that was tried within.
+    if (error instanceof SimulationError) throw error;
     const message = error instanceof Error ? error.message : String(error);
-    throw new SimulationError(message, simulation, error);
+    throw new SimulationError(message, simulation, error, pages);
   } finally {
     ended = true;
   }

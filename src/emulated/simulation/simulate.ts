@@ -1,54 +1,43 @@
 /** A simulation: a machine with a disk that can lose power, from a seed. */
-import { outOfRange, validateInteger } from '../../common/validate.ts';
+import { ERRNO } from '../../common/abi/errno.ts';
+import { errnoException } from '../../common/errors.ts';
+import { invalidArgType, outOfRange, validateInteger } from '../../common/validate.ts';
 import { Disk, type DiskOptions, usedBytes } from '../simulated/disk.ts';
-import { DEFAULT_FAULTS, type Faults, validateFaults } from '../simulated/faults.ts';
-import { SimulatedFileSystem } from '../simulated/file-system.ts';
+import { DiskImage } from '../simulated/disk-image.ts';
+import type { Faults } from '../simulated/faults.ts';
 import { Inode } from '../simulated/inode.ts';
-import { DEFAULT_LATENCIES, type Latencies, type Latency, validateLatency } from '../simulated/latency.ts';
 import { Namespace } from '../simulated/namespace.ts';
-import { Random, type Seed, seedOf } from '../simulated/random.ts';
+import type { Operation, Watch } from '../simulated/operation.ts';
+import { Random, seedOf } from '../simulated/random.ts';
+import { type Drive, Station } from '../simulated/station.ts';
 import { Trace } from '../simulated/trace.ts';
 import { VirtualClock } from '../simulated/virtual-clock.ts';
-import { SimulatedKernel, type SimulatedKernelOptions } from './simulated-kernel.ts';
+import type { SimulatedFileSystem } from '../simulated-fs/simulated-fs.ts';
+import { exportImage } from './export-folder.ts';
+import type { FileLocks } from './file-locks.ts';
+import { hostPath, type ImportOptions, importFolder } from './import-folder.ts';
+import { type CrashOptions, validateCrash, watchFor } from './moment.ts';
+import { SimulatedProcess } from './process.ts';
+import { judgeOptions, type SimulateOptions } from './simulate-options.ts';
+import type { SimulatedKernel, SimulatedKernelOptions } from './simulated-kernel.ts';
 import { SimulationError } from './simulation-error.ts';
 
-/** How a simulation is made. */
-export interface SimulateOptions {
-  /** Everything that chance decides follows from it: an integer, or its decimal digits. */
-  readonly seed: Seed;
-  /** What may go wrong. Default: nothing but crashes. */
-  readonly faults?: Partial<Faults>;
-  /** How long operations take; one for all kinds, or some of them. Default: like an NVMe drive. */
-  readonly latency?: Latency | Partial<Latencies>;
-  /** What reaches the disk as a whole or not at all, and what O_DIRECT is aligned to: a power of two. Default 512. */
-  readonly sectorBytes?: number;
-  /** Room for the content of files, used up in pages of 4096. Default: no limit. */
-  readonly capacityBytes?: number;
+/** How the life of a machine before this one has ended. */
+export interface Ending {
+  /** Whether the power was lost, or the process killed. */
+  readonly how: 'crash' | 'kill';
+  /** The operation at which it was; `undefined` for a call of `crash()` or `kill()`, and at the end of the program. */
+  readonly operation: Operation | undefined;
+  /** Whether the program of `crashDuring` had come to its end before. */
+  readonly isOver: boolean;
   /**
-   * Whether a new name is durable only when its directory was synced, as POSIX has it. By default the sync of the file itself
-   * covers its name too, and those of the directories above, as on ext4, XFS and btrfs. Default false.
+   * What the promise of that program came to, perhaps long after its machine was gone. It waits as long as the program does, and
+   * never rejects. `undefined` without a program.
    */
-  readonly strictNames?: boolean;
-  /** Entries of the trace that are kept at least. Default 10,000. */
-  readonly traceEntries?: number;
-  /** How the kernel is made. */
-  readonly kernel?: SimulatedKernelOptions;
+  readonly program: Promise<PromiseSettledResult<unknown>> | undefined;
 }
 
-/** When the power is lost, or what else happens. */
-export interface CrashOptions {
-  /** It is lost within so many operations on the disk, each as likely as the others. Default 100. */
-  readonly withinEvents?: number;
-  /** It is lost when this operation from now on would have ended, 1 being the next; chance has no part in when. */
-  readonly atEvent?: number;
-  /** Whether only the process ends, by {@link Simulation.kill}, and the power stays on. Default false. */
-  readonly kill?: boolean;
-}
-
-const SECTOR_BYTES = 512;
-const MOST_SECTOR_BYTES = 65536;
-const TRACE_ENTRIES = 10_000;
-const WITHIN_EVENTS = 100;
+const MOST_SLOWDOWN = 1e6;
 const ROOT_INO = 2;
 const ROOT_MODE = 0o755;
 
@@ -56,6 +45,7 @@ const ROOT_MODE = 0o755;
 interface Shared {
   readonly seed: bigint;
   readonly disk: DiskOptions;
+  readonly drive: Drive;
   readonly kernel: SimulatedKernelOptions;
   readonly trace: Trace;
 }
@@ -66,6 +56,15 @@ interface Start {
   readonly names: Namespace;
   readonly clock: VirtualClock;
   readonly nextId: number;
+  readonly ending?: Ending | undefined;
+}
+
+/** What a machine was at one moment, to be gone on from as often as one likes. */
+export interface Snapshot {
+  /** The machine that is found after the power was lost then. @param outcome - As in {@link CrashOptions}. */
+  crashed(outcome: number): Simulation;
+  /** The machine for the process that comes after, when this one was killed then. */
+  killed(): Simulation;
 }
 
 /**
@@ -81,33 +80,43 @@ export class Simulation {
   readonly seed: bigint;
   /** For `new AioContext({ kernel })`, and through `context` for `open()`. */
   readonly kernel: SimulatedKernel;
-  /** Names on the disk, shaped like `fs.promises`. */
+  /** The files on the disk, shaped like `node:fs`. */
   readonly fs: SimulatedFileSystem;
+  /** flock(2), and locks of ranges, for the process that uses {@link kernel}. */
+  readonly locks: FileLocks;
   /** The history so far, with that before the crashes. */
   readonly trace: Trace;
   /** Chance for the program's own use. */
   readonly random: Random;
   /** How many times the power was lost before. */
   readonly generation: number;
+  /** How the machine before this one has ended; `undefined` for the first. */
+  readonly ending: Ending | undefined;
   readonly #shared: Shared;
   readonly #disk: Disk;
+  readonly #process: SimulatedProcess;
+  readonly #others: SimulatedProcess[] = [];
   readonly #fate: Random;
 
   /** @internal Use {@link simulate}. */
   constructor(shared: Shared, start: Start) {
     const { seed, trace } = shared;
-    const { generation } = start;
+    const { generation, ending } = start;
     const stream = (name: string): Random => new Random(seed, `${generation}/${name}`);
     const random = { times: stream('times'), luck: stream('luck'), names: stream('names') };
     this.seed = seed;
     this.trace = trace;
     this.generation = generation;
+    this.ending = ending;
     this.random = stream('program');
     this.#fate = stream('crash');
     this.#shared = shared;
-    this.#disk = new Disk(start.names, start.clock, shared.disk, random, trace, start.nextId);
-    this.fs = new SimulatedFileSystem(this.#disk);
-    this.kernel = new SimulatedKernel(this.#disk, this.fs, random, shared.kernel);
+    const station = new Station(shared.drive, start.nextId);
+    this.#disk = new Disk(start.names, start.clock, shared.disk, random, trace, station);
+    this.#process = new SimulatedProcess(this.#disk, random, shared.kernel);
+    this.fs = this.#process.fs;
+    this.kernel = this.#process.kernel;
+    this.locks = this.#process.locks;
   }
 
   /** Virtual nanoseconds since the first machine was switched on. */
@@ -140,6 +149,71 @@ export class Simulation {
     return this.#disk.clock;
   }
 
+  /** Room for the content of files. To set it makes the disk full, or gives it room again. It outlives crashes. */
+  get capacityBytes(): number {
+    return this.#disk.drive.capacityBytes;
+  }
+
+  set capacityBytes(capacityBytes: number) {
+    if (!(capacityBytes >= 0)) throw outOfRange('capacityBytes', '>= 0', capacityBytes);
+    this.#disk.drive.capacityBytes = capacityBytes;
+  }
+
+  /** How many times as long everything takes that begins from now on. Default 1. It outlives crashes. */
+  get slowdown(): number {
+    return this.#disk.drive.slowdown;
+  }
+
+  set slowdown(factor: number) {
+    if (!(factor > 0 && factor <= MOST_SLOWDOWN))
+      throw outOfRange('slowdown', `> 0 && <= ${MOST_SLOWDOWN}`, factor);
+    this.#disk.drive.slowdown = factor;
+  }
+
+  /**
+   * Has operations stick: those for which `when` answers `true` as they begin do not end.
+   *
+   * @returns Lets them go on, each with the time that it takes, and no more stick.
+   */
+  stick(when: (operation: Operation) => boolean): () => void {
+    if (typeof when !== 'function') throw invalidArgType('when', 'of type function', when);
+    return this.#disk.stick(when);
+  }
+
+  /**
+   * Makes the sectors of a range of a file unreadable: to read there is EIO, and so is to write a part of a sector, until all of it is
+   * written. It outlives crashes.
+   *
+   * @throws AioError `ENOENT` where there is no such file, `EISDIR`.
+   */
+  makeUnreadable(path: string, position: number, length: number): void {
+    validateInteger('position', position, 0, Number.MAX_SAFE_INTEGER);
+    validateInteger('length', length, 1, Number.MAX_SAFE_INTEGER - position);
+    const place = this.#disk.names.find(path);
+    const inode = typeof place === 'number' ? undefined : place.inode;
+    if (inode === undefined) throw errnoException(-ERRNO.ENOENT, 'open', { path });
+    if (inode.kind === 'directory') throw errnoException(-ERRNO.EISDIR, 'open', { path });
+    for (const image of [inode.content, inode.durable])
+      image.spoil(position, Math.min(length, image.size - position));
+  }
+
+  /**
+   * One more process on this machine, with descriptors and locks of its own. It dies with the machine, and when this one is killed
+   * by {@link kill}; to kill it alone, call its own `kill()`.
+   *
+   * @throws SimulationError if the power was lost before.
+   */
+  process(): SimulatedProcess {
+    if (this.isCrashed) throw new SimulationError('This machine has crashed already', this);
+    const number = this.#others.length + 1;
+    const stream = (name: string): Random =>
+      new Random(this.seed, `${this.generation}/process ${number}/${name}`);
+    const chances = { times: stream('times'), luck: stream('luck'), names: stream('names') };
+    const other = new SimulatedProcess(this.#disk.forProcess(), chances, this.#shared.kernel);
+    this.#others.push(other);
+    return other;
+  }
+
   /** Waits in virtual time. */
   sleep(ms: number): Promise<void> {
     if (!(ms >= 0)) throw outOfRange('ms', '>= 0', ms);
@@ -154,6 +228,48 @@ export class Simulation {
   }
 
   /**
+   * Everything that has a name on the disk, as programs see it now: a value to compare and to print.
+   *
+   * @remarks After a crash it is what a machine has lost or kept: `before.image.differences(after.image)`.
+   */
+  get image(): DiskImage {
+    return new DiskImage(this.#disk.names.root);
+  }
+
+  /**
+   * Puts all that is in a folder of the host on the disk: files, directories and symbolic links, with their permissions and times.
+   *
+   * @remarks It is durable, as if it had been there before the machine was switched on; no virtual time passes, and chance has no
+   * part in it. What is pending in the directory that it goes into becomes durable first. Everything belongs to the one user of the
+   * machine. Files with several names stay one file. Either all is put there or nothing.
+   *
+   * *Blocking*: the thread, while the host reads: nothing else must happen meanwhile, or the history would depend on the host.
+   *
+   * @param folder - Of the host; not the folder itself is put there, but what is in it.
+   * @throws AioError `EEXIST` for a name that is there already, `ENOSPC`, `ENOENT` and `ENOTDIR` for `to`; `EOPNOTSUPP` for what is
+   * none of these, `EILSEQ` for a name that is not UTF-8; what `node:fs` throws; SimulationError after a crash.
+   */
+  import(folder: string | URL, options?: ImportOptions): void {
+    if (this.isCrashed) throw new SimulationError('This machine has crashed already', this);
+    const count = importFolder(hostPath(folder), this.#disk, options);
+    this.note(`-- imported ${count} names`);
+  }
+
+  /**
+   * Writes all that is on the disk, as programs see it now, into a folder of the host: for `git fsck`, or a hex editor.
+   *
+   * @remarks No virtual time passes. Permissions and times are set, the latter as precisely as `fs.utimes` can; holes stay holes.
+   *
+   * *Blocking*: the thread, while the host writes.
+   *
+   * @param folder - Of the host. It is made where it is missing, and must be empty.
+   * @throws AioError `ENOTEMPTY`; `EINVAL` for a name that the host cannot have; what `node:fs` throws.
+   */
+  export(folder: string | URL): void {
+    exportImage(this.image, hostPath(folder));
+  }
+
+  /**
    * Loses the power now.
    *
    * Each change that was not synced has reached the disk, or has not, or in part, or elsewhere, as `faults` says; so has each
@@ -165,12 +281,11 @@ export class Simulation {
    * @throws SimulationError if the power was lost before.
    */
   crash(): Simulation {
-    if (this.isCrashed) throw new SimulationError('This machine has crashed already', this);
-    return this.#next(this.#disk.crash(this.#fate), 'switched on again');
+    return this.#end({ how: 'crash', operation: undefined, isOver: false, program: undefined });
   }
 
   /**
-   * Kills the process now. The machine goes on: all that was written is there, synced or not, and what is not synced can still be
+   * Kills the process now, with those of {@link process}. The machine goes on: all that was written is there, synced or not, and what is not synced can still be
    * lost when the power is.
    *
    * @remarks What was under way has its effect, as Linux waits for it, but the process does not hear of it: for the old machine
@@ -180,58 +295,141 @@ export class Simulation {
    * @throws SimulationError if it was killed, or the power was lost, before.
    */
   kill(): Simulation {
-    if (this.isCrashed) throw new SimulationError('This machine has crashed already', this);
-    this.#disk.kill();
-    return this.#next(this.#disk.names, 'started again');
+    return this.#end({ how: 'kill', operation: undefined, isOver: false, program: undefined });
   }
 
-  #next(names: Namespace, how: string): Simulation {
+  #end(ending: Ending, outcome?: number, untouched?: Operation): Simulation {
+    if (this.isCrashed) throw new SimulationError('This machine has crashed already', this);
+    const disk = this.#disk;
+    let { names } = disk;
+    disk.watch(undefined);
+    if (ending.how === 'kill') {
+      this.#process.kill();
+      for (const other of this.#others) other.kill();
+    }
+    if (ending.how === 'crash') {
+      const fate = outcome === undefined ? this.#fate : this.#fateOf(this.events, outcome);
+      names = disk.crash(fate, faultsOf(this.#shared.disk.faults, outcome), untouched);
+    }
+    return this.#after(names, ending, this.#shared, this.nowNs, disk.nextId);
+  }
+
+  #after(names: Namespace, ending: Ending, shared: Shared, nowNs: number, nextId: number): Simulation {
     const clock = new VirtualClock();
-    clock.passUntil(this.nowNs);
+    clock.passUntil(nowNs);
     const generation = this.generation + 1;
-    this.trace.note(this.nowNs, `-- ${how}, crash ${generation}`);
-    return new Simulation(this.#shared, { generation, names, clock, nextId: this.#disk.nextId });
+    const how = ending.how === 'kill' ? 'started again' : 'switched on again';
+    shared.trace.note(nowNs, `-- ${how}, crash ${generation}`);
+    return new Simulation(shared, { generation, names, clock, nextId, ending });
+  }
+
+  #fateOf(event: number, outcome: number): Random {
+    return new Random(this.seed, `${this.generation}/crash/${event}/${outcome}`);
+  }
+
+  /** @internal What this machine is now; it goes on. */
+  snapshot(operation: Operation | undefined): Snapshot {
+    const { events, nowNs, inFlight } = this;
+    const { nextId } = this.#disk;
+    const photograph = this.#disk.photograph();
+    const before = this.trace.fork();
+    const start = (how: Ending['how'], event: string, find: (trace: Trace) => Namespace) => {
+      const trace = before.fork();
+      trace.mark(nowNs, how === 'crash' ? 'power' : 'kill', `-- ${event}, ${inFlight} operations in flight`);
+      const names = find(trace);
+      const shared = { ...this.#shared, trace, drive: { ...this.#shared.drive } };
+      return this.#after(names, { how, operation, isOver: false, program: undefined }, shared, nowNs, nextId);
+    };
+    return {
+      crashed: (outcome) =>
+        start('crash', 'power lost', (trace) =>
+          photograph.crashed({
+            ...this.#shared.disk,
+            faults: faultsOf(this.#shared.disk.faults, outcome),
+            nowNs,
+            random: this.#fateOf(events, outcome),
+            note: (text) => trace.decided(nowNs, `   ${text}`),
+            wasDurable: (changes) => trace.covered(undefined, changes),
+          }),
+        ),
+      killed: () => start('kill', 'process killed', () => photograph.killed(this.#fateOf(events, 0), nowNs)),
+    };
+  }
+
+  /** @internal Has the operations of this machine looked at. */
+  watch(watch: Watch | undefined): void {
+    this.#disk.watch(watch);
+  }
+
+  /** @internal Tells all that is found on the disk now from other disks. */
+  digest(): string {
+    return `${this.#disk.names.root.attributes.mode}-${this.image.digest}`;
   }
 
   /**
    * Runs a program and loses the power at some moment of it, or at its end if that comes first.
    *
    * @remarks Whatever the program does after that is of no consequence, and how it ends is not waited for: its machine is
-   * gone. It should let errors end it.
+   * gone. It should let errors end it. {@link ending} of what is answered tells what came of it.
    *
    * @returns The machine after it was switched on again.
-   * @throws What the program throws while there is power.
+   * @throws What the program throws while there is power; RangeError `ERR_OUT_OF_RANGE`, TypeError `ERR_INVALID_ARG_VALUE` for
+   * options that mean nothing.
    */
   async crashDuring(
     program: (simulation: this) => Promise<unknown>,
-    { withinEvents = WITHIN_EVENTS, atEvent, kill = false }: CrashOptions = {},
+    options: CrashOptions = {},
   ): Promise<Simulation> {
-    validateInteger('options.withinEvents', withinEvents, 1, Number.MAX_SAFE_INTEGER);
-    if (atEvent !== undefined) validateInteger('options.atEvent', atEvent, 1, Number.MAX_SAFE_INTEGER);
+    validateCrash(options);
+    const how = options.kill === true ? 'kill' : 'crash';
     let found: Simulation | undefined;
+    let hears: (result: PromiseSettledResult<unknown>) => void = () => {};
+    const outcome = new Promise<PromiseSettledResult<unknown>>((resolve) => {
+      hears = resolve;
+    });
+    const end = (operation: Operation | undefined, isOver: boolean): Simulation => {
+      const untouched = options.side === 'before' ? operation : undefined;
+      found = this.#end({ how, operation, isOver, program: outcome }, options.outcome, untouched);
+      return found;
+    };
+    let due: () => Operation | undefined = () => undefined;
     const lost = new Promise<void>((resolve) => {
-      this.#disk.losePowerAt(atEvent ?? 1 + this.#fate.below(withinEvents), () => {
-        found = this.#end(kill);
+      const below = (limit: number): number => this.#fate.below(limit);
+      const looked = watchFor(this.#disk, options, below, (operation) => {
+        // It may have been lost by a call meanwhile.
+        if (!this.isCrashed) end(operation, false);
         resolve();
       });
+      due = looked.due;
+      this.#disk.watch(looked.watch);
     });
     const ended = program(this).then(
-      () => undefined,
-      (error: unknown) => {
+      (value) => hears({ status: 'fulfilled', value }),
+      (reason: unknown) => {
+        hears({ status: 'rejected', reason });
         // An error of a program without power says nothing.
-        if (found === undefined) throw error;
+        if (found === undefined) throw reason;
       },
     );
     try {
       await Promise.race([lost, ended]);
     } finally {
-      this.#disk.keepPower();
+      this.#disk.watch(undefined);
     }
-    return found ?? this.#end(kill);
+    return found ?? end(due(), true);
   }
 
-  #end(kill: boolean): Simulation {
-    return kill ? this.kill() : this.crash();
+  /**
+   * Runs a program and loses the power at an operation that is named: `crashDuring` with `when`.
+   *
+   * @param when - Asked for each operation as it begins; the first for which it answers `true` is the one.
+   */
+  crashWhen(
+    program: (simulation: this) => Promise<unknown>,
+    when: (operation: Operation) => boolean,
+    options: Pick<CrashOptions, 'side' | 'outcome' | 'kill'> = {},
+  ): Promise<Simulation> {
+    return this.crashDuring(program, { ...options, when });
   }
 }
 
@@ -252,42 +450,26 @@ export class Simulation {
  * await file.datasync();
  * await file.write(Buffer.from(' perhaps'));
  * simulation = simulation.crash();
- * console.log((await simulation.fs.stat('/log')).size); // 8 or more
+ * console.log((await simulation.fs.promises.stat('/log')).size); // 8 or more
  * ```
  */
 export function simulate(options: SimulateOptions): Simulation {
-  const {
-    sectorBytes = SECTOR_BYTES,
-    capacityBytes = Number.POSITIVE_INFINITY,
-    strictNames = false,
-    traceEntries = TRACE_ENTRIES,
-    kernel = {},
-  } = options;
   const seed = seedOf(options.seed);
-  const faults = { ...DEFAULT_FAULTS, ...options.faults };
-  validateFaults(faults);
-  validateInteger('options.sectorBytes', sectorBytes, 1, MOST_SECTOR_BYTES);
-  if ((sectorBytes & (sectorBytes - 1)) !== 0)
-    throw outOfRange('options.sectorBytes', 'a power of two', sectorBytes);
-  if (!(capacityBytes >= 0)) throw outOfRange('options.capacityBytes', '>= 0', capacityBytes);
-  validateInteger('options.traceEntries', traceEntries, 1, Number.MAX_SAFE_INTEGER);
-  const latency = latenciesOf(options.latency);
-  const disk: DiskOptions = { faults, latency, sectorBytes, capacityBytes, strictNames };
+  const { disk, capacityBytes, traceEntries } = judgeOptions(options);
+  const drive: Drive = { capacityBytes, slowdown: 1 };
   const clock = new VirtualClock();
   const attributes = { mode: ROOT_MODE, uid: 0, gid: 0, atimeNs: 0, mtimeNs: 0, ctimeNs: 0 };
   const names = new Namespace(new Inode(ROOT_INO, 'directory', attributes), ROOT_INO + 1);
   const trace = new Trace(traceEntries);
-  return new Simulation({ seed, disk, kernel, trace }, { generation: 0, names, clock, nextId: 1 });
+  return new Simulation(
+    { seed, disk, drive, kernel: options.kernel ?? {}, trace },
+    { generation: 0, names, clock, nextId: 1 },
+  );
 }
 
-function latenciesOf(latency: SimulateOptions['latency']): Latencies {
-  if (latency === undefined) return DEFAULT_LATENCIES;
-  const latencies: Latencies =
-    'kind' in latency
-      ? { read: latency, write: latency, sync: latency, metadata: latency }
-      : { ...DEFAULT_LATENCIES, ...latency };
-  for (const [name, one] of Object.entries(latencies) as [string, Latency][]) {
-    validateLatency(`options.latency.${name}`, one);
-  }
-  return latencies;
+/** Of the extremes chance decides nothing. */
+function faultsOf(faults: Faults, outcome: number | undefined): Faults {
+  const none = { zeroed: 0, torn: 0, misdirected: 0, garbage: 0, damaged: 0, unreadable: 0 };
+  if (outcome === 0) return { ...faults, ...none, lost: 1 };
+  return outcome === 1 ? { ...faults, ...none, lost: 0 } : faults;
 }

@@ -1,23 +1,30 @@
 /** An emulated kernel in virtual time whose files are on a simulated disk. */
-import type { PathLike } from 'node:fs';
+import type { PathLike, Stats } from 'node:fs';
 import { ERRNO } from '../../common/abi/errno.ts';
+import { outOfRange } from '../../common/validate.ts';
+import type { FileTable } from '../files/file-table.ts';
 import type { DirectAlignment, Word } from '../../common/kernel/aio-kernel.ts';
 import type { KernelFiles } from '../../common/kernel/kernel-files.ts';
 import type { KernelState } from '../aio/kernel-state.ts';
 import { EmulatedKernel, type EmulatedKernelOptions, type Machine } from '../emulated-kernel.ts';
 import { SimulatedCalls } from '../simulated/descriptor-calls.ts';
 import type { Disk } from '../simulated/disk.ts';
-import type { SimulatedFileSystem } from '../simulated/file-system.ts';
+import { FileCalls } from '../simulated/file-calls.ts';
 import { drawNs } from '../simulated/latency.ts';
+import { promised } from '../simulated/steps.ts';
+import type { PathCalls } from '../simulated/path-calls.ts';
+import { pathOf } from '../simulated/paths.ts';
 import type { Random } from '../simulated/random.ts';
 import { SimulatedFile } from '../simulated/simulated-file.ts';
+import { statsOf } from '../simulated/stats.ts';
 import { simulatedExecutor } from '../simulated/virtual-executor.ts';
 
 /** What an emulated kernel is made with, as far as it makes sense in a simulation. */
-export type SimulatedKernelOptions = Pick<
-  EmulatedKernelOptions,
-  'aio_max_nr' | 'possibleCpus' | 'profile' | 'debug'
->;
+export interface SimulatedKernelOptions
+  extends Pick<EmulatedKernelOptions, 'aio_max_nr' | 'possibleCpus' | 'profile' | 'debug'> {
+  /** Descriptors that a process can have, those of its contexts too; one more file is EMFILE. Default: no limit. */
+  readonly maxDescriptors?: number;
+}
 
 /** Not this machine's, or the same seed would make another history on another machine. */
 const POSSIBLE_CPUS = 4;
@@ -44,35 +51,51 @@ class SimulatedMachine implements Machine {
 
 export class SimulatedKernel extends EmulatedKernel {
   readonly files: KernelFiles;
+  /** @internal */
+  readonly calls: FileCalls;
   readonly #disk: Disk;
   readonly #machine: SimulatedMachine;
   readonly #luck: Random;
 
   constructor(
     disk: Disk,
-    fs: SimulatedFileSystem,
+    paths: PathCalls,
     random: { readonly times: Random; readonly luck: Random; readonly names: Random },
-    options: SimulatedKernelOptions,
+    { maxDescriptors = Number.POSITIVE_INFINITY, ...options }: SimulatedKernelOptions,
   ) {
+    if (!(maxDescriptors >= 0)) throw outOfRange('options.kernel.maxDescriptors', '>= 0', maxDescriptors);
     const machine = new SimulatedMachine(disk, random.times);
     super({ possibleCpus: POSSIBLE_CPUS, ...options }, machine);
     this.#disk = disk;
     this.#machine = machine;
     this.#luck = random.luck;
     const state = machine.state!;
+    this.calls = new FileCalls(state, disk, paths, maxDescriptors);
     this.files = {
-      calls: new SimulatedCalls(state, disk, fs),
+      calls: new SimulatedCalls(state, this.calls),
       names: {
-        stat: (path: PathLike) => fs.stat(path),
-        rename: (oldPath: PathLike, newPath: PathLike) => fs.rename(oldPath, newPath),
-        unlink: (path: PathLike) => fs.unlink(path),
+        stat: async (path: PathLike) =>
+          statsOf(await promised(paths.stat(pathOf(path), true)), false) as Stats,
+        rename: async (oldPath: PathLike, newPath: PathLike) =>
+          promised(paths.rename(pathOf(oldPath), pathOf(newPath))),
+        unlink: async (path: PathLike) => promised(paths.unlink(pathOf(path))),
         randomBytes: (count: number) => random.names.bytes(count),
       },
       open: async (path: PathLike, flags: number, mode: number, direct: boolean): Promise<number> => {
-        const found = await fs.open(path, flags, mode, direct);
-        return state.files.install(new SimulatedFile(state, disk, found.inode, found.path, found.mode));
+        const file = await promised(this.calls.open(pathOf(path), flags, mode, direct));
+        return this.calls.install(file);
       },
     };
+  }
+
+  /** @internal */
+  get fileTable(): FileTable {
+    return this.#machine.state!.files;
+  }
+
+  /** @internal The process is gone, and what it had open is closed. Its descriptors stay what they are, for a process that is no more. */
+  closeAll(): void {
+    for (const file of this.calls.opened) this.#disk.closed(file.inode, file);
   }
 
   override io_submit(ctx_id: Word, nr: Word, iocbpp: Word): number {

@@ -378,14 +378,14 @@ describe('unaligned transfers, on a simulated disk', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 8 }), async (steps) => {
         const simulation = simulate({ seed: 3 });
-        await simulation.fs.writeFile('/file', pattern(10_001, 3));
+        await simulation.fs.promises.writeFile('/file', pattern(10_001, 3));
         const context = new AioContext({ kernel: simulation.kernel, queueDepth: 8 });
         const file = await open('/file', 'r+', 0o666, {
           context,
           direct: 'require',
           unaligned: 'read-modify-write',
         });
-        await asModel(file, steps, () => simulation.fs.readFile('/file'));
+        await asModel(file, steps, () => simulation.fs.promises.readFile('/file'));
         await file.close();
         await context.close();
       }),

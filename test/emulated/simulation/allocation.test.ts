@@ -105,7 +105,7 @@ describe('room on a simulated disk', () => {
     expect((await read(simulation, '/file'))!.length).toBe(100);
     const after = simulation.crash();
     expect(await read(after, '/file')).toBe('content\0\0');
-    expect((await after.fs.stat('/file')).blocks).toBe(8);
+    expect((await after.fs.promises.stat('/file')).blocks).toBe(8);
     expect(String(after.trace)).toMatch(
       /lost: #\d+ allocate at 0, 100 bytes\n.*lost: #\d+ punch a hole at 0, 3 b/,
     );

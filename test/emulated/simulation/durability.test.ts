@@ -64,7 +64,7 @@ describe('what is durable on a simulated disk', () => {
       await file.utimes(1, 2);
       await file[how]();
       expect((await file.stat()).mode & 0o777).toBe(0o600);
-      const { mode, mtimeMs } = await simulation.crash().fs.stat('/file');
+      const { mode, mtimeMs } = await simulation.crash().fs.promises.stat('/file');
       expect([how, mode & 0o777, mtimeMs === 2000]).toEqual([
         how,
         how === 'sync' ? 0o600 : 0o644,
@@ -124,21 +124,21 @@ describe('what is durable on a simulated disk', () => {
 
   it('a new name is durable with its directory; one that was removed comes back without', async () => {
     const simulation = calm(LOSES);
-    await simulation.fs.mkdir('/directory/below', { recursive: true });
+    await simulation.fs.promises.mkdir('/directory/below', { recursive: true });
     await write(simulation, '/directory/below/synced', '');
     await sync(simulation, '/directory/below');
     await write(simulation, '/directory/below/not', '');
-    await simulation.fs.unlink('/directory/below/synced');
-    expect(await simulation.fs.readdir('/directory/below')).toEqual(['not']);
+    await simulation.fs.promises.unlink('/directory/below/synced');
+    expect(await simulation.fs.promises.readdir('/directory/below')).toEqual(['not']);
     const after = simulation.crash();
-    expect(await after.fs.readdir('/directory/below')).toEqual(['synced']);
+    expect(await after.fs.promises.readdir('/directory/below')).toEqual(['synced']);
     expect(await read(after, '/directory/below/synced')).toBe('');
   });
 
   it('strictNames: a sync of the file says nothing about its name', async () => {
     for (const directories of [['/'], ['/directory'], ['/', '/directory']]) {
       const simulation = calm({ ...LOSES, strictNames: true });
-      await simulation.fs.mkdir('/directory');
+      await simulation.fs.promises.mkdir('/directory');
       await write(simulation, '/directory/file', 'content');
       await sync(simulation, '/directory/file');
       for (const path of directories) await sync(simulation, path);
@@ -153,7 +153,7 @@ describe('what is durable on a simulated disk', () => {
       await write(simulation, '/old', 'the old one');
       await write(simulation, '/new', 'the new one');
       for (const path of ['/old', '/new', '/']) await sync(simulation, path);
-      await simulation.fs.rename('/new', '/old');
+      await simulation.fs.promises.rename('/new', '/old');
       // The file is not the directory.
       await sync(simulation, '/old');
       if (syncs) await sync(simulation, '/');
@@ -166,9 +166,9 @@ describe('what is durable on a simulated disk', () => {
   it('a rename from one directory to another is durable with either', async () => {
     for (const directory of ['/from', '/to']) {
       const simulation = calm(LOSES);
-      for (const path of ['/from', '/to']) await simulation.fs.mkdir(path);
+      for (const path of ['/from', '/to']) await simulation.fs.promises.mkdir(path);
       await write(simulation, '/from/file', 'content');
-      await simulation.fs.rename('/from/file', '/to/file');
+      await simulation.fs.promises.rename('/from/file', '/to/file');
       await sync(simulation, directory);
       await sync(simulation, '/to/file');
       const after = simulation.crash();
@@ -186,7 +186,7 @@ describe('what is durable on a simulated disk', () => {
       await sync(simulation, '/file');
       await write(simulation, '/temporary', 'new');
       await sync(simulation, '/temporary');
-      await simulation.fs.rename('/temporary', '/file');
+      await simulation.fs.promises.rename('/temporary', '/file');
       const after = simulation.crash();
       seen.add(`${await read(after, '/file')}, ${await read(after, '/temporary')}`);
     }
@@ -203,7 +203,7 @@ describe('what is durable on a simulated disk', () => {
     expect([await writing, simulation.isCrashed, next.generation]).toEqual(['ENODEV', true, 1]);
     expect(await read(next, '/file')).toBe('written, in flight');
     // The old process has no hands any more.
-    await expect(simulation.fs.unlink('/file')).rejects.toMatchObject({ code: 'ENODEV' });
+    await expect(simulation.fs.promises.unlink('/file')).rejects.toMatchObject({ code: 'ENODEV' });
     expect(() => simulation.crash()).toThrow('crashed already');
     await sync(next, '/file');
     await write(next, '/file', ', more', 'a');
@@ -219,7 +219,7 @@ describe('what is durable on a simulated disk', () => {
     simulation.crash();
     await writing;
     await expect(file.read(Buffer.alloc(1), 0, 1, 0)).rejects.toMatchObject({ code: 'ENODEV' });
-    await expect(simulation.fs.readdir('/')).rejects.toMatchObject({ code: 'ENODEV' });
+    await expect(simulation.fs.promises.readdir('/')).rejects.toMatchObject({ code: 'ENODEV' });
     await file.close();
     await contextOf(simulation).close();
     expect(() => simulation.crash()).toThrow('crashed already');
@@ -290,7 +290,7 @@ describe('a crash at any moment of any program', () => {
         () => program(simulation, sectors, () => simulation.isCrashed),
         { withinEvents: 120 },
       );
-      const content = await after.fs.readFile('/file');
+      const content = await after.fs.promises.readFile('/file');
       sectors.forEach(({ ended, durable, inFlight }, index) => {
         const words = new Uint32Array(
           Uint8Array.from(content.subarray(index * SECTOR, (index + 1) * SECTOR)).buffer,

@@ -200,7 +200,7 @@ describe('faults of a simulated disk', () => {
     // What is there already can be written over.
     expect((await file.write(Buffer.alloc(4096), 0, 4096, 0)).bytesWritten).toBe(4096);
     expect(simulation.usedBytes).toBe(8 * 4096);
-    await simulation.fs.unlink('/other');
+    await simulation.fs.promises.unlink('/other');
     expect((await file.write(Buffer.alloc(1), 0, 1, 4 * 4096)).bytesWritten).toBe(1);
   });
 

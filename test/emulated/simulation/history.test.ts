@@ -241,8 +241,8 @@ describe('crashDuring()', () => {
       );
       expect(simulation.isCrashed).toBe(true);
       expect(after.generation).toBe(1);
-      const names = await after.fs.readdir('/');
-      lengths.add(names.length === 0 ? -1 : (await after.fs.stat('/file')).size);
+      const names = await after.fs.promises.readdir('/');
+      lengths.add(names.length === 0 ? -1 : (await after.fs.promises.stat('/file')).size);
     }
     expect([...lengths].sort()).toEqual([-1, 0, 1, 2, 3, 4, 5]);
   });
@@ -259,7 +259,7 @@ describe('crashDuring()', () => {
         },
         { atEvent },
       );
-      lengths.push((await after.fs.stat('/file')).size, simulation.events);
+      lengths.push((await after.fs.promises.stat('/file')).size, simulation.events);
     }
     // A write in flight is on the disk here, where nothing is lost.
     expect(lengths).toEqual([0, 3, 0, 4, 0, 5, 1, 6, 1, 6]);
@@ -273,7 +273,7 @@ describe('crashDuring()', () => {
       throw new Error('a mistake');
     });
     await expect(failing).rejects.toThrow('a mistake');
-    for (let index = 0; index < 200; index++) await simulation.fs.readdir('/');
+    for (let index = 0; index < 200; index++) await simulation.fs.promises.readdir('/');
     expect(simulation.isCrashed).toBe(false);
   });
 
@@ -288,7 +288,7 @@ describe('crashDuring()', () => {
       expect(simulation.generation).toBe(crashes);
       expect(simulation.nowNs).toBeGreaterThanOrEqual(machine.nowNs);
     }
-    expect((await simulation.fs.stat('/file')).size).toBe(5);
+    expect((await simulation.fs.promises.stat('/file')).size).toBe(5);
   });
 });
 

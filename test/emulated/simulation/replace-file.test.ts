@@ -69,7 +69,7 @@ const DATA: Readonly<Record<string, (content: string) => FileData>> = {
 async function prepared(options: SimulateOptions, isThere: boolean): Promise<Simulation> {
   const simulation = simulate(options);
   machines.set(contextOf(simulation), simulation);
-  await simulation.fs.mkdir('/directory');
+  await simulation.fs.promises.mkdir('/directory');
   if (isThere) {
     await write(simulation, PATH, CONTENTS[0]!);
     await sync(simulation, PATH);
@@ -123,7 +123,7 @@ async function crashAt(seed: number, atEvent: number, trial: Trial): Promise<boo
     const possible = [...new Set([resolved, begun])];
     if (!possible.includes(which))
       throw new Error(`event ${atEvent}: content ${which} is there, after ${resolved}, during ${begun}`);
-    for (const name of await after.fs.readdir('/directory')) {
+    for (const name of await after.fs.promises.readdir('/directory')) {
       if (name === 'settings') continue;
       expect(name).toMatch(TEMPORARY);
       if (leftOver !== undefined) leftOver.temporary++;
@@ -201,7 +201,7 @@ describe('replaceFile() on a simulated disk', () => {
         },
       );
       outcomes.add(outcome);
-      expect(await simulation.fs.readdir('/directory')).toEqual(['settings']);
+      expect(await simulation.fs.promises.readdir('/directory')).toEqual(['settings']);
       const content = await patiently(simulation);
       expect(content).toBe(CONTENTS[outcome === 'resolved' || outcome.endsWith(', replaced') ? 1 : 0]);
       const which = await patiently(simulation.crash());
@@ -225,7 +225,7 @@ describe('replaceFile() on a simulated disk', () => {
       syscall: 'write',
       path: PATH,
     });
-    expect(await simulation.fs.readdir('/directory')).toEqual(['settings']);
+    expect(await simulation.fs.promises.readdir('/directory')).toEqual(['settings']);
     expect(await read(simulation, PATH)).toBe(CONTENTS[0]);
   });
 
@@ -237,7 +237,7 @@ describe('replaceFile() on a simulated disk', () => {
     await file.chown(7, 8);
     await replaceFile('/file', 'new', { context: contextOf(simulation) });
     const after = simulation.crash();
-    const { mode, uid, gid } = await after.fs.stat('/file');
+    const { mode, uid, gid } = await after.fs.promises.stat('/file');
     expect([mode & 0o7777, uid, gid, await read(after, '/file')]).toEqual([0o640, 7, 8, 'new']);
   });
 
@@ -250,7 +250,7 @@ describe('replaceFile() on a simulated disk', () => {
     async (_, options, mode) => {
       const simulation = calm();
       await replaceFile('/file', 'new', { ...options, context: contextOf(simulation) });
-      expect((await simulation.fs.stat('/file')).mode & 0o7777).toBe(mode);
+      expect((await simulation.fs.promises.stat('/file')).mode & 0o7777).toBe(mode);
     },
   );
 
@@ -265,7 +265,7 @@ describe('replaceFile() on a simulated disk', () => {
       codes.push((error as NodeJS.ErrnoException).code);
     }
     expect(codes).toEqual(['EISDIR', 'EISDIR', 'ENOENT', 'ENOTDIR', 'EISDIR', 'ENOTDIR']);
-    expect(await simulation.fs.readdir('/')).toEqual(['file']);
+    expect(await simulation.fs.promises.readdir('/')).toEqual(['file']);
   });
 
   it('takes names as the simulated disk has them: with slashes, and any other byte', async () => {
@@ -275,7 +275,7 @@ describe('replaceFile() on a simulated disk', () => {
     await replaceFile(Buffer.from('/bytes'), 'bytes', { context });
     await replaceFile(new URL('file:///u%20rl'), 'url', { context });
     await replaceFile('relative', 'relative', { context });
-    expect(await simulation.fs.readdir('/')).toEqual(['a:b\\c', 'bytes', 'relative', 'u rl']);
+    expect(await simulation.fs.promises.readdir('/')).toEqual(['a:b\\c', 'bytes', 'relative', 'u rl']);
   });
 
   it('makes the same history for the same seed, temporary names among it', async () => {
@@ -309,7 +309,7 @@ async function faulty(
 ): Promise<Simulation | undefined> {
   const simulation = simulate({ seed, strictNames: true, faults });
   try {
-    await simulation.fs.mkdir('/directory');
+    await simulation.fs.promises.mkdir('/directory');
     await write(simulation, PATH, CONTENTS[0]!);
     for (const path of [PATH, '/directory', '/']) await sync(simulation, path);
     return simulation;

@@ -1,0 +1,285 @@
+/** The files of a simulated disk, shaped like `node:fs`. */
+import type * as NodeFs from 'node:fs';
+import type * as NodePromises from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { AioContext } from '../../common/context/aio-context.ts';
+import type { AioFile } from '../../common/file/aio-file-type.ts';
+import { makeFile } from '../../common/file/made-file.ts';
+import { descriptorHandle } from '../../common/file/descriptor-handle.ts';
+import type { AioKernel } from '../../common/kernel/aio-kernel.ts';
+import { promised } from '../simulated/steps.ts';
+import { ask, NOWHERE, realFs } from './admission.ts';
+import { ContentOperations } from './content-operations.ts';
+import { CopyOperations } from './copy-operations.ts';
+import { DescriptorOperations, readArguments } from './descriptor-operations.ts';
+import { type Call, calling, type Face, promising, synchronous } from './faces.ts';
+import { type Ground, NameOperations } from './name-operations.ts';
+import { flagsOf } from './options.ts';
+import { streamsOver } from './streams.ts';
+import { TreeOperations } from './tree-operations.ts';
+
+/** What of `node:fs` there is no simulation of. */
+type Absent =
+  | 'openAsBlob'
+  | 'watch'
+  | 'watchFile'
+  | 'unwatchFile'
+  | 'glob'
+  | 'globSync'
+  | 'mkdtempDisposableSync'
+  | 'promises';
+
+/** Of macOS alone. */
+const HAS_LCHMOD = 'O_SYMLINK' in realFs.constants;
+
+/** `node:fs/promises`, over a simulated disk. */
+export type SimulatedPromises = Omit<typeof NodePromises, 'open' | 'watch' | 'glob' | 'mkdtempDisposable'> & {
+  /** As there. What it opens is an AioFile. */
+  open(path: NodeFs.PathLike, flags?: string | number, mode?: NodeFs.Mode): Promise<AioFile>;
+};
+
+/**
+ * `node:fs`, over a simulated disk.
+ *
+ * @remarks Paths begin at the root, with or without a slash, on every host. Arguments are judged by Node's own code, and errors are
+ * those that Linux and Node give. There is one user, who may do everything that root may. Methods can be taken off the object.
+ *
+ * *Blocking*: synchronous calls make the virtual time pass that they take, and with it whatever else is due.
+ */
+export type SimulatedFileSystem = Omit<typeof NodeFs, Absent> & { readonly promises: SimulatedPromises };
+
+/** What the file system is made over. */
+export interface FileSystemParts extends Ground {
+  readonly kernel: AioKernel;
+}
+
+type Calls = Readonly<Record<string, Call>>;
+
+type Arity = readonly [least: number, most?: number, spread?: Call['spread']];
+
+/** A call of the operation that an object has under that name. @param face - What it is given first, if it asks for it. */
+function callOf(owner: object, name: string, [least, most = least, spread]: Arity, ...face: Face[]): Call {
+  const method = (owner as Readonly<Record<string, Call['operation']>>)[name]!;
+  const operation = method.bind(owner, ...(face as never[]));
+  return { operation, arity: [least, most], ...(spread === undefined ? {} : { spread }) };
+}
+
+/** The calls of an object, by what they take. */
+function callsOf<Name extends string>(
+  owner: object,
+  table: Readonly<Record<Name, Arity>>,
+  ...face: Face[]
+): Record<Name, Call> {
+  const calls = Object.entries<Arity>(table).map(([name, arity]) => [
+    name,
+    callOf(owner, name, arity, ...face),
+  ]);
+  return Object.fromEntries(calls) as Record<Name, Call>;
+}
+
+export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
+  const { clock } = parts.paths.disk;
+  const names = new NameOperations(parts);
+  const contents = new ContentOperations(parts);
+  const trees = new TreeOperations(parts);
+  const copies = new CopyOperations(parts, names, contents);
+  const descriptors = new DescriptorOperations(parts);
+
+  /** By path: all three faces have them. */
+  const common: Calls = {
+    ...callsOf(names, {
+      access: [1, 2],
+      chmod: [2],
+      chown: [3],
+      lchown: [3],
+      link: [2],
+      lutimes: [3],
+      mkdtemp: [1, 2],
+      readlink: [1, 2],
+      rename: [2],
+      statfs: [1, 2],
+      symlink: [2, 3],
+      unlink: [1],
+      utimes: [3],
+    }),
+    ...(HAS_LCHMOD ? callsOf(names, { lchmod: [2] }) : {}),
+    ...callsOf(trees, { opendir: [1, 2], readdir: [1, 2], rm: [1, 2], rmdir: [1, 2] }),
+  };
+  const { stat, lstat, realpath } = callsOf(names, { stat: [1, 2], lstat: [1, 2], realpath: [1, 2] });
+  const exists = callOf(names, 'exists', [1]);
+  const realpathByNode = callOf(names, 'realpathByNode', [1, 2]);
+
+  /** What differs a little from face to face. */
+  const facedOf = (face: Face): Calls => ({
+    ...callsOf(names, { mkdir: [1, 2] }, face),
+    ...callsOf(
+      contents,
+      { appendFile: [2, 3], copyFile: [2, 3], readFile: [1, 2], truncate: [1, 2], writeFile: [2, 3] },
+      face,
+    ),
+  });
+
+  /** By descriptor: callbacks and synchronous calls have them, and FileHandles have their own. */
+  const byDescriptor: Calls = {
+    ...callsOf(descriptors, {
+      close: [1],
+      fchmod: [2],
+      fchown: [3],
+      fdatasync: [1],
+      fstat: [1, 2],
+      fsync: [1],
+      ftruncate: [1, 2],
+      futimes: [3],
+      readv: [2, 3, withSecond],
+      write: [2, 5, withSecond],
+      writev: [2, 3, withSecond],
+    }),
+    open: callOf(names, 'open', [1, 3]),
+  };
+  const read = callOf(descriptors, 'read', [1, 5]);
+
+  const sync: Calls = {
+    ...common,
+    ...facedOf('sync'),
+    ...byDescriptor,
+    read,
+    exists,
+    lstat: callOf(names, 'lstatIfThere', [1, 2]),
+    stat: callOf(names, 'statIfThere', [1, 2]),
+    cp: callOf(copies, 'cpNow', [2, 3]),
+    realpath: realpathByNode,
+  };
+  const callbacks: Calls = {
+    ...common,
+    ...facedOf('callback'),
+    // It hands over its nothing.
+    cp: callOf(copies, 'cp', [2, 3, (_value, _args, error) => (error === null ? [undefined] : [])]),
+    ...byDescriptor,
+    lstat,
+    realpath: realpathByNode,
+    stat,
+  };
+
+  const fs: Record<string, unknown> = {};
+  for (const [name, one] of Object.entries(sync))
+    fs[`${name}Sync`] = named(`${name}Sync`, synchronous(clock, one));
+  for (const [name, one] of Object.entries(callbacks)) fs[name] = named(name, calling(name, one));
+  const closeNow = fs.close as (...args: unknown[]) => void;
+  // Alone of all, it needs no callback.
+  fs.close = named('close', (fd: unknown, callback: unknown = throwing) => closeNow(fd, callback));
+  fs.read = named('read', readingWith(read));
+  fs.exists = named('exists', existing(calling('exists', exists)));
+  for (const name of ['read', 'write', 'readv', 'writev']) promisifyPair(fs, name);
+  (fs.realpath as Record<string, unknown>).native = named('native', calling('realpath', realpath));
+  (fs.realpathSync as Record<string, unknown>).native = named('native', synchronous(clock, realpath));
+
+  const { constants, Stats, Dirent, Dir } = realFs;
+  const { F_OK, R_OK, W_OK, X_OK } = constants;
+  const streams = streamsOver(() => fs);
+  Object.assign(fs, { constants, Stats, Dirent, Dir, ...streams, F_OK, R_OK, W_OK, X_OK });
+  Object.assign(fs, { FileReadStream: streams.ReadStream, FileWriteStream: streams.WriteStream });
+  fs.promises = promisesOf(parts, names, {
+    ...common,
+    ...facedOf('promise'),
+    cp: callOf(copies, 'cp', [2, 3]),
+    lstat,
+    realpath,
+    stat,
+  });
+  return fs as unknown as SimulatedFileSystem;
+}
+
+function promisesOf(parts: FileSystemParts, names: NameOperations, calls: Calls): SimulatedPromises {
+  const promises: Record<string, unknown> = {};
+  for (const [name, one] of Object.entries(calls)) promises[name] = named(name, promising(one));
+  for (const name of ['readFile', 'writeFile', 'appendFile']) {
+    const byPath = promises[name] as (...args: unknown[]) => Promise<unknown>;
+    promises[name] = named(name, async (file: unknown, ...args: unknown[]) =>
+      isFile(file) ? file[name]!(...args) : byPath(file, ...args),
+    );
+  }
+  promises.constants = realFs.constants;
+  let context: AioContext | undefined;
+  promises.open = named('open', async (...args: unknown[]) => {
+    const [path, flags, mode] = args;
+    const fd = await promised(names.open(path, flags, mode));
+    context ??= new AioContext({ kernel: parts.kernel });
+    const number = flagsOf(flags);
+    const { O_APPEND, O_DIRECT = 0, O_RDWR, O_WRONLY } = realFs.constants;
+    const direct = (number & O_DIRECT) !== 0;
+    return makeFile(
+      descriptorHandle(fd, parts.kernel.files!.calls),
+      { context, unaligned: 'error' },
+      {
+        direct,
+        reason: direct ? 'the flags say O_DIRECT' : 'not asked for',
+        hostCursor: false,
+        appends: (number & O_APPEND) !== 0,
+        writes: (number & (O_WRONLY | O_RDWR)) !== 0,
+        autoClose: true,
+        isOwn: false,
+      },
+    );
+  });
+  // On most hosts there is none, and Node says so.
+  if (!HAS_LCHMOD) promises.lchmod = () => realFs.promises.lchmod(NOWHERE, 0);
+  return promises as unknown as SimulatedPromises;
+}
+
+type FileMethods = Readonly<Record<string, (...args: unknown[]) => Promise<unknown>>>;
+
+function isFile(value: unknown): value is FileMethods {
+  return typeof value === 'object' && value !== null && 'fd' in value && 'readFile' in value;
+}
+
+function withSecond(value: unknown, args: readonly unknown[]): unknown[] {
+  return [value ?? 0, args[1]];
+}
+
+function throwing(error: unknown): void {
+  if (error !== null) throw error;
+}
+
+/** Its arguments take more forms than those of others. */
+function readingWith({ operation }: Call): (...args: unknown[]) => void {
+  return (fd, ...all) => {
+    const at = all.findIndex((value) => typeof value === 'function');
+    // With a length and no place, what comes after is no callback to Node.
+    if (at === 3 && all.length === 4) ask('access', [NOWHERE, 0, undefined]);
+    const { buffer, offset, length, position } = readArguments(at === -1 ? all : all.slice(0, at), false);
+    calling('read', {
+      operation,
+      arity: [5, 5],
+      spread: (value) => [value ?? 0, buffer],
+    })(fd, buffer, offset ?? 0, length, position, at === -1 ? undefined : all[at]);
+  };
+}
+
+/** It says yes or no, and has no errors to tell of. */
+function existing(callback: (...args: unknown[]) => void) {
+  const exists = (path: unknown, done?: unknown): void =>
+    callback(path, typeof done === 'function' ? (_: unknown, found: unknown) => done(found === true) : done);
+  Object.defineProperty(exists, promisify.custom, {
+    value: (path: unknown) => new Promise((resolve) => exists(path, resolve)),
+  });
+  return exists;
+}
+
+/** What callbacks get as two values, `util.promisify()` makes an object of. */
+function promisifyPair(fs: Record<string, unknown>, name: string): void {
+  const method = fs[name] as (...args: unknown[]) => void;
+  const count = name.startsWith('read') ? 'bytesRead' : 'bytesWritten';
+  const what = name.endsWith('v') ? 'buffers' : 'buffer';
+  Object.defineProperty(method, promisify.custom, {
+    value: (...args: unknown[]) =>
+      new Promise((resolve, reject) => {
+        method(...args, (error: unknown, value: unknown, buffer: unknown) =>
+          error === null ? resolve({ [count]: value, [what]: buffer }) : reject(error),
+        );
+      }),
+  });
+}
+
+function named<T extends object>(name: string, method: T): T {
+  return Object.defineProperty(method, 'name', { value: name, configurable: true });
+}

@@ -1,0 +1,124 @@
+/** What `node:fs` does with directories and all that is in them, over a simulated disk. */
+import type { Dir, Dirent } from 'node:fs';
+import { posix } from 'node:path';
+import { codeOf } from '../../common/errors.ts';
+import type { Steps } from '../simulated/steps.ts';
+import type { Entry, PathCalls } from '../simulated/path-calls.ts';
+import { admit } from './admission.ts';
+import { direntOf, dirOf, treeDirOf } from './directory.ts';
+import { type Ground, RM_SYSCALL } from './name-operations.ts';
+import { encoded, optionsOf } from './options.ts';
+import { fsError } from './system-error.ts';
+import { told } from './told.ts';
+
+/** A name below a directory. */
+interface Below extends Entry {
+  /** The directory that it is in. */
+  readonly parent: string;
+}
+
+export class TreeOperations {
+  readonly #paths: PathCalls;
+  readonly #ground: Ground;
+
+  constructor(ground: Ground) {
+    this.#paths = ground.paths;
+    this.#ground = ground;
+  }
+
+  *readdir(path: unknown, options?: unknown): Steps<(string | Buffer)[] | Dirent[]> {
+    const [at] = admit('readdirSync', [path, options]);
+    const { recursive, withFileTypes } = optionsOf(options);
+    if (recursive !== true) {
+      const entries = yield* this.#paths.scandir(at!);
+      return withFileTypes
+        ? entries.map((entry) => direntOf(entry, parentOf(path, at!), options))
+        : entries.map(({ name }) => encoded(name, options));
+    }
+    // With names alone, Node asks what each is, and links are what they lead to.
+    const found = yield* this.#all(at!, !withFileTypes);
+    return withFileTypes
+      ? found.map((entry) => direntOf(entry, entry.parent, options))
+      : found.map(({ parent, name }) => encoded(posix.relative(at!, posix.join(parent, name)), options));
+  }
+
+  *opendir(path: unknown, options?: unknown): Steps<Dir> {
+    const [at] = admit('opendirSync', [path, options]);
+    const entries = yield* this.#paths.scandir(at!, 'opendir');
+    const { clock } = this.#paths.disk;
+    const dir = dirOf(clock, () => this.#ground.files.turn(), entries, parentOf(path, at!), options);
+    if (optionsOf(options).recursive !== true) return dir;
+    const found = yield* this.#all(at!, false);
+    return treeDirOf(
+      dir,
+      found.map((entry) => direntOf(entry, entry.parent, options)),
+    );
+  }
+
+  /** Everything below a directory, by levels. */
+  *#all(path: string, follow: boolean): Steps<readonly Below[]> {
+    const found: Below[] = [];
+    const directories = [path];
+    for (const parent of directories) {
+      for (const entry of yield* this.#paths.scandir(parent)) {
+        found.push({ ...entry, parent });
+        const next = posix.join(parent, entry.name);
+        if (follow ? yield* this.#isDirectory(next) : entry.kind === 'directory') directories.push(next);
+      }
+    }
+    return found;
+  }
+
+  *#isDirectory(path: string): Steps<boolean> {
+    try {
+      return (yield* this.#paths.stat(path, true)).kind === 'directory';
+    } catch {
+      return false;
+    }
+  }
+
+  *rmdir(path: unknown, options?: unknown): Steps<void> {
+    const [at] = admit('rmdirSync', [path, options]);
+    if (optionsOf(options).recursive !== true) {
+      yield* this.#paths.rmdir(at!);
+      return;
+    }
+    const { kind } = yield* told(this.#paths.stat(at!, false), { syscall: 'rmdir' });
+    if (kind === 'directory') yield* this.#removeTree(at!);
+    else yield* this.#paths.rmdir(at!);
+  }
+
+  *rm(path: unknown, options?: unknown): Steps<void> {
+    const [at] = admit('rmSync', [path, options]);
+    const { force, recursive } = optionsOf(options);
+    try {
+      const { kind } = yield* told(this.#paths.stat(at!, false), { syscall: RM_SYSCALL });
+      if (kind !== 'directory') yield* this.#paths.unlink(at!);
+      else if (recursive === true) yield* this.#removeTree(at!);
+      else throw fsError('ERR_FS_EISDIR', 'EISDIR', 'rm', at!, 'is a directory');
+    } catch (error) {
+      if (force !== true || codeOf(error) !== 'ENOENT') throw error;
+    }
+  }
+
+  /** As Node does it: a directory is looked into when it is found to be full. */
+  *#removeTree(path: string): Steps<void> {
+    try {
+      yield* this.#paths.rmdir(path);
+      return;
+    } catch (error) {
+      if (codeOf(error) !== 'ENOTEMPTY') throw error;
+    }
+    for (const { name, kind } of yield* this.#paths.scandir(path)) {
+      const below = posix.join(path, name);
+      if (kind === 'directory') yield* this.#removeTree(below);
+      else yield* this.#paths.unlink(below);
+    }
+    yield* this.#paths.rmdir(path);
+  }
+}
+
+/** What Node says where a name is: bytes, where it was asked by bytes. */
+function parentOf(path: unknown, text: string): string | Uint8Array {
+  return path instanceof Uint8Array ? path : text;
+}

@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import { everyCrashTest } from '../../examples/write-ahead-log/every-crash.ts';
+import { FLAWS } from '../../examples/write-ahead-log/flaws.ts';
+
+describe('the write-ahead log at every moment of a life', () => {
+  it('keeps its word, also when its recovery is interrupted', async () => {
+    const result = await everyCrashTest({ seed: 1 });
+    // It would be easy to keep one's word without ever being asked.
+    expect(result.points).toBeGreaterThan(80);
+    expect(result.outcomes).toBeGreaterThan(2 * result.points);
+    expect(result.again).toBe(result.outcomes);
+  }, 120_000);
+
+  it.each(['ext4-ordered', 'xfs', 'apfs', 'ntfs'] as const)(
+    'keeps its word on %s',
+    async (model) => {
+      await expect(everyCrashTest({ seed: 2, model, again: 0 })).resolves.toMatchObject({ value: undefined });
+    },
+    120_000,
+  );
+
+  it('needs no sync of directories where metadata keep their order, and a sync of bytes everywhere', async () => {
+    for (const flaw of ['segment', 'name'] as const)
+      await expect(everyCrashTest({ seed: 1, flaw, model: 'ext4-ordered' })).resolves.toBeDefined();
+    for (const flaw of ['batch', 'hasty'] as const)
+      await expect(everyCrashTest({ seed: 1, flaw, model: 'ext4-ordered' })).rejects.toThrow('only: {');
+  }, 120_000);
+
+  it.each(FLAWS)(
+    'is caught with one seed and one run when it is broken: %s',
+    async (flaw) => {
+      const failing = everyCrashTest({ seed: 1, flaw });
+      await expect(failing).rejects.toMatchObject({
+        code: 'ERR_AIO_SIMULATION',
+        message: expect.stringMatching(
+          /only: \{ event: \d+, outcome: [\d'kil]+ \}[\s\S]*-- (power lost|process killed)/,
+        ),
+      });
+    },
+    120_000,
+  );
+});

@@ -1,0 +1,42 @@
+/** The simulated file system beside `node:fs`: a run of the fuzzer, and what it has found. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { type FsProgram, FsRunner, fuzzFs } from '../../src/fs-fuzz/index.ts';
+import type { Step, Value } from '../../src/fs-fuzz/program.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'kaio-fs-fuzz-test-'));
+const runner = new FsRunner(directory);
+// What it is compared with is Linux, and root may do what the simulation's only user may.
+const isLikeIt = process.platform === 'linux' && process.getuid?.() === 0;
+
+afterAll(() => {
+  runner.close();
+  rmSync(directory, { recursive: true });
+});
+
+async function asNode(program: FsProgram): Promise<void> {
+  expect(await runner.difference(program)).toBe(undefined);
+}
+
+const path = (text: string) => ({ $: 'path', text }) as const;
+const sync = (name: string, ...args: Value[]): Step => ({ op: 'call', face: 'sync', name, args });
+
+describe.skipIf(!isLikeIt)('simulation.fs beside node:fs', () => {
+  it('does the same over thousands of calls', async () => {
+    const { divergences, fsCalls, declared } = await fuzzFs({ seed: 11, calls: 2500, directory });
+    expect(divergences.map(({ testCase }) => testCase)).toEqual([]);
+    expect(fsCalls).toBeGreaterThanOrEqual(2500);
+    expect(Object.values(declared).reduce((sum, count) => sum + count, 0)).toBeLessThan(fsCalls / 20);
+  });
+
+  it('mkdir leaves setuid and setgid out', () =>
+    asNode({ steps: [sync('mkdir', path('/dd'), { mode: 0o7777 })] }));
+
+  it('names that are too long are looked at after those that are not there', () =>
+    asNode({ steps: [sync('rename', path('/b'), path(`/${'n'.repeat(256)}`))] }));
+
+  it('an empty text is not written', () =>
+    asNode({ steps: [sync('writeFile', { $: 'fd', slot: 0 }, '', { flush: true })] }));
+});
