@@ -2,9 +2,9 @@
 import { constants } from 'node:fs';
 import { invalidArgType } from '../../common/validate.ts';
 import type { FileCalls } from '../simulated/file-calls.ts';
-import type { Steps, Subject } from '../simulated/steps.ts';
 import type { PathCalls } from '../simulated/path-calls.ts';
 import type { SimulatedFile } from '../simulated/simulated-file.ts';
+import type { Steps, Subject } from '../simulated/steps.ts';
 import { admit, admitDescriptor, ask, NO_FD, syscallFor } from './admission.ts';
 import type { Face } from './faces.ts';
 import type { Ground } from './name-operations.ts';

@@ -2,9 +2,9 @@
 import { posix } from 'node:path';
 import { codeOf } from '../../common/errors.ts';
 import type { Inode } from '../simulated/inode.ts';
-import type { Steps } from '../simulated/steps.ts';
 import type { PathCalls } from '../simulated/path-calls.ts';
 import { PERMISSIONS } from '../simulated/stats.ts';
+import type { Steps } from '../simulated/steps.ts';
 import { admit } from './admission.ts';
 import type { ContentOperations } from './content-operations.ts';
 import type { Ground, NameOperations } from './name-operations.ts';

@@ -1,8 +1,8 @@
 /** What `node:fs` does with descriptors, over a simulated disk. */
 import type { BigIntStats, Stats } from 'node:fs';
 import type { FileCalls } from '../simulated/file-calls.ts';
-import type { Steps } from '../simulated/steps.ts';
 import { PERMISSIONS, statsOf } from '../simulated/stats.ts';
+import type { Steps } from '../simulated/steps.ts';
 import { admitDescriptor, ask, NO_FD } from './admission.ts';
 import { type Ground, owners, timesOf } from './name-operations.ts';
 import { modeOf, optionsOf } from './options.ts';
@@ -152,7 +152,8 @@ function writePlace(position: unknown): number | null {
 const vectorPlace = writePlace;
 
 function viewToWrite(data: View, [second, third, fourth]: unknown[]): [Uint8Array, unknown] {
-  const isNamed = typeof second === 'object' && second !== null;
+  // To Node `null` is options too, none of them given: what follows it counts for nothing.
+  const isNamed = typeof second === 'object';
   const options = isNamed ? optionsOf(second) : { offset: second, length: third, position: fourth };
   const offset = (options.offset as number | null | undefined) ?? 0;
   const length = typeof options.length === 'number' ? options.length : data.byteLength - offset;

@@ -1,7 +1,7 @@
 /** Node's classes for what is in a directory. */
 import type { Dir, Dirent } from 'node:fs';
-import { type Steps, run, runNow } from '../simulated/steps.ts';
 import type { Entry } from '../simulated/path-calls.ts';
+import { run, runNow, type Steps } from '../simulated/steps.ts';
 import type { VirtualClock } from '../simulated/virtual-clock.ts';
 import { realFs } from './admission.ts';
 import { encoded, optionsOf } from './options.ts';

@@ -1,6 +1,6 @@
 /** The three faces of an operation: synchronous, with a callback, and as a promise. */
 import { AsyncResource } from 'node:async_hooks';
-import { type Steps, promised, run, runNow } from '../simulated/steps.ts';
+import { promised, run, runNow, type Steps } from '../simulated/steps.ts';
 import type { VirtualClock } from '../simulated/virtual-clock.ts';
 import { askWithoutCallback } from './admission.ts';
 

@@ -1,16 +1,16 @@
 /** What `node:fs` does with names by one system call each, over a simulated disk. */
-import { type BigIntStats, constants, type StatsFs, type Stats } from 'node:fs';
+import { type BigIntStats, constants, type Stats, type StatsFs } from 'node:fs';
 import { posix } from 'node:path';
-import type { PathCalls } from '../simulated/path-calls.ts';
+import { codeOf } from '../../common/errors.ts';
 import type { FileCalls } from '../simulated/file-calls.ts';
-import type { Steps, Subject } from '../simulated/steps.ts';
+import type { PathCalls } from '../simulated/path-calls.ts';
 import type { Random } from '../simulated/random.ts';
 import { PERMISSIONS, statsOf } from '../simulated/stats.ts';
-import { codeOf } from '../../common/errors.ts';
-import type { Face } from './faces.ts';
+import type { Steps, Subject } from '../simulated/steps.ts';
 import { admit, ask, NOWHERE, realFs } from './admission.ts';
-import { told } from './told.ts';
+import type { Face } from './faces.ts';
 import { encoded, flagsOf, modeOf, nsOf, optionsOf } from './options.ts';
+import { told } from './told.ts';
 
 const FILE_MODE = 0o666;
 const DIRECTORY_MODE = 0o777;

@@ -2,8 +2,8 @@
 import type { Dir, Dirent } from 'node:fs';
 import { posix } from 'node:path';
 import { codeOf } from '../../common/errors.ts';
-import type { Steps } from '../simulated/steps.ts';
 import type { Entry, PathCalls } from '../simulated/path-calls.ts';
+import type { Steps } from '../simulated/steps.ts';
 import { admit } from './admission.ts';
 import { direntOf, dirOf, treeDirOf } from './directory.ts';
 import { type Ground, RM_SYSCALL } from './name-operations.ts';

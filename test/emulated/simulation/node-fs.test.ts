@@ -1,6 +1,7 @@
 /** `simulation.fs`, as programs that take an `fs` use it. The fuzzer beside `node:fs` says more (`kaio fuzz --simulated-fs`). */
-import * as hostFs from 'node:fs';
+
 import { once } from 'node:events';
+import * as hostFs from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
@@ -52,6 +53,15 @@ describe('the three faces of simulation.fs', () => {
     );
     expect([bytesRead, buffer.toString('latin1', 0, bytesRead)]).toEqual([5, 'ntent']);
     expect(await promisify(fs.exists)('/file')).toBe(true);
+  });
+
+  it('writes with null for an offset as node:fs does: it is options, and a length behind it counts for nothing', () => {
+    const { fs } = simulate({ seed: 1 });
+    const fd = fs.openSync('/file', 'w+');
+    const writes = fs.writeSync as (...args: unknown[]) => number;
+    expect(writes(fd, Buffer.from('four'), null, 2)).toBe(4);
+    expect(writes(fd, new Uint8Array(0), null, 3)).toBe(0);
+    expect(fs.readFileSync('/file', 'utf8')).toBe('four');
   });
 
   it('descriptors are numbers for callbacks, synchronous calls and AIO alike', async () => {
