@@ -10,15 +10,21 @@ export type { FileAnswer, FileOperations, FileRequest } from './files/file-opera
 export { PROFILES, type ProfileName } from './profiles.ts';
 export type { DiskImage, ImageEntry } from './simulated/disk-image.ts';
 export type { Faults } from './simulated/faults.ts';
+export type { HistoryPageOptions } from './simulated/history-page.ts';
 export type { Latencies, Latency, Tail } from './simulated/latency.ts';
 export type { LockKind } from './simulated/lock-table.ts';
-export { type Model, MODELS, type ModelName, type Rule } from './simulated/models.ts';
+export { MODELS, type Model, type ModelName, type Rule } from './simulated/models.ts';
 export type { Operation } from './simulated/operation.ts';
 export { Random, type Seed } from './simulated/random.ts';
-export type { HistoryPageOptions } from './simulated/history-page.ts';
 export type { Trace } from './simulated/trace.ts';
 export type { SimulatedFileSystem, SimulatedPromises } from './simulated-fs/simulated-fs.ts';
 export { isOfDeadMachine } from './simulation/dead-machine.ts';
+export {
+  type CrashPoint,
+  type EveryCrash,
+  type EveryCrashOptions,
+  everyCrash,
+} from './simulation/every-crash.ts';
 export {
   type CheckOptions,
   check,
@@ -26,14 +32,8 @@ export {
   type ExploreOptions,
   explore,
 } from './simulation/explore.ts';
-export type { ImportOptions } from './simulation/import-folder.ts';
-export {
-  type CrashPoint,
-  type EveryCrash,
-  type EveryCrashOptions,
-  everyCrash,
-} from './simulation/every-crash.ts';
 export type { FileLocks, Lockable, LockFound, LockRange, WaitOptions } from './simulation/file-locks.ts';
+export type { ImportOptions } from './simulation/import-folder.ts';
 export type { CrashOptions, Side } from './simulation/moment.ts';
 export type { SimulatedProcess } from './simulation/process.ts';
 export { type Ending, type Simulation, simulate } from './simulation/simulate.ts';

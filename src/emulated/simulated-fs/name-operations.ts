@@ -82,7 +82,8 @@ export class NameOperations {
     let first: string | undefined;
     for (let next = ahead.pop(); next !== undefined; next = ahead.pop()) {
       try {
-        yield* told(this.#paths.mkdir(next, mode), subject);
+        // Where it is waited for, what is told of is the directory that was asked for last.
+        yield* told(this.#paths.mkdir(next, mode), face === 'sync' ? subject : { ...subject, path: next });
         first ??= next;
       } catch (error) {
         const code = codeOf(error);

@@ -10,9 +10,9 @@ import {
 import { invalidArgValue, outOfRange } from '../../common/validate.ts';
 import type { CallsSupport, FileCalls } from './file-calls.ts';
 import type { Attributes } from './inode.ts';
-import { type Steps, promised } from './steps.ts';
 import { SimulatedFile } from './simulated-file.ts';
 import { PERMISSIONS, statsOf } from './stats.ts';
+import { promised, type Steps } from './steps.ts';
 
 const PUNCH_HOLE = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 const SEEK_SET = 0;

@@ -6,10 +6,10 @@ import { aio_fput_routine } from '../files/fput.ts';
 import type { AddressSpace } from '../memory/mm.ts';
 import type { Disk, Done, Room } from './disk.ts';
 import type { Attributes } from './inode.ts';
-import type { Steps } from './steps.ts';
 import { asked } from './operation.ts';
 import type { Found, PathCalls } from './path-calls.ts';
 import { SimulatedFile } from './simulated-file.ts';
+import type { Steps } from './steps.ts';
 
 /** The largest file of ext4 with blocks of 4 KiB. */
 const MAX_FILE_BYTES = 2 ** 44 - 4096;

@@ -76,10 +76,10 @@ export class Namespace {
    * Walks a path from the root, through the symbolic links on the way.
    *
    * @param end - Whether a symbolic link at the end is followed too. With a slash behind it, it always is, but for calls that give and
-   * take names: for those the end is a name, whatever it means.
+   * take names: for those the end is a name, whatever it means. What makes a file refuses a slash, also that of a link that leads there.
    * @returns What is there, or a negative errno where no file can be.
    */
-  find(path: string, end: 'follow' | 'stay' | 'name' = 'follow'): Place | number {
+  find(path: string, end: 'follow' | 'stay' | 'name' | 'make' = 'follow'): Place | number {
     if (path === '') return -ERRNO.ENOENT;
     if (Buffer.byteLength(path) >= PATH_MAX) return -ERRNO.ENAMETOOLONG;
     const ahead = partsOf(path).reverse();
@@ -97,14 +97,17 @@ export class Namespace {
         name = '.';
         continue;
       }
+      const isLast = ahead.length === 0;
+      if (isLast && slash && end === 'make') return -ERRNO.EISDIR;
       const isTooLong = Buffer.byteLength(next) > LONGEST_NAME;
-      if (isTooLong && end === 'name' && ahead.length === 0)
+      if (isTooLong && end === 'name' && isLast)
         return { directory: inode, name: next, inode: undefined, slash, isTooLong };
       if (isTooLong) return -ERRNO.ENAMETOOLONG;
       const found = inode.entries.get(next);
-      if (found?.kind === 'link' && (ahead.length > 0 || end === 'follow' || (slash && end === 'stay'))) {
+      const isFollowed = !isLast || end === 'follow' || end === 'make' || (slash && end === 'stay');
+      if (found?.kind === 'link' && isFollowed) {
         if (++links > MOST_LINKS) return -ERRNO.ELOOP;
-        if (ahead.length === 0 && found.target.endsWith('/')) slash = true;
+        if (isLast && found.target.endsWith('/')) slash = true;
         if (found.target.startsWith('/')) way = [this.root];
         ahead.push(...partsOf(found.target).reverse());
         inode = way.at(-1)!;

@@ -5,9 +5,9 @@ import type { Disk } from './disk.ts';
 import type { Attributes, Inode } from './inode.ts';
 import type { Place } from './namespace.ts';
 import { asked } from './operation.ts';
-import type { Steps, Subject } from './steps.ts';
 import type { OpenMode } from './simulated-file.ts';
 import { PERMISSIONS } from './stats.ts';
+import type { Steps, Subject } from './steps.ts';
 
 const {
   O_APPEND,
@@ -67,10 +67,9 @@ export class PathCalls {
     let inode: Inode | undefined;
     yield* this.#step({ syscall: 'open', path }, (id) => {
       if (creates && has(flags, O_DIRECTORY)) return -ERRNO.EINVAL;
-      const isCreatedDirectory = creates && path.endsWith('/');
-      const place = this.disk.names.find(path, isCreatedDirectory ? 'name' : follows ? 'follow' : 'stay');
+      const makes = creates && (follows || path.endsWith('/'));
+      const place = this.disk.names.find(path, makes ? 'make' : follows ? 'follow' : 'stay');
       if (typeof place === 'number') return place;
-      if (isCreatedDirectory) return -ERRNO.EISDIR;
       inode = place.inode;
       if (inode === undefined) {
         if (!creates) return -ERRNO.ENOENT;

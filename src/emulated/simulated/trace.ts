@@ -1,7 +1,7 @@
 /** What happened, in order, for people and for comparing two histories. */
 import { History, type Mark } from './history.ts';
-import type { Operation } from './operation.ts';
 import { type HistoryPageOptions, historyPage } from './history-page.ts';
+import type { Operation } from './operation.ts';
 
 const NSEC_PER_MSEC = 1_000_000;
 const SHOWN_AT_THE_END = 60;

@@ -1,22 +1,22 @@
 /** An emulated kernel in virtual time whose files are on a simulated disk. */
 import type { PathLike, Stats } from 'node:fs';
 import { ERRNO } from '../../common/abi/errno.ts';
-import { outOfRange } from '../../common/validate.ts';
-import type { FileTable } from '../files/file-table.ts';
 import type { DirectAlignment, Word } from '../../common/kernel/aio-kernel.ts';
 import type { KernelFiles } from '../../common/kernel/kernel-files.ts';
+import { outOfRange } from '../../common/validate.ts';
 import type { KernelState } from '../aio/kernel-state.ts';
 import { EmulatedKernel, type EmulatedKernelOptions, type Machine } from '../emulated-kernel.ts';
+import type { FileTable } from '../files/file-table.ts';
 import { SimulatedCalls } from '../simulated/descriptor-calls.ts';
 import type { Disk } from '../simulated/disk.ts';
 import { FileCalls } from '../simulated/file-calls.ts';
 import { drawNs } from '../simulated/latency.ts';
-import { promised } from '../simulated/steps.ts';
 import type { PathCalls } from '../simulated/path-calls.ts';
 import { pathOf } from '../simulated/paths.ts';
 import type { Random } from '../simulated/random.ts';
 import { SimulatedFile } from '../simulated/simulated-file.ts';
 import { statsOf } from '../simulated/stats.ts';
+import { promised } from '../simulated/steps.ts';
 import { simulatedExecutor } from '../simulated/virtual-executor.ts';
 
 /** What an emulated kernel is made with, as far as it makes sense in a simulation. */
