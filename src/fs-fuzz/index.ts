@@ -1,6 +1,7 @@
 /** The differential fuzzer for the simulated file system: programs made up from a seed run on `node:fs` and on `simulation.fs`. */
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
 import * as nodeFs from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { simulate } from '../emulated/index.ts';
@@ -9,8 +10,8 @@ import { literalOf } from '../fuzz/print.ts';
 import { declaredDifference } from './declared.ts';
 import { generateFsProgram } from './generator.ts';
 import type { FsDifference, FsProgram, Item } from './program.ts';
-import { type Fs, Side } from './side.ts';
 import { smallerPrograms } from './shrink.ts';
+import { type Fs, Side } from './side.ts';
 
 export type { FsDifference, FsProgram } from './program.ts';
 
@@ -127,7 +128,7 @@ export class FsRunner {
     const folder = join(around, 'in');
     mkdirSync(folder, { recursive: true });
     const node = await new Side(nodeFs, folder).run(program);
-    rmSync(around, { recursive: true });
+    removeTree(around);
     const simulation = simulate({ seed: 1 });
     const fs = simulation.fs as unknown as Fs;
     fs.mkdirSync(folder, { recursive: true });
@@ -153,7 +154,17 @@ export class FsRunner {
   }
 
   close(): void {
-    rmSync(this.#directory, { recursive: true, force: true });
+    removeTree(this.#directory);
+  }
+}
+
+/** What a program leaves may be deeper than Node.js, which goes down by recursion, has stack for: `cp` of a folder into itself. */
+function removeTree(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    execFileSync('rm', ['-rf', '--', path]);
   }
 }
 

@@ -174,8 +174,11 @@ export class FileCalls {
     yield* this.#metadata('ftruncate', file, (id) => {
       if (file.mayWrite() !== 0 || file.inode.kind === 'directory') return -ERRNO.EINVAL;
       if (size > MAX_FILE_BYTES) return -ERRNO.EFBIG;
+      const now = this.#disk.clock.nowNs();
       if (size !== file.inode.content.size || file.inode.content.allocated > 0)
-        file.inode.truncate(id, size, this.#disk.clock.nowNs());
+        file.inode.truncate(id, size, now);
+      // ftruncate(2) changes the times in any case, as `fs/open.c:do_sys_ftruncate` asks for.
+      else file.inode.modified(now);
       return 0;
     });
   }
@@ -193,6 +196,8 @@ export class FileCalls {
 
   #judgeRead(file: SimulatedFile, position: number, views: readonly Uint8Array[]): number {
     if (!file.mode.readable) return -ERRNO.EBADF;
+    // readv(2) of nothing ends before the file is asked; one buffer alone goes by read(2).
+    if (views.length > 1 && views.every(({ length }) => length === 0)) return 0;
     if (file.inode.kind === 'directory') return -ERRNO.EISDIR;
     const { size } = file.inode.content;
     return position < size && file.isMisaligned(position, this.#segments(views)) ? -ERRNO.EINVAL : 0;

@@ -55,6 +55,19 @@ describe('the three faces of simulation.fs', () => {
     expect(await promisify(fs.exists)('/file')).toBe(true);
   });
 
+  it('ftruncate to the size that it has changes the times, and readv of nothing is nothing, of a directory too', () => {
+    const { fs } = calm();
+    const fd = fs.openSync('/file', 'w+');
+    fs.futimesSync(fd, 1, 1);
+    fs.ftruncateSync(fd, 0);
+    expect(fs.fstatSync(fd).mtimeMs).not.toBe(1000);
+    const directory = fs.openSync('/', 'r');
+    expect(fs.readvSync(directory, [new Uint8Array(0), new Uint8Array(0)])).toBe(0);
+    expect(() => fs.readvSync(directory, [new Uint8Array(0)])).toThrow(
+      expect.objectContaining({ code: 'EISDIR' }),
+    );
+  });
+
   it('writes with null for an offset as node:fs does: it is options, and a length behind it counts for nothing', () => {
     const { fs } = simulate({ seed: 1 });
     const fd = fs.openSync('/file', 'w+');
