@@ -140,4 +140,15 @@ describe.runIf(available === true)('programs that the fuzzer found', () => {
         },
       ],
     }));
+
+  it('io_getevents for no events brings a head beyond the ring back into it all the same', () =>
+    bothAgree({
+      executor: 'submit',
+      operations: [
+        { op: 'setup', into: 2, nr: 1 },
+        { op: 'ring', context: 2, word: 'head', delta: 127 },
+        { op: 'submit', context: 0, entries: [] },
+        { op: 'getevents', context: 2, min_nr: 0, nr: 0 },
+      ],
+    }));
 });

@@ -106,7 +106,7 @@ function read_events(
   let taken = 0;
   /** Takes what is there. @returns Whether that decides the call, by a fault or because it is enough. */
   const take = (): boolean => {
-    while (taken < nr) {
+    for (;;) {
       const got = ctx.dead
         ? -ERRNO.EINVAL
         : readRing(kernel, ctx, events + taken * IO_EVENT_BYTES, nr - taken);
@@ -116,9 +116,8 @@ function read_events(
       }
       taken += got;
       // Today all that is there is taken at once; in 2007 one after the other, and one that faults is not passed over in silence.
-      if (got === 0 || kernel.profile.keepsEvents) break;
+      if (got === 0 || kernel.profile.keepsEvents) return taken >= min_nr;
     }
-    return taken >= min_nr;
   };
   if (take()) return taken;
   if (drainsLate && !ctx.run_list.isEmpty) {
@@ -158,5 +157,6 @@ function waitForEnd({ work, clock }: KernelState, ns: number): boolean {
 }
 
 function readRing({ mm, profile }: KernelState, ctx: AioKioctx, events: number, max: number): number {
-  return profile.keepsEvents ? ctx.ring.read(mm, events, max) : ctx.ring.readOne(mm, events);
+  if (profile.keepsEvents) return ctx.ring.read(mm, events, max);
+  return max > 0 ? ctx.ring.readOne(mm, events) : 0;
 }
