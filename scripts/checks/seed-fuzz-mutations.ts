@@ -151,8 +151,8 @@ const MUTATIONS: readonly Mutation[] = [
     name: 'head-stored',
     what: 'head is written back reduced although no event was taken',
     file: 'aio/aio-ring.js',
-    from: 'if (head === tail)\n                return taken;',
-    to: 'words[HEAD] = head;\n            if (head === tail)\n                return taken;',
+    from: 'const head = words[HEAD] % this.nr;\n        if (head === tail)',
+    to: 'const head = words[HEAD] % this.nr;\n        words[HEAD] = head;\n        if (head === tail)',
   },
   {
     name: 'own-tail',
@@ -166,7 +166,7 @@ const MUTATIONS: readonly Mutation[] = [
     what: 'the event in hand stays when it cannot be copied',
     file: 'aio/aio-ring.js',
     from: 'words[HEAD] = (head + 1) % this.nr;',
-    to: 'if (copied)\n                words[HEAD] = (head + 1) % this.nr;',
+    to: 'if (copied)\n            words[HEAD] = (head + 1) % this.nr;',
   },
   {
     name: 'capacity',
