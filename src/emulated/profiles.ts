@@ -179,7 +179,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     bareFsync: false,
     loopsTransfers: true,
     drainsLate: true,
-    drainRounds: 1024,
+    drainRounds: 65_536,
     kickDelayNs: NSEC_PER_SEC / 10,
     timeoutFirst: false,
     tickNs: NSEC_PER_SEC / HZ,
