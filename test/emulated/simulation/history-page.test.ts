@@ -3,10 +3,10 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { check, explore, SimulationError, type Simulation } from '../../../src/emulated/index.ts';
+import { check, explore, type Simulation, SimulationError } from '../../../src/emulated/index.ts';
 import { History } from '../../../src/emulated/simulated/history.ts';
-import { asked } from '../../../src/emulated/simulated/operation.ts';
 import type { HistoryPlot } from '../../../src/emulated/simulated/history-plot.ts';
+import { asked } from '../../../src/emulated/simulated/operation.ts';
 import { calm, openOn } from './simulated.ts';
 
 let folder: string;

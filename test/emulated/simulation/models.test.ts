@@ -1,5 +1,7 @@
 import * as fs from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { packageRoot } from '../../../scripts/package-root.ts';
 import {
   everyCrash,
   MODELS,
@@ -333,7 +335,7 @@ describe('programs on the models', () => {
   });
 
   it('have their rules in docs/crash-models.md, as they are', () => {
-    const page = fs.readFileSync(new URL('../../../docs/crash-models.md', import.meta.url), 'utf8');
+    const page = fs.readFileSync(join(packageRoot(), 'docs/crash-models.md'), 'utf8');
     for (const { name, rules } of Object.values(MODELS)) {
       const section = page.split(`\n### ${name}\n`)[1]?.split('\n#')[0];
       const rows = (section ?? '').split('\n').filter((line) => line.startsWith('| `'));

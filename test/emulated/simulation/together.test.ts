@@ -7,8 +7,8 @@ import {
   everyCrash,
   MODELS,
   type ModelName,
-  type SimulationError,
   type Simulation,
+  type SimulationError,
   simulate,
 } from '../../../src/emulated/index.ts';
 import type { HistoryPlot } from '../../../src/emulated/simulated/history-plot.ts';
