@@ -73,11 +73,10 @@ for (const { name: backend, missing, open: openKernel } of KERNELS) {
       assert.equal(readFileSync(name, 'utf8'), 'before');
     });
 
-    it('direct ones are right, alone and many at once, in the file and behind its end', async (test) => {
+    it('direct ones, as far as the file system takes them, are right, alone and many at once, in the file and behind its end', async () => {
       await using context = new AioContext({ kernel: openKernel() });
       const name = path();
       await using file = await open(name, 'r+', 0o666, { context, direct: 'prefer' });
-      if (!file.direct && backend === 'native') test.skip(file.directReason);
       const blocks = Array.from({ length: 16 }, (_, at) => alignedBuffer(BLOCK).fill(97 + at));
       const expected = Buffer.concat(blocks);
       for (let round = 0; round < 3; round++) {
