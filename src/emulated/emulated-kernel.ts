@@ -69,6 +69,11 @@ export interface EmulatedKernelOptions {
    * no longer than some milliseconds each.
    */
   readonly concurrency?: number;
+  /**
+   * Whether short reads and writes of regular files, many at once, may have a worker thread of their own where the executor is
+   * `'threadpool'`: it is several times as fast. Default true. The thread is started when it is needed and ends when it is idle.
+   */
+  readonly transferThread?: boolean;
   /** Lets the kernel check itself (reference counts, runs, lifetimes) and throw an AssertionError if it is wrong. For tests. */
   readonly debug?: boolean;
 }
@@ -120,7 +125,7 @@ export class EmulatedKernel implements AioKernel {
     const files = new FileTable(machine.hostFiles ? { mm, work } : undefined);
     // In 2007 transfers go on after a short one, and other executors have rules of their own.
     if (machine.hostFiles && machine.executor === threadpool && !profile.loopsTransfers)
-      this.#transfers = new HostTransfers(files, work);
+      this.#transfers = new HostTransfers(files, work, options.transferThread ?? true);
     this.release = `kaio emulation, profile ${profile.name}`;
     this.supports = supports(profile, possibleCpus, machine);
     this.memory = mm;

@@ -7,7 +7,8 @@ export type Expected =
   | { readonly kind: 'content'; readonly content: Buffer }
   | { readonly kind: 'written'; readonly file: WrittenFile }
   | { readonly kind: 'computed'; byteAt(position: number): number }
-  | { readonly kind: 'unknown' };
+  /** Whatever the descriptor means by now. `file` is what a write may reach all the same. */
+  | { readonly kind: 'unknown'; readonly file?: WrittenFile | undefined };
 
 /** One part of the memory of a request. */
 export interface Part {
@@ -72,16 +73,12 @@ export class Requests {
       other.isMixed = true;
     }
     if (!request.write) for (const { memory, range } of request.parts) memory.give(range);
-    if (request.expected.kind === 'written') {
-      const { file } = request.expected;
-      const bytes = bytesOf(request);
-      if (request.write) {
-        request.data = concatenated(request.parts);
-        request.watch = file.beginWrite(request.position, bytes);
-      } else {
-        request.watch = file.beginRead(request.position, bytes);
-      }
-    }
+    const { expected, write, position } = request;
+    const bytes = bytesOf(request);
+    if (write) {
+      request.data = concatenated(request.parts);
+      request.watch = writtenFile(expected)?.beginWrite(position, bytes);
+    } else if (expected.kind === 'written') request.watch = expected.file.beginRead(position, bytes);
     this.live.add(request);
   }
 
@@ -153,9 +150,14 @@ export class Requests {
   #release(request: Request, count: number | undefined): void {
     const { expected, watch, write, position, data } = request;
     if (write) {
-      if (expected.kind === 'written' && watch !== undefined) {
-        const isKnown = count !== undefined && !request.isMixed && data !== undefined && count <= data.length;
-        expected.file.endWrite(watch, position, isKnown ? data.subarray(0, count) : undefined);
+      if (watch !== undefined) {
+        const isKnown =
+          expected.kind === 'written' &&
+          count !== undefined &&
+          !request.isMixed &&
+          data !== undefined &&
+          count <= data.length;
+        writtenFile(expected)!.endWrite(watch, position, isKnown ? data.subarray(0, count) : undefined);
       }
       return;
     }
@@ -191,4 +193,9 @@ export function nameOf(error: unknown): string {
 /** @returns How many bytes the parts of a memory are. */
 export function bytesOfParts(parts: readonly Part[]): number {
   return parts.reduce((sum, { range }) => sum + (range.to - range.from), 0);
+}
+
+/** The file of which a write changes what is known. */
+function writtenFile(expected: Expected): WrittenFile | undefined {
+  return expected.kind === 'written' || expected.kind === 'unknown' ? expected.file : undefined;
 }

@@ -21,6 +21,8 @@ const NOTHING = [new Uint8Array(0), new Uint8Array(0)];
 /** Reads longer than this are first compared with the size of the file, so that a huge length costs no huge memory. */
 const ASK_SIZE_ABOVE = 1 << 18;
 const SIZE_STEP = 4096;
+/** Longer ones take as long as handing them over. */
+const MOST_SHORT = 4 * PAGE_SIZE;
 
 export class HostFile implements File {
   /** Whether the owner of the descriptor promised that it stays what it is. */
@@ -61,6 +63,11 @@ export class HostFile implements File {
   /** Whether a transfer can do without a look at what this file is. */
   get isPlain(): boolean {
     return this.#isPositional && this.direct === undefined;
+  }
+
+  /** Whether a transfer of so many bytes is likely to be over at once, if they are in memory. */
+  isShort(bytes: number): boolean {
+    return bytes <= MOST_SHORT && this.identity.kind === 'regular' && !this.judgesMemory;
   }
 
   get hasFsync(): boolean {

@@ -1,5 +1,5 @@
 /**
- * Plain reads and writes of the host's files: to the thread pool and back.
+ * Plain reads and writes of the host's files: to the thread pool, or to a thread for short ones, and back.
  *
  * Descriptors that nobody holds are looked at once when the reads of a stretch begin and once when they are handed out, for
  * between those looks and what follows runs no code but ours. So results are gathered for a turn of the event loop.
@@ -8,48 +8,25 @@ import * as fs from 'node:fs';
 import { IOCB_CMD_PREAD, IOCB_CMD_PWRITE } from '../../common/abi/constants.ts';
 import { ERRNO } from '../../common/abi/errno.ts';
 import type { PlainTransfer, PlainTransfers, TransferSink } from '../../common/kernel/plain-transfers.ts';
-import { type Bounce, bouncePool } from '../../common/memory/bounce-pool.ts';
 import { bytesOf, isGone } from '../../common/memory/extent.ts';
 import { isPageAligned } from '../../common/memory/page-aligned.ts';
-import { linuxErrno } from '../errno-translation.ts';
-import { PAGE_SIZE } from '../memory/mm.ts';
 import type { WorkQueue } from '../workqueue/aio-wq.ts';
 import { RunList } from '../workqueue/run-list.ts';
+import { type TransferOwner, transferThread } from '../workqueue/transfer-thread.ts';
 import type { FileTable } from './file-table.ts';
+import { Flight } from './flight.ts';
 import { HostFile } from './host-file.ts';
-import { HostHandles, type Lent } from './host-handles.ts';
+import { HostHandles } from './host-handles.ts';
 import { type Identity, identify, isSameFile } from './identity.ts';
 
 /** More than this is not copied: a huge length would cost huge memory. */
 const MOST_COPIED = 1 << 18;
+/** Fewer at once are served sooner by the pool, whose threads wake beside each other. */
+const FEW = 4;
 /** More than this is left to those who cut it as Linux does. */
 const MOST_BYTES = 1 << 30;
 
-/** A transfer under way. They are used again, and their callbacks with them. */
-class Flight {
-  transfer!: PlainTransfer;
-  sink!: TransferSink<PlainTransfer>;
-  file!: HostFile;
-  lent: Lent | undefined;
-  /** What the host uses: the caller's memory, or a copy. */
-  bytes!: Uint8Array;
-  at = 0;
-  chunk: Bounce | undefined;
-  writes = false;
-  result = 0;
-  /** Next in the queue. */
-  ki_next: Flight | undefined;
-  readonly callback: (error: NodeJS.ErrnoException | null, count: number) => void;
-
-  constructor(ended: (flight: Flight) => void) {
-    this.callback = (error, count) => {
-      this.result = error === null || error === undefined ? count : linuxErrno(error);
-      ended(this);
-    };
-  }
-}
-
-export class HostTransfers implements PlainTransfers {
+export class HostTransfers implements PlainTransfers, TransferOwner<Flight> {
   readonly #files: FileTable;
   readonly #work: WorkQueue;
   readonly #handles: HostHandles;
@@ -59,12 +36,18 @@ export class HostTransfers implements PlainTransfers {
   /** Whether the next place goes to what waits here, and not to what waits in contexts: they take turns. */
   #isNext = false;
   #underWay = 0;
+  /** Whether there were many at once, the last time that there were any. */
+  #areMany = false;
+  #mostUnderWay = 0;
+  readonly #hasThread: boolean;
   /** Ended, and not handed out. */
   #ended: Flight[] = [];
   #scheduled = false;
   #whenIdle: (() => void)[] = [];
 
-  constructor(files: FileTable, work: WorkQueue) {
+  /** @param hasThread - Whether short transfers may have a thread of their own. */
+  constructor(files: FileTable, work: WorkQueue, hasThread: boolean) {
+    this.#hasThread = hasThread;
     this.#files = files;
     this.#work = work;
     this.#handles = new HostHandles(files);
@@ -96,7 +79,13 @@ export class HostTransfers implements PlainTransfers {
     flight.sink = sink as unknown as TransferSink<PlainTransfer>;
     flight.lent = lent;
     this.#underWay++;
+    if (this.#underWay > this.#mostUnderWay) this.#mostUnderWay = this.#underWay;
+    if (this.#underWay === FEW) this.#areMany = true;
     if (writes) flight.file.barrier.writeBegan(flight);
+    if (flight.thread !== undefined) {
+      flight.thread.post(flight.berth, this, flight, writes, flight.file.fd, flight.at, nbytes, position);
+      return true;
+    }
     if (this.#queue.isEmpty && this.#work.hasPlace && this.#work.takePlace(flight)) this.#begin(flight);
     else this.#queue.push(flight);
     return true;
@@ -120,12 +109,33 @@ export class HostTransfers implements PlainTransfers {
     flight.transfer = transfer;
     flight.file = file;
     flight.writes = writes;
+    if (this.#areMany && this.#hasThread && file.isShort(transfer.nbytes)) {
+      const thread = transferThread();
+      if (thread !== undefined && flight.board(thread)) return flight;
+    }
     if (asIs) {
-      flight.bytes = bytesOf(transfer.extent!);
-      flight.at = 0;
+      flight.useAsIs();
       return flight;
     }
-    return copied(flight) ? flight : undefined;
+    if (flight.copy()) return flight;
+    flight.clear();
+    return undefined;
+  }
+
+  /** The thread has done. */
+  landed(flight: Flight, result: number): void {
+    flight.result = result;
+    this.#hasEnded(flight);
+  }
+
+  /** The thread is not to do it: the pool is. */
+  returned(flight: Flight): void {
+    this.#queue.push(flight);
+    this.#beginQueued();
+  }
+
+  drained(): void {
+    this.#handOut();
   }
 
   #begin(flight: Flight): void {
@@ -142,7 +152,7 @@ export class HostTransfers implements PlainTransfers {
 
   /** The host has done. */
   #landed(flight: Flight): void {
-    if (flight.result === -ERRNO.EINVAL && mayMindMemory(flight) && copied(flight)) {
+    if (flight.result === -ERRNO.EINVAL && flight.mayMindMemory && flight.copy()) {
       flight.file.judgesMemory = true;
       this.#begin(flight);
       return;
@@ -151,10 +161,17 @@ export class HostTransfers implements PlainTransfers {
     this.#isNext = !this.#isNext;
     if (this.#isNext) this.#beginFirst(undefined);
     this.#work.goOn();
-    this.#ended.push(flight);
-    this.#underWay--;
+    this.#hasEnded(flight);
     if (this.#underWay === 0) this.#handOut();
     else this.#handOutSoon();
+  }
+
+  #hasEnded(flight: Flight): void {
+    this.#ended.push(flight);
+    this.#underWay--;
+    if (this.#underWay > 0) return;
+    this.#areMany = this.#mostUnderWay >= FEW;
+    this.#mostUnderWay = 0;
   }
 
   #handOutSoon(): void {
@@ -186,8 +203,7 @@ export class HostTransfers implements PlainTransfers {
     if (!isGone) this.#begin(flight);
     else {
       flight.result = -ERRNO.EBADF;
-      this.#underWay--;
-      this.#ended.push(flight);
+      this.#hasEnded(flight);
     }
     return true;
   }
@@ -217,11 +233,11 @@ export class HostTransfers implements PlainTransfers {
   }
 
   /** Hands out what was read. @returns What became of it. */
-  #delivered({ file, transfer, result, writes, chunk, bytes, at }: Flight, looks: Looks): number {
+  #delivered({ file, transfer, result, writes, isAsIs, bytes, at }: Flight, looks: Looks): number {
     if (writes || result <= 0) return result;
-    // The pool thread may have read after the descriptor was closed and opened anew: then this is not the user's data.
+    // Another thread may have read after the descriptor was closed and opened anew: then this is not the user's data.
     if (!file.held && !looks.stillMeans(file.fd, file.identity)) return -ERRNO.EBADF;
-    if (chunk === undefined) return result;
+    if (isAsIs) return result;
     const extent = transfer.extent!;
     if (isGone(extent)) return -ERRNO.EFAULT;
     bytesOf(extent).set(bytes.subarray(at, at + result));
@@ -229,54 +245,12 @@ export class HostTransfers implements PlainTransfers {
   }
 
   #release(flight: Flight): void {
-    const { chunk, lent } = flight;
-    if (chunk !== undefined) bouncePool.give(chunk);
+    const { lent } = flight;
+    flight.clear();
     if (lent !== undefined) this.#handles.giveBack(lent);
-    flight.chunk = undefined;
-    flight.lent = undefined;
-    // Nothing of anybody's is held by one that waits for its next use.
-    flight.bytes = NOTHING;
-    flight.transfer = NO_TRANSFER;
-    flight.sink = NO_SINK;
     this.#free.push(flight);
   }
 }
-
-/**
- * Whether the host may have refused the place of the caller's memory. With O_DIRECT it does; the addresses that the caller has aligned it
- * by are made up, and true only of memory that begins with a page.
- */
-function mayMindMemory({ chunk, transfer }: Flight): boolean {
-  return chunk === undefined && !isPageAligned(transfer.extent!.memory);
-}
-
-/** Gives a flight memory of ours. It lies in its page as the caller's does by its address. @returns Whether there is any. */
-function copied(flight: Flight): boolean {
-  const { buf, nbytes, extent } = flight.transfer;
-  const at = buf % PAGE_SIZE;
-  try {
-    flight.chunk = bouncePool.take(at + nbytes);
-  } catch {
-    return false;
-  }
-  flight.at = at;
-  flight.bytes = flight.chunk.bytes;
-  if (flight.writes) flight.bytes.set(bytesOf(extent!), at);
-  return true;
-}
-
-const NOTHING = new Uint8Array(0);
-const NO_TRANSFER: PlainTransfer = {
-  opcode: -1,
-  fd: -1,
-  carrier: undefined,
-  buf: 0,
-  nbytes: 0,
-  position: 0,
-  extent: undefined,
-};
-
-const NO_SINK: TransferSink<PlainTransfer> = { ended() {}, told() {} };
 
 /** What descriptors mean, asked once each. */
 class Looks {

@@ -13,6 +13,7 @@ import {
   type WorkerShare,
   waitingWorker,
 } from './worker-bodies.ts';
+import { workerSource } from './worker-source.ts';
 
 /** Idle for so long, the threads end. */
 const IDLE_MS = 1000;
@@ -25,11 +26,6 @@ export interface Job {
   readonly position: number;
   readonly done: Done;
 }
-
-/** A bundler that keeps the names of functions calls this inside of them. */
-const PRELUDE = `'use strict'; const __name = (target) => target;`;
-const source = (body: typeof fileWorker | typeof waitingWorker): string =>
-  `${PRELUDE} (${body})(require('node:worker_threads'), require('node:fs'), require('node:child_process'));`;
 
 /** A mailbox with the operation that is in it. */
 class Mailbox {
@@ -192,7 +188,11 @@ export class Crew {
     const share: WorkerShare = { MAIL, STATE, OPERATION, BELL, bell: this.#bell };
     let worker: Worker;
     try {
-      worker = new Worker(source(body), { eval: true, execArgv: [], workerData: { ...share, ...more } });
+      worker = new Worker(workerSource(body), {
+        eval: true,
+        execArgv: [],
+        workerData: { ...share, ...more },
+      });
     } catch (error) {
       process.emitWarning(error instanceof Error ? error : String(error));
       return undefined;

@@ -37,6 +37,46 @@ export const BELL = {
   WORDS: 3,
 } as const;
 
+/** Words of what this thread and a transfer thread share besides the berths. Places count on without end, modulo 2^32. */
+export const QUAY = {
+  /** Berths that were given to the worker. It sleeps on this one. */
+  POSTED: 0,
+  /** Berths that the worker has passed, in the order in which they were posted. */
+  PASSED: 1,
+  /** Whether the worker sleeps, or is about to. */
+  ASLEEP: 2,
+  /** Whether a message that wakes the event loop is on its way. */
+  WAKING: 3,
+  /** Counted up at each read that took long, and at each write. */
+  SLOW_READS: 4,
+  SLOW_WRITES: 5,
+  WORDS: 16,
+} as const;
+
+/**
+ * Words of a berth: one transfer.
+ *
+ * It goes FREE -> POSTED (this thread) -> RUNNING -> DONE (the worker) -> FREE, or POSTED -> FREE where this thread takes it back. Whoever takes
+ * it out of POSTED, by compare and exchange, has it.
+ */
+export const BERTH = {
+  STATE: 0,
+  OPERATION: 1,
+  FD: 2,
+  /** Place in the memory of all berths. */
+  AT: 3,
+  BYTES: 4,
+  /** A count, or -1. */
+  RESULT: 5,
+  /** The number in the error that `node:fs` threw, or 0 for an error without. */
+  ERRNO: 6,
+  /** The position is a double, in two words. */
+  POSITION: 8,
+  WORDS: 16,
+} as const;
+
+export const BERTH_STATE = { FREE: 0, POSTED: 1, RUNNING: 2, DONE: 3 } as const;
+
 /** Segments of one operation, at most: `UIO_MAXIOV`. */
 const MAX_SEGMENTS = 1024;
 

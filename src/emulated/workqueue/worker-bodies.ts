@@ -5,7 +5,7 @@
  * found. Hence they use nothing from around them: modules and numbers come as arguments.
  */
 import type { ChildProcess, SpawnOptions } from 'node:child_process';
-import type { BELL, MAIL, OPERATION, STATE } from './mail.ts';
+import type { BELL, BERTH, BERTH_STATE, MAIL, OPERATION, QUAY, STATE } from './mail.ts';
 
 type Threads = typeof import('node:worker_threads');
 type Fs = typeof import('node:fs');
@@ -22,6 +22,23 @@ export interface WorkerShare {
 
 export interface FileWorkerShare extends WorkerShare {
   readonly mail: SharedArrayBuffer;
+}
+
+export interface TransferShare {
+  readonly QUAY: typeof QUAY;
+  readonly BERTH: typeof BERTH;
+  readonly BERTH_STATE: typeof BERTH_STATE;
+  readonly OPERATION: typeof OPERATION;
+  readonly control: SharedArrayBuffer;
+  readonly memory: SharedArrayBuffer;
+  /** A power of 2. */
+  readonly berths: number;
+  /** A transfer that takes longer is slow. */
+  readonly slowMs: number;
+  /** So many that have ended wake the other thread, if it has nothing else to see them by. */
+  readonly batch: number;
+  /** How often it looks for more before it sleeps. */
+  readonly looks: number;
 }
 
 /** Memory that a file worker is told of before the first operation that uses it. A negative number is used once. */
@@ -100,6 +117,75 @@ export function fileWorker(threads: Threads, fs: Fs): void {
     Atomics.add(bell, BELL.ENDED, 1);
     Atomics.notify(bell, BELL.ENDED);
     if (Atomics.exchange(bell, BELL.WAKING, 1) === 0) parentPort!.postMessage(undefined);
+  }
+}
+
+/** Runs short transfers of files, berth after berth. It never returns to its event loop. */
+export function transferWorker(threads: Threads, fs: Fs): void {
+  const { parentPort } = threads;
+  const { QUAY, BERTH, BERTH_STATE, OPERATION, control, memory, berths, slowMs, batch, looks } =
+    threads.workerData as TransferShare;
+  const quay = new Int32Array(control, 0, QUAY.WORDS);
+  const words = new Int32Array(control, 4 * QUAY.WORDS);
+  const positions = new Float64Array(control, 4 * QUAY.WORDS);
+  const bytes = new Uint8Array(memory);
+  let passed = 0;
+  /** Ended, and nobody was told. */
+  let untold = 0;
+
+  const tell = (): void => {
+    untold = 0;
+    if (Atomics.exchange(quay, QUAY.WAKING, 1) === 0) parentPort!.postMessage(undefined);
+  };
+
+  const run = (berth: number): number => {
+    const fd = words[berth + BERTH.FD]!;
+    const at = words[berth + BERTH.AT]!;
+    const length = words[berth + BERTH.BYTES]!;
+    const position = positions[(berth + BERTH.POSITION) / 2]!;
+    return words[berth + BERTH.OPERATION] === OPERATION.READ
+      ? fs.readSync(fd, bytes, at, length, position)
+      : fs.writeSync(fd, bytes, at, length, position);
+  };
+
+  // It is known to run when it says the first word.
+  parentPort!.postMessage(undefined);
+  let lastMs = performance.now();
+  for (;;) {
+    let posted = Atomics.load(quay, QUAY.POSTED);
+    if (posted === passed) {
+      if (untold > 0) tell();
+      for (let look = 0; look < looks && posted === passed; look++) posted = Atomics.load(quay, QUAY.POSTED);
+      if (posted === passed) {
+        Atomics.store(quay, QUAY.ASLEEP, 1);
+        Atomics.wait(quay, QUAY.POSTED, passed);
+        Atomics.store(quay, QUAY.ASLEEP, 0);
+      }
+      lastMs = performance.now();
+      continue;
+    }
+    const berth = (passed & (berths - 1)) * BERTH.WORDS;
+    const { POSTED, RUNNING, DONE } = BERTH_STATE;
+    if (Atomics.compareExchange(words, berth + BERTH.STATE, POSTED, RUNNING) === POSTED) {
+      try {
+        words[berth + BERTH.RESULT] = run(berth);
+      } catch (error) {
+        words[berth + BERTH.RESULT] = -1;
+        words[berth + BERTH.ERRNO] = Number((error as NodeJS.ErrnoException).errno ?? 0);
+      }
+      Atomics.store(words, berth + BERTH.STATE, DONE);
+      untold++;
+      const nowMs = performance.now();
+      if (nowMs - lastMs > slowMs) {
+        const isRead = words[berth + BERTH.OPERATION] === OPERATION.READ;
+        Atomics.add(quay, isRead ? QUAY.SLOW_READS : QUAY.SLOW_WRITES, 1);
+        untold = batch;
+      }
+      lastMs = nowMs;
+    }
+    passed = (passed + 1) | 0;
+    Atomics.store(quay, QUAY.PASSED, passed);
+    if (untold >= batch) tell();
   }
 }
 

@@ -30,6 +30,18 @@ for (const { name, missing } of KERNELS) {
       assert.equal(program(source), '1\n');
     });
 
+    it('stays while many short reads are in flight, and ends by itself after them', () => {
+      const source = `
+        const fd = (await import('node:fs')).openSync(process.execPath);
+        let bytes = 0;
+        for (let round = 0; round < 100; round++) {
+          const reads = Array.from({ length: 32 }, (_, block) => context.read(fd, Buffer.alloc(64), block * 64));
+          for (const count of await Promise.all(reads)) bytes += count;
+        }
+        console.log(bytes);`;
+      assert.equal(program(source), '204800\n');
+    });
+
     it('stays while a request is in flight', () => {
       // The timer alone would not keep it.
       const source = `
