@@ -12,10 +12,12 @@ import type {
   SubmitThread,
   Word,
 } from '../common/kernel/aio-kernel.ts';
+import type { DescriptorStat } from '../common/kernel/descriptor-stat.ts';
 import { type AioRing, MappedRing } from '../common/kernel/mapped-ring.ts';
 import type { Supports } from '../common/kernel/supports.ts';
 import type { Addon } from './addon.ts';
 import { type BackgroundCalls, backgroundCalls } from './background-calls.ts';
+import { DescriptorStats } from './descriptor-stats.ts';
 import { FileExtents } from './file-extents.ts';
 import type { Libc } from './libc.ts';
 import { ProcessMemory } from './memory.ts';
@@ -25,13 +27,6 @@ import type { AioSysno } from './sysno.ts';
 import { watchEventfd } from './watcher.ts';
 
 const EVENTFD_BYTES = 8;
-// `linux/stat.h` and `linux/fcntl.h`; the layout of statx is the same on every architecture.
-const AT_EMPTY_PATH = 0x1000;
-const STATX_DIOALIGN = 0x2000;
-const STATX_BYTES = 256;
-const STX_MASK = 0;
-const STX_DIO_MEM_ALIGN = 0x98;
-const STX_DIO_OFFSET_ALIGN = 0x9c;
 // `linux/fcntl.h`.
 const F_GETFL = 3;
 const F_SETFL = 4;
@@ -63,6 +58,7 @@ export class NativeKernel implements AioKernel {
   readonly #rings = new Map<AioContextId, AioRing>();
   readonly #background: BackgroundCalls;
   readonly #extents: FileExtents;
+  readonly #stats: DescriptorStats;
   readonly #destroying = new Set<Promise<number>>();
   readonly #eventfdValue = new BigUint64Array(1);
   readonly #eventfdValueAt: number;
@@ -87,6 +83,7 @@ export class NativeKernel implements AioKernel {
     this.#sysno = sysno;
     this.#background = backgroundCalls();
     this.#extents = new FileExtents(libc, this.#background, sysno.ioctl);
+    this.#stats = new DescriptorStats(libc, this.memory, sysno.statx);
     this.#eventfdValueAt = this.memory.addressOf(this.#eventfdValue);
     this.#eventfd = libc.bind('eventfd', 'int', 2);
     this.#syscallOf3 = libc.bind('syscall', 'long', 4);
@@ -142,25 +139,12 @@ export class NativeKernel implements AioKernel {
     return this.libc.syscall(this.#sysno.io_cancel, ctx_id, iocb, result);
   }
 
+  stat(fd: number): DescriptorStat | undefined {
+    return this.#stats.of(fd);
+  }
+
   directAlignment(fd: number): DirectAlignment | undefined {
-    const path = new Uint8Array(1);
-    const statx = new DataView(new ArrayBuffer(STATX_BYTES));
-    const { memory } = this;
-    const answer = this.libc.syscall(
-      this.#sysno.statx,
-      fd,
-      memory.addressOf(path),
-      AT_EMPTY_PATH,
-      STATX_DIOALIGN,
-      memory.addressOf(statx),
-    );
-    if (answer < 0) return undefined;
-    const little = endianness() === 'LE';
-    if ((statx.getUint32(STX_MASK, little) & STATX_DIOALIGN) === 0) return undefined;
-    return {
-      memory: statx.getUint32(STX_DIO_MEM_ALIGN, little),
-      offset: statx.getUint32(STX_DIO_OFFSET_ALIGN, little),
-    };
+    return this.#stats.direct(fd);
   }
 
   loadExtents(fd: number, from: number): Promise<number> {

@@ -10,6 +10,7 @@ import type { AioFileExtras, AioTransferOptions, Routes } from './aio-file-type.
 import type { AllocateOptions } from './allocation.ts';
 import type { BlockDevice } from './block-device.ts';
 import { DescriptorFile } from './descriptor-file.ts';
+import { DroppedFiles } from './dropped-files.ts';
 import { type FileHost, FileOperations } from './file-operations.ts';
 import type { FileParts } from './file-parts.ts';
 import { endsWithItsFile, endWithTheirInput, type StreamTransfers, withTransfers } from './host-streams.ts';
@@ -46,7 +47,7 @@ interface Remains {
 }
 
 // Nothing of the file is under way any more: whatever is holds the file.
-const dropped = new FinalizationRegistry<Remains>(({ release }) => release());
+const dropped = new DroppedFiles<AioFile, Remains>(({ release }) => release());
 
 /** As a constructor, it gives back what it is given: so an object that somebody else has made gets private fields. */
 function given(handle: object): object {
@@ -95,7 +96,7 @@ export class AioFile extends Given {
       return cached === undefined ? closed : closed.then(() => cached.close());
     };
     const descriptor = this.#keyed[internals.descriptor] as object;
-    dropped.register(this, { descriptor, release: parts.release }, this);
+    dropped.enroll(this, { descriptor, release: parts.release });
   }
 
   get backend(): AioFileExtras['backend'] {
@@ -243,7 +244,7 @@ export class AioFile extends Given {
   static letGoOf(file: AioFile): void {
     if (file.#isReleased) return;
     file.#isReleased = true;
-    dropped.unregister(file);
+    dropped.leave(file);
     file.#parts.release();
   }
 

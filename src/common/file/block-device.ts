@@ -1,6 +1,6 @@
 /** What there is to know of a block device: its size, which stat(2) does not tell, and its sectors. From sysfs, which any Linux has. */
-import type { Stats } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import type { DescriptorStat } from '../kernel/descriptor-stat.ts';
 
 /** A disk, a partition, or what else has the shape of one, as it was when the file was opened. */
 export interface BlockDevice {
@@ -18,7 +18,9 @@ export interface BlockDevice {
 const UNIT_BYTES = 512;
 
 /** @returns `undefined` for what is no block device, and where there is no sysfs to ask. */
-export async function blockDeviceOf(stat: Stats): Promise<BlockDevice | undefined> {
+export async function blockDeviceOf(
+  stat: Pick<DescriptorStat, 'rdev' | 'isBlockDevice'>,
+): Promise<BlockDevice | undefined> {
   if (process.platform !== 'linux' || !stat.isBlockDevice()) return undefined;
   const device = `/sys/dev/block/${numbersOf(stat.rdev)}`;
   try {

@@ -12,6 +12,7 @@ import type { AioFileExtras, AioTransferOptions, Routes } from './aio-file-type.
 import type { AllocateOptions } from './allocation.ts';
 import type { BlockDevice } from './block-device.ts';
 import type { HostHandle } from './descriptor-handle.ts';
+import { DroppedFiles } from './dropped-files.ts';
 import { type FileHost, FileOperations } from './file-operations.ts';
 import type { FileParts } from './file-parts.ts';
 import { readStream, type StreamedFile, writeStream } from './file-streams.ts';
@@ -30,7 +31,7 @@ interface Remains {
 }
 
 // Nothing of the file is under way any more: whatever is holds the file.
-const dropped = new FinalizationRegistry<Remains>(({ handle, borrowed, release }) => {
+const dropped = new DroppedFiles<DescriptorFile, Remains>(({ handle, borrowed, release }) => {
   if (handle.fd < 0) {
     // Gone with the machine that it was open on: there is nothing to close.
     release();
@@ -61,7 +62,7 @@ export class DescriptorFile extends EventEmitter {
     this.#parts = parts;
     this.#operations = new FileOperations(this, this.#host(), parts);
     const { handle, borrowed, release } = parts;
-    dropped.register(this, { handle, borrowed, release }, this);
+    dropped.enroll(this, { handle, borrowed, release });
   }
 
   /** The descriptor; -1 after close. */
@@ -226,7 +227,7 @@ export class DescriptorFile extends EventEmitter {
   }
 
   async #shut(): Promise<void> {
-    dropped.unregister(this);
+    dropped.leave(this);
     const { handle, release, borrowed } = this.#parts;
     // Before the close: the number may mean another file the moment after it.
     release();

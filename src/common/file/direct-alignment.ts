@@ -2,7 +2,7 @@
 import { fstat as fstatWithCallback, read as readWithCallback } from 'node:fs';
 import { promisify } from 'node:util';
 import { codeOf } from '../errors.ts';
-import type { AioKernel } from '../kernel/aio-kernel.ts';
+import type { AioKernel, DirectAlignment } from '../kernel/aio-kernel.ts';
 import type { Alignment } from '../memory/aligned.ts';
 import { pageAlignedBuffer } from '../memory/page-aligned.ts';
 
@@ -29,11 +29,14 @@ export async function directAlignment(
   sectorBytes: number | undefined,
 ): Promise<Alignment> {
   const told = kernel.directAlignment(fd);
-  if (told !== undefined && told.memory > 0 && told.offset > 0) {
-    return { memory: told.memory, offset: told.offset, length: told.offset };
-  }
+  if (told !== undefined && told.memory > 0 && told.offset > 0) return alignmentOf(told);
   if (sectorBytes !== undefined) return { memory: sectorBytes, offset: sectorBytes, length: sectorBytes };
   return probe(fd);
+}
+
+/** What the kernel has told, of a file that takes direct I/O. */
+export function alignmentOf({ memory, offset }: DirectAlignment): Alignment {
+  return { memory, offset, length: offset };
 }
 
 /** Reads with ever coarser steps until one is accepted. Beyond the end anything is (DIO-03), so it takes a file with data. */

@@ -1,8 +1,9 @@
 /** Whether a descriptor with O_DIRECT really bypasses the page cache, and how that is known. */
-import { constants, type Stats } from 'node:fs';
+import { constants } from 'node:fs';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
+import type { DescriptorStat } from '../kernel/descriptor-stat.ts';
 import type { Alignment } from '../memory/aligned.ts';
-import { directAlignment, SAFE_ALIGNMENT } from './direct-alignment.ts';
+import { alignmentOf, directAlignment, SAFE_ALIGNMENT } from './direct-alignment.ts';
 import { type Knowledge, knowledgeOf, OF_BLOCK_DEVICES } from './direct-knowledge.ts';
 import { LEAST_BYTES, witness } from './direct-witness.ts';
 import { type Mount, mountOf } from './mounts.ts';
@@ -36,7 +37,7 @@ const nothing = (): void => {};
 export async function judgeDirect(
   kernel: AioKernel,
   fd: number,
-  stat: Stats,
+  stat: DescriptorStat,
   sectorBytes?: number,
 ): Promise<DirectVerdict> {
   if (!stat.isFile() && !stat.isBlockDevice())
@@ -44,7 +45,7 @@ export async function judgeDirect(
   const told = kernel.directAlignment(fd);
   if (told !== undefined) {
     if (told.memory > 0 && told.offset > 0)
-      return taken(await directAlignment(kernel, fd, sectorBytes), 'the kernel says that this file takes it');
+      return taken(alignmentOf(told), 'the kernel says that this file takes it');
     return refused(`the kernel says that this file takes no direct I/O${described(await mountOf(fd))}`);
   }
   // The name of a device is on a file system that has nothing to do with it.
@@ -61,7 +62,7 @@ export async function judgeDirect(
 async function verified(
   kernel: AioKernel,
   fd: number,
-  stat: Stats,
+  stat: DescriptorStat,
   alignment: Alignment,
   { direct, reason: known, witness: how, sameForAll }: Knowledge,
 ): Promise<DirectVerdict> {

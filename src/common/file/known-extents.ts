@@ -5,6 +5,10 @@
  * So the blocks are read before, on another thread, and requests for what lies behind them take the thread pool until then.
  */
 import type { AioKernel } from '../kernel/aio-kernel.ts';
+import type { DescriptorStat } from '../kernel/descriptor-stat.ts';
+
+/** Of ext4 (Documentation/filesystems/ext4/ifork.rst). */
+const EXTENTS_IN_INODE = 4;
 
 /** What a file lends while its descriptor is used. */
 export interface ExtentsOwner {
@@ -32,9 +36,12 @@ export class KnownExtents {
     return end <= this.#to;
   }
 
-  /** Learns of the first ones, which in most files are all. */
-  async begin(): Promise<void> {
-    if (this.#to === 0) await this.#step();
+  /** Learns of the first ones, which in most files are all. @param stat - Of the file. */
+  async begin({ size, blocks, blksize }: Pick<DescriptorStat, 'size' | 'blocks' | 'blksize'>): Promise<void> {
+    if (this.#to > 0) return;
+    // Each has a block at least, and so few stand in the inode itself, which is in memory as long as the file is open.
+    if (blocks * 512 <= EXTENTS_IN_INODE * blksize) this.#to = size;
+    else await this.#step();
   }
 
   /** Learns of those before a place in the file, in the background. Preconditions: the file is open. */

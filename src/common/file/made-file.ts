@@ -85,7 +85,8 @@ export async function makeFile(
     if (lease !== undefined) undo.push(lease.release);
     const context = typeof own === 'function' ? lease!.context : own;
     const { kernel } = context;
-    const stat = await handle.stat();
+    // A kernel that can tell at once saves a turn on the thread pool. One with files of its own has no say in the host's numbers.
+    const stat = (kernel.files === undefined ? kernel.stat?.(handle.fd) : undefined) ?? (await handle.stat());
     const seekable = stat.isFile() || stat.isBlockDevice();
     const blockDevice = kernel.files === undefined ? await blockDeviceOf(stat) : undefined;
     let verdict: DirectVerdict | undefined;

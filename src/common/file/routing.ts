@@ -1,9 +1,9 @@
 /** Which way a file's requests go: to the kernel, or to the thread pool. Probed per file and per direction. */
-import type { Stats } from 'node:fs';
 import { RWF_NOWAIT } from '../abi/constants.ts';
 import type { AioContext } from '../context/aio-context.ts';
 import { codeOf } from '../errors.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
+import type { DescriptorStat } from '../kernel/descriptor-stat.ts';
 import { deviceQueue } from './device-queue.ts';
 import { type DirectPoolReason, DirectRouting } from './direct-routing.ts';
 import { KnownExtents } from './known-extents.ts';
@@ -100,7 +100,7 @@ export class Routing {
     if (!this.#isDirect || !this.seekable || !blocksInSubmit(kernel)) return;
     const isFile = stat.isFile();
     const extents = new KnownExtents(isFile ? kernel : {}, this.#fd);
-    const [device] = await Promise.all([deviceQueue(isFile ? stat.dev : stat.rdev), extents.begin()]);
+    const [device] = await Promise.all([deviceQueue(isFile ? stat.dev : stat.rdev), extents.begin(stat)]);
     const end = isFile ? stat.size : Number.POSITIVE_INFINITY;
     this.#direct = new DirectRouting({ end, device, extents, nowait: knowsFlag(kernel, RWF_NOWAIT) });
   }
@@ -179,7 +179,7 @@ export class Routing {
 }
 
 /** What `stat` says of a file. */
-type DeviceStat = Pick<Stats, 'dev' | 'rdev' | 'size' | 'isFile'>;
+type DeviceStat = Pick<DescriptorStat, 'dev' | 'rdev' | 'size' | 'blocks' | 'blksize' | 'isFile'>;
 
 /** Whether buffered requests run inside `io_submit`, on the event loop's time. */
 export function blocksInSubmit(kernel: AioKernel): boolean {

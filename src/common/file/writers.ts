@@ -1,5 +1,5 @@
 /** Who writes to the same file: the handles of this thread, by what they have open. */
-import type { Stats } from 'node:fs';
+import type { DescriptorStat } from '../kernel/descriptor-stat.ts';
 import { WriteOrder } from './write-order.ts';
 
 interface Entry {
@@ -11,7 +11,7 @@ interface Entry {
 const machines = new WeakMap<object, Map<string, Entry>>();
 
 /** What a file is known by on its machine. Numbers that a double rounds make two files take turns that need not. */
-export function fileKey(stat: Pick<Stats, 'dev' | 'ino' | 'rdev' | 'isBlockDevice'>): string {
+export function fileKey(stat: Pick<DescriptorStat, 'dev' | 'ino' | 'rdev' | 'isBlockDevice'>): string {
   return stat.isBlockDevice() ? `device ${stat.rdev}` : `${stat.dev}:${stat.ino}`;
 }
 

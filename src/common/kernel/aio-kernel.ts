@@ -6,6 +6,7 @@
  * what a kernel would refuse. Everything above this level is safe.
  */
 import type { Pins } from '../memory/pins.ts';
+import type { DescriptorStat } from './descriptor-stat.ts';
 import type { KernelFiles } from './kernel-files.ts';
 import type { AioRing } from './mapped-ring.ts';
 import type { PlainTransfers } from './plain-transfers.ts';
@@ -226,6 +227,14 @@ export interface AioKernel {
    * @returns `undefined` where it does not tell. Zeros where the file takes no direct I/O.
    */
   directAlignment(fd: number): DirectAlignment | undefined;
+
+  /**
+   * What there is to know of the file behind a descriptor, where this kernel can tell at once: nobody is asked who might have to be waited
+   * for (statx(2) with AT_STATX_DONT_SYNC, Linux 4.11), so the size of a file on a network may be an old one.
+   *
+   * @returns `undefined` where it cannot.
+   */
+  stat?(fd: number): DescriptorStat | undefined;
 
   /**
    * How many pages of a part of a file are in the page cache, where this kernel can ask (cachestat(2), Linux 6.5).

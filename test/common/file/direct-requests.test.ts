@@ -255,7 +255,7 @@ describe('direct requests', () => {
       });
     };
     const extents = new KnownExtents({ loadExtents }, 9);
-    const begun = extents.begin();
+    const begun = extents.begin({ size: 9 * BLOCK, blocks: (9 * BLOCK) / 512, blksize: 512 });
     tell(2 * BLOCK);
     await begun;
     const { kernel, read, routing } = play({ extents });
