@@ -27,6 +27,9 @@ const CHILD = fileURLToPath(new URL('./child.js', import.meta.url));
 /** Blocks that are checked before anything is timed. */
 const CHECKED_BLOCKS = 256;
 const WARM_UP_PART = 0.5;
+/** V8 is done with compiling what runs by then, if it has had that long (seen on Node.js 20 and 24); short stretches are no measurements anyway. */
+const WARM_UP_MS = 1500;
+const WARM_UP_MOST = 5;
 const LATENCY_PART = 0.5;
 const NOTHING: Length = { ms: 0, operations: 0 };
 
@@ -217,10 +220,16 @@ class Bench {
     };
   }
 
+  /** JavaScript takes longer to get warm than C does, and longer the fewer transfers there are in a second. */
+  #warmUp({ warmUp, throughput }: Job): Length {
+    if (warmUp.ms === 0 || warmUp.ms === UNLIMITED) return warmUp;
+    return { ...warmUp, ms: Math.max(warmUp.ms, Math.min(WARM_UP_MS, throughput.ms * WARM_UP_MOST)) };
+  }
+
   async #turn(engine: EngineName, job: Job): Promise<Answer> {
     const { signal } = this.#options;
     const { seconds, operations } = this.#plan;
-    const limitMs = this.#patienceMs + (operations === undefined ? seconds * 1000 * 4 : 0);
+    const limitMs = this.#patienceMs + (operations === undefined ? seconds * 1000 * 4 + WARM_UP_MS : 0);
     try {
       const answer = await this.#launch(engine, job, limitMs);
       if (isWrite(job)) await settle(job.path, this.#patienceMs);
@@ -243,7 +252,7 @@ class Bench {
       default: {
         const { stdout, stderr, status } = await runProgram(
           process.execPath,
-          [CHILD, engine, JSON.stringify(job)],
+          [CHILD, engine, JSON.stringify({ ...job, warmUp: this.#warmUp(job) })],
           { limitMs, signal, isComplete: (text) => text.endsWith('\n') },
         );
         if (stdout === '') throw new Error(stderr.trim().split('\n')[0] || `it ended with code ${status}`);
