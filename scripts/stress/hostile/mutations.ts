@@ -6,7 +6,6 @@
  */
 import { checkMutations, type Mutation } from '../../mutants.ts';
 
-const SUBMISSION = 'common/context/submission.js';
 const STAGING = 'common/context/staging.js';
 
 const MUTATIONS: readonly Mutation[] = [
@@ -37,7 +36,7 @@ const MUTATIONS: readonly Mutation[] = [
     what: "subscribers of 'kaio:submit' are told of what is in flight before it is pinned",
     changes: [
       {
-        file: SUBMISSION,
+        file: 'common/context/submit-answers.js',
         from: 'this.#toPublish.push({ kernel: this.#kernel, requests: total - done, accepted: answer });',
         to: 'submitChannel.publish({ kernel: this.#kernel, requests: total - done, accepted: answer });',
       },
