@@ -59,6 +59,8 @@ export interface MutationCheck {
   readonly unit: string;
   readonly most: number;
   readonly mutations: readonly Mutation[];
+  /** Options of the fuzzer that the check hands on. */
+  readonly takes?: readonly ('directory' | 'without')[];
   /**
    * The fuzzer's arguments, the first a compiled program below the package's folder. It must end with 0, or with 1 where it found
    * something.
@@ -80,6 +82,9 @@ export function checkMutations(check: MutationCheck): void {
       directory: { type: 'string' },
     },
   });
+  for (const name of ['directory', 'without'] as const)
+    if ((values[name]?.length ?? 0) > 0 && check.takes?.includes(name) !== true)
+      throw new Error(`--${name} is not for ${script}`);
   const seed = values.seed ?? String(randomInt(2 ** 31));
   const chosen = mutations.filter(({ name }) => values.only === undefined || name === values.only);
   if (chosen.length === 0)

@@ -87,6 +87,7 @@ checkMutations({
   unit: 'calls',
   most: 50_000,
   mutations: MUTATIONS,
+  takes: ['directory', 'without'],
   arguments: ({ seed, most, without, directory }) => [
     ...['dist/src/cli/cli.js', 'fuzz', '--files', '--json', '--seed', seed, '--operations', String(most)],
     ...(directory === undefined ? [] : ['--directory', directory]),

@@ -96,6 +96,7 @@ checkMutations({
   unit: 'operations',
   most: 200_000,
   mutations: MUTATIONS,
+  takes: ['directory'],
   arguments: ({ seed, most, directory }) => [
     ...['dist/src/cli/cli.js', 'fuzz', '--json', '--seed', seed, '--operations', String(most)],
     ...(directory === undefined ? [] : ['--directory', directory]),

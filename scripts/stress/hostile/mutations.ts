@@ -83,6 +83,7 @@ checkMutations({
   unit: 'steps',
   most: 50_000,
   mutations: MUTATIONS,
+  takes: ['directory', 'without'],
   arguments: ({ seed, most, without, directory, node }) => [
     ...['dist/scripts/stress/hostile/main.js', '--seed', seed, '--steps', String(most)],
     ...['--most', '1', '--shrink-seconds', '0', '--node', node],
