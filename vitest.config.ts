@@ -15,11 +15,13 @@ const TOGETHER = [
   'test/bench/{command,guard,machinery,report-file}.test.ts',
 ];
 
-/** In their order, each with as many files at once as there are CPUs unless it says otherwise. A file that is in no list runs alone. */
+/** In their order. A file that is in no list runs alone. */
 export default defineConfig({
   test: {
     // A process of its own for each file: contexts die with it, and what leaks is told apart.
     pool: 'forks',
+    // One less by itself: of two CPUs one. This process has little to do.
+    maxWorkers: '100%',
     testTimeout: 60_000,
     hookTimeout: 60_000,
     coverage: {
