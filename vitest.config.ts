@@ -1,12 +1,27 @@
 import { defineConfig } from 'vitest/config';
 
+/**
+ * What needs no kernel AIO, or is in every test a kernel of its own. Beside it runs the conformance suite on the native kernel, which
+ * waits most of its time: it compares `aio-nr`, and takes all that is left of `aio-max-nr`, which are the whole machine's.
+ */
+const BESIDE_NATIVE = [
+  'test/{conformance-self,emulated,examples,fs-fuzz,scripts,simulated}/**/*.test.ts',
+  'test/{emulated,native}.test.ts',
+];
+
+/** What may meet contexts of other processes, and load: programs that are started, and programs that are run again before they are believed. */
+const TOGETHER = [
+  'test/{cli,file-fuzz,fuzz,regression}/**/*.test.ts',
+  'test/bench/{command,guard,machinery,report-file}.test.ts',
+];
+
+/** In their order. A file that is in no list runs alone. */
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     // A process of its own for each file: contexts die with it, and what leaks is told apart.
     pool: 'forks',
-    // /proc/sys/fs/aio-nr belongs to the whole system: two files that look at it would see each other's contexts.
-    fileParallelism: false,
+    // One less by itself: of two CPUs one. This process has little to do.
+    maxWorkers: '100%',
     testTimeout: 60_000,
     hookTimeout: 60_000,
     coverage: {
@@ -14,5 +29,22 @@ export default defineConfig({
       include: ['src/**'],
       reporter: ['text-summary', 'lcov'],
     },
+    projects: [
+      {
+        extends: true,
+        test: { name: 'beside-native', include: BESIDE_NATIVE, sequence: { groupOrder: 0 } },
+      },
+      { extends: true, test: { name: 'together', include: TOGETHER, sequence: { groupOrder: 1 } } },
+      {
+        extends: true,
+        test: {
+          name: 'alone',
+          include: ['test/**/*.test.ts'],
+          exclude: [...BESIDE_NATIVE, ...TOGETHER],
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
   },
 });

@@ -1,12 +1,12 @@
 /** kaio: Linux kernel AIO for Node.js. */
 export * as abi from './common/abi/index.ts';
-export {
-  AioContext,
-  type AioContextOptions,
-  type AioRequest,
-  type OperationOptions,
-  type TransferOptions,
-} from './common/context/aio-context.ts';
+export { AioContext } from './common/context/aio-context.ts';
+export type {
+  AioContextOptions,
+  AioRequest,
+  OperationOptions,
+  TransferOptions,
+} from './common/context/context-types.ts';
 export type { AioStats } from './common/context/stats.ts';
 export {
   AbortError,

@@ -13,6 +13,8 @@ declare module '@journeyapps/wa-sqlite/src/FacadeVFS.js' {
     setBigInt64(byteOffset: number, value: bigint, littleEndian: boolean): void;
   }
 
+  type Answer = number | Promise<number>;
+
   export class FacadeVFS implements SQLiteVFS {
     readonly name: string;
     mxPathname: number;
@@ -21,42 +23,24 @@ declare module '@journeyapps/wa-sqlite/src/FacadeVFS.js' {
     close(): void | Promise<void>;
     isReady(): boolean | Promise<boolean>;
     hasAsyncMethod(methodName: string): boolean;
-    xOpen(
-      pVfs: number,
-      zName: number,
-      pFile: number,
-      flags: number,
-      pOutFlags: number,
-    ): number | Promise<number>;
-    xDelete(pVfs: number, zName: number, syncDir: number): number | Promise<number>;
-    xAccess(pVfs: number, zName: number, flags: number, pResOut: number): number | Promise<number>;
-    xFullPathname(pVfs: number, zName: number, nOut: number, zOut: number): number | Promise<number>;
-    xGetLastError(pVfs: number, nBuf: number, zBuf: number): number | Promise<number>;
-    xClose(pFile: number): number | Promise<number>;
-    xRead(
-      pFile: number,
-      pData: number,
-      iAmt: number,
-      iOffsetLo: number,
-      iOffsetHi: number,
-    ): number | Promise<number>;
-    xWrite(
-      pFile: number,
-      pData: number,
-      iAmt: number,
-      iOffsetLo: number,
-      iOffsetHi: number,
-    ): number | Promise<number>;
-    xTruncate(pFile: number, iSizeLo: number, iSizeHi: number): number | Promise<number>;
-    xSync(pFile: number, flags: number): number | Promise<number>;
-    xFileSize(pFile: number, pSize64: number): number | Promise<number>;
-    xLock(pFile: number, lockType: number): number | Promise<number>;
-    xUnlock(pFile: number, lockType: number): number | Promise<number>;
-    xCheckReservedLock(pFile: number, pResOut: number): number | Promise<number>;
-    xFileControl(pFile: number, op: number, pArg: number): number | Promise<number>;
-    xSectorSize(pFile: number): number | Promise<number>;
-    xDeviceCharacteristics(pFile: number): number | Promise<number>;
-    xRandomness(pVfs: number, nByte: number, pCharOut: number): number | Promise<number>;
-    xCurrentTimeInt64(pVfs: number, pTime: number): number | Promise<number>;
+    xOpen(pVfs: number, zName: number, pFile: number, flags: number, pOutFlags: number): Answer;
+    xDelete(pVfs: number, zName: number, syncDir: number): Answer;
+    xAccess(pVfs: number, zName: number, flags: number, pResOut: number): Answer;
+    xFullPathname(pVfs: number, zName: number, nOut: number, zOut: number): Answer;
+    xGetLastError(pVfs: number, nBuf: number, zBuf: number): Answer;
+    xClose(pFile: number): Answer;
+    xRead(pFile: number, pData: number, iAmt: number, iOffsetLo: number, iOffsetHi: number): Answer;
+    xWrite(pFile: number, pData: number, iAmt: number, iOffsetLo: number, iOffsetHi: number): Answer;
+    xTruncate(pFile: number, iSizeLo: number, iSizeHi: number): Answer;
+    xSync(pFile: number, flags: number): Answer;
+    xFileSize(pFile: number, pSize64: number): Answer;
+    xLock(pFile: number, lockType: number): Answer;
+    xUnlock(pFile: number, lockType: number): Answer;
+    xCheckReservedLock(pFile: number, pResOut: number): Answer;
+    xFileControl(pFile: number, op: number, pArg: number): Answer;
+    xSectorSize(pFile: number): Answer;
+    xDeviceCharacteristics(pFile: number): Answer;
+    xRandomness(pVfs: number, nByte: number, pCharOut: number): Answer;
+    xCurrentTimeInt64(pVfs: number, pTime: number): Answer;
   }
 }

@@ -3,28 +3,8 @@
  * must be found within 20,000 calls.
  *
  *     npm run check:fs-fuzz-mutations -- --seed 7 --only append
- *
- * A mutation is a replacement in a copy of the compiled code. With the same seed and as many calls, the code as it is must pass.
  */
-import { spawnSync } from 'node:child_process';
-import { randomInt } from 'node:crypto';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { packageRoot } from '../package-root.ts';
-
-const CALLS = 20_000;
-
-interface Mutation {
-  readonly name: string;
-  readonly what: string;
-  /** Below `dist/src/emulated`. */
-  readonly file: string;
-  /** Occurs exactly once. */
-  readonly from: string;
-  readonly to: string;
-}
+import { checkMutations, type Mutation } from '../mutants.ts';
 
 const MUTATIONS: readonly Mutation[] = [
   {
@@ -78,47 +58,22 @@ const MUTATIONS: readonly Mutation[] = [
   },
 ];
 
-const { values } = parseArgs({ options: { seed: { type: 'string' }, only: { type: 'string' } } });
-const seed = values.seed ?? String(randomInt(2 ** 31));
-const chosen = MUTATIONS.filter(({ name }) => values.only === undefined || name === values.only);
-if (chosen.length === 0)
-  throw new Error(`--only takes one of ${MUTATIONS.map(({ name }) => name).join(', ')}`);
-
-/** @returns The exit code of the fuzzer and the calls that it made. */
-function fuzz(root: string): { code: number | null; calls: number } {
-  const args = ['fuzz', '--simulated-fs', '--seed', seed, '--operations', String(CALLS), '--json'];
-  const { status, stdout } = spawnSync(process.execPath, [join(root, 'dist/src/cli/cli.js'), ...args], {
-    encoding: 'utf8',
-    maxBuffer: 2 ** 28,
-  });
-  const report = JSON.parse(stdout || '{}') as { divergences?: readonly { calls: number }[] };
-  return { code: status, calls: report.divergences?.[0]?.calls ?? CALLS };
+interface Found {
+  readonly divergences: readonly { readonly calls: number; readonly testCase: string }[];
 }
 
-console.log(`seed ${seed}`);
-let missed = 0;
-if (fuzz(packageRoot()).code !== 0) {
-  console.log('as it is: FOUND WRONG, which proves nothing');
-  missed++;
-}
-for (const { name, what, file, from, to } of chosen) {
-  const root = mkdtempSync(join(tmpdir(), 'kaio-fs-mutation-'));
-  try {
-    for (const part of ['package.json', 'dist'])
-      cpSync(join(packageRoot(), part), join(root, part), { recursive: true });
-    symlinkSync(join(packageRoot(), 'node_modules'), join(root, 'node_modules'));
-    const path = join(root, 'dist/src/emulated', file);
-    const source = readFileSync(path, 'utf8');
-    if (source.split(from).length !== 2) throw new Error(`${name}: its text is not there once in ${file}`);
-    writeFileSync(path, source.replace(from, to));
-    const { code, calls } = fuzz(root);
-    const found = code === 1;
-    if (!found) missed++;
-    console.log(
-      `${name} (${what}): ${found ? `found after ${calls} calls` : `NOT FOUND, exit code ${code}`}`,
-    );
-  } finally {
-    rmSync(root, { recursive: true, force: true });
-  }
-}
-if (missed > 0) process.exitCode = 1;
+checkMutations({
+  script: 'check:fs-fuzz-mutations',
+  below: 'dist/src/emulated',
+  unit: 'calls',
+  most: 20_000,
+  mutations: MUTATIONS,
+  arguments: ({ seed, most }) => [
+    ...['dist/src/cli/cli.js', 'fuzz', '--simulated-fs', '--json', '--seed', seed],
+    ...['--operations', String(most)],
+  ],
+  read(stdout) {
+    const [first] = (JSON.parse(stdout) as Found).divergences;
+    return first && { after: first.calls, text: first.testCase };
+  },
+});

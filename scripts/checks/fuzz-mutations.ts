@@ -3,27 +3,8 @@
  * within 200,000 operations.
  *
  *     npm run check:fuzz-mutations -- --seed 7 --only order
- *
- * A mutation is a replacement in a copy of the compiled code, so what runs is the whole product but for one line.
  */
-import { spawnSync } from 'node:child_process';
-import { randomInt } from 'node:crypto';
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { packageRoot } from '../package-root.ts';
-
-const OPERATIONS = 200_000;
-
-interface Mutation {
-  readonly name: string;
-  readonly what: string;
-  /** Below `dist/src/emulated`. */
-  readonly file: string;
-  /** Occurs exactly once. */
-  readonly from: string;
-  readonly to: string;
-}
+import { checkMutations, type Mutation } from '../mutants.ts';
 
 const MUTATIONS: readonly Mutation[] = [
   {
@@ -106,67 +87,22 @@ const MUTATIONS: readonly Mutation[] = [
 ];
 
 interface Found {
-  readonly operations: number;
   readonly divergences: readonly { readonly operations: number; readonly testCase: string }[];
 }
 
-const { values } = parseArgs({
-  options: { seed: { type: 'string' }, only: { type: 'string' }, directory: { type: 'string' } },
+checkMutations({
+  script: 'check:fuzz-mutations',
+  below: 'dist/src/emulated',
+  unit: 'operations',
+  most: 200_000,
+  mutations: MUTATIONS,
+  takes: ['directory'],
+  arguments: ({ seed, most, directory }) => [
+    ...['dist/src/cli/cli.js', 'fuzz', '--json', '--seed', seed, '--operations', String(most)],
+    ...(directory === undefined ? [] : ['--directory', directory]),
+  ],
+  read(stdout) {
+    const [first] = (JSON.parse(stdout) as Found).divergences;
+    return first && { after: first.operations, text: first.testCase };
+  },
 });
-const seed = values.seed ?? String(randomInt(2 ** 31));
-const chosen = MUTATIONS.filter(({ name }) => values.only === undefined || name === values.only);
-if (chosen.length === 0)
-  throw new Error(`--only takes one of ${MUTATIONS.map(({ name }) => name).join(', ')}`);
-
-const root = packageRoot();
-// Below node_modules, so that the copy finds its packages and nobody finds the copy.
-const copy = join(root, 'node_modules', '.cache', `kaio-mutant-${process.pid}`);
-
-/** Puts a wrong line into the copy. @returns Takes it out again. */
-function mutate({ name, file, from, to }: Mutation): () => void {
-  const path = join(copy, 'dist', 'src', 'emulated', file);
-  const source = readFileSync(path, 'utf8');
-  if (source.split(from).length !== 2)
-    throw new Error(`mutation '${name}' no longer fits: its text does not occur once in ${file}`);
-  writeFileSync(
-    path,
-    source.replace(from, () => to),
-  );
-  return () => writeFileSync(path, source);
-}
-
-function fuzz(): Found {
-  const limits = ['--seed', seed, '--operations', String(OPERATIONS)];
-  const where = values.directory === undefined ? [] : ['--directory', values.directory];
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [join(copy, 'dist', 'src', 'cli', 'cli.js'), 'fuzz', '--json', ...limits, ...where],
-    { encoding: 'utf8', maxBuffer: 1 << 28 },
-  );
-  if (status !== 0 && status !== 1) throw new Error(`the fuzzer ended with ${status}:\n${stderr}`);
-  return JSON.parse(stdout) as Found;
-}
-
-console.log(`seed ${seed}; again: npm run check:fuzz-mutations -- --seed ${seed}`);
-let missed = 0;
-try {
-  mkdirSync(copy, { recursive: true });
-  cpSync(join(root, 'dist'), join(copy, 'dist'), { recursive: true });
-  cpSync(join(root, 'package.json'), join(copy, 'package.json'));
-  for (const mutation of chosen) {
-    const undo = mutate(mutation);
-    const { operations, divergences } = fuzz();
-    undo();
-    const [first] = divergences;
-    if (first === undefined) {
-      missed++;
-      console.log(`MISSED in ${operations} operations: ${mutation.what}`);
-    } else {
-      console.log(`found after ${first.operations} operations: ${mutation.what}\n\n${first.testCase}`);
-    }
-  }
-} finally {
-  rmSync(copy, { recursive: true, force: true });
-}
-console.log(`${chosen.length - missed} of ${chosen.length} mutations found within ${OPERATIONS} operations`);
-if (missed > 0) process.exitCode = 1;

@@ -22,6 +22,11 @@ export interface Room {
 const BELOW_KERNELS = ['common/kernel', 'common/memory', 'common/ground', 'common/abi'];
 const COMMON = ['common/file', 'common/context', ...BELOW_KERNELS];
 
+/** What the three fuzzers have in common. */
+const SHARED_BY_FUZZERS = ['environment', 'print', 'random', 'smallest', 'value'].map(
+  (file) => `src/fuzz/${file}.ts`,
+);
+
 /** From the top down. */
 export const ROOMS: readonly Room[] = [
   {
@@ -68,18 +73,14 @@ export const ROOMS: readonly Room[] = [
     name: 'file-fuzz',
     holds: ['src/file-fuzz/'],
     face: 'src/file-fuzz/index.ts',
-    imports: [
-      'index',
-      ...['environment', 'print', 'random'].map((file) => `src/fuzz/${file}.ts`),
-      'common/ground',
-    ],
+    imports: ['index', ...SHARED_BY_FUZZERS, 'common/ground'],
   },
   {
     // So does this one.
     name: 'fs-fuzz',
     holds: ['src/fs-fuzz/'],
     face: 'src/fs-fuzz/index.ts',
-    imports: ['emulated', ...['environment', 'print', 'random'].map((file) => `src/fuzz/${file}.ts`)],
+    imports: ['emulated', ...SHARED_BY_FUZZERS],
   },
   {
     name: 'simulated',

@@ -3,29 +3,9 @@
  * be found within 300,000 operations.
  *
  *     npm run check:seed-fuzz-mutations -- --seed 7 --only mark
- *
- * A mutation is a replacement in a copy of the compiled code, so what runs is the whole emulation but for one line. As it is, it
- * must not be found wrong in as many operations, or a mutation proves nothing.
  */
-import { spawnSync } from 'node:child_process';
-import { randomInt } from 'node:crypto';
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import type { SeedFuzzReport } from '../../test/fuzz/seed/fuzz.ts';
-import { packageRoot } from '../package-root.ts';
-
-const OPERATIONS = 300_000;
-
-interface Mutation {
-  readonly name: string;
-  readonly what: string;
-  /** Below `dist/src/emulated`. */
-  readonly file: string;
-  /** Occurs exactly once. */
-  readonly from: string;
-  readonly to: string;
-}
+import { checkMutations, type Mutation } from '../mutants.ts';
 
 const MUTATIONS: readonly Mutation[] = [
   {
@@ -233,58 +213,18 @@ const MUTATIONS: readonly Mutation[] = [
   },
 ];
 
-const { values } = parseArgs({ options: { seed: { type: 'string' }, only: { type: 'string' } } });
-const seed = values.seed ?? String(randomInt(2 ** 31));
-const chosen = MUTATIONS.filter(({ name }) => values.only === undefined || name === values.only);
-if (chosen.length === 0)
-  throw new Error(`--only takes one of ${MUTATIONS.map(({ name }) => name).join(', ')}`);
-
-const root = packageRoot();
-// Below node_modules, so that the copy finds its packages and nobody finds the copy.
-const copy = join(root, 'node_modules', '.cache', `kaio-seed-mutant-${process.pid}`);
-
-/** Puts a wrong line into the copy. @returns Takes it out again. */
-function mutate({ name, file, from, to }: Mutation): () => void {
-  const path = join(copy, 'dist', 'src', 'emulated', file);
-  const source = readFileSync(path, 'utf8');
-  if (source.split(from).length !== 2)
-    throw new Error(`mutation '${name}' no longer fits: its text does not occur once in ${file}`);
-  writeFileSync(
-    path,
-    source.replace(from, () => to),
-  );
-  return () => writeFileSync(path, source);
-}
-
-function fuzz(): SeedFuzzReport {
-  const program = join(copy, 'dist', 'scripts', 'stress', 'seed-fuzz.js');
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [program, '--json', '--as-it-is', '--seed', seed, '--operations', String(OPERATIONS)],
-    { encoding: 'utf8', maxBuffer: 1 << 28 },
-  );
-  if (status !== 0 && status !== 1) throw new Error(`the fuzzer ended with ${status}:\n${stderr}`);
-  return JSON.parse(stdout) as SeedFuzzReport;
-}
-
-console.log(`seed ${seed}; again: npm run check:seed-fuzz-mutations -- --seed ${seed}`);
-let missed = 0;
-try {
-  mkdirSync(copy, { recursive: true });
-  cpSync(join(root, 'dist'), join(copy, 'dist'), { recursive: true });
-  cpSync(join(root, 'package.json'), join(copy, 'package.json'));
-  const { divergence: ofItself } = fuzz();
-  if (ofItself !== undefined) throw new Error(`the emulation as it is differs:\n${ofItself.text}`);
-  for (const mutation of chosen) {
-    const undo = mutate(mutation);
-    const { operations, divergence } = fuzz();
-    undo();
-    if (divergence === undefined) missed++;
-    const outcome = divergence === undefined ? 'MISSED in' : 'found after';
-    console.log(`${outcome} ${operations} operations: ${mutation.what} (${mutation.name})`);
-  }
-} finally {
-  rmSync(copy, { recursive: true, force: true });
-}
-console.log(`${chosen.length - missed} of ${chosen.length} mutations found within ${OPERATIONS} operations`);
-if (missed > 0) process.exitCode = 1;
+checkMutations({
+  script: 'check:seed-fuzz-mutations',
+  below: 'dist/src/emulated',
+  unit: 'operations',
+  most: 300_000,
+  mutations: MUTATIONS,
+  arguments: ({ seed, most }) => [
+    ...['dist/scripts/stress/seed-fuzz.js', '--json', '--as-it-is', '--seed', seed],
+    ...['--operations', String(most)],
+  ],
+  read(stdout) {
+    const { operations, divergence } = JSON.parse(stdout) as SeedFuzzReport;
+    return divergence && { after: operations, text: divergence.text };
+  },
+});

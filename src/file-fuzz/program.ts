@@ -1,4 +1,5 @@
 /** Programs over files, as data: what the fuzzer makes up, shrinks, prints, and runs on each side. */
+import type { Value as Data } from '../fuzz/value.ts';
 
 /** Where a program's files are. Each side has its own of each, alike. */
 export const PLACES = [
@@ -16,17 +17,8 @@ export const PLACES = [
 ] as const;
 export type PlaceName = (typeof PLACES)[number];
 
-/** An argument: plain data stands for itself, and what is no data for something that is made at the call. */
-export type Value =
-  | undefined
-  | null
-  | boolean
-  | number
-  | bigint
-  | string
-  | readonly Value[]
-  | { readonly [key: string]: Value }
-  | Made;
+/** An argument. */
+export type Value = Data<Made>;
 
 export type BytesKind =
   | 'Buffer'

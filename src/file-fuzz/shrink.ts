@@ -1,30 +1,14 @@
 /** Programs that are a little smaller than another. */
+import { smallestOf } from '../fuzz/smallest.ts';
 import type { FileProgram, Step, Value } from './program.ts';
 
-/** Whether a program still shows a difference. */
-type Shows = (program: FileProgram) => Promise<boolean>;
-
 /** The smallest program that still shows it, as far as leaving out and simplifying go. @param most - Programs to try at most. */
-export async function shrinkFileProgram(
+export function shrinkFileProgram(
   program: FileProgram,
-  shows: Shows,
+  shows: (program: FileProgram) => Promise<boolean>,
   most = 400,
 ): Promise<FileProgram> {
-  let smallest = program;
-  let tried = 0;
-  // What was refused once is not tried again at its place.
-  for (;;) {
-    let smaller: FileProgram | undefined;
-    for (const candidate of smallerPrograms(smallest)) {
-      if (tried === most) return smallest;
-      tried++;
-      if (!(await shows(candidate))) continue;
-      smaller = candidate;
-      break;
-    }
-    if (smaller === undefined) return smallest;
-    smallest = smaller;
-  }
+  return smallestOf(program, smallerPrograms, shows, most);
 }
 
 /** Those that are much smaller first. */

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { simulate } from '../emulated/index.ts';
 import { EnvironmentBroken, messageOf } from '../fuzz/environment.ts';
 import { literalOf } from '../fuzz/print.ts';
+import { smallestOf } from '../fuzz/smallest.ts';
 import { declaredDifference } from './declared.ts';
 import { generateFsProgram } from './generator.ts';
 import type { FsDifference, FsProgram, Item } from './program.ts';
@@ -137,20 +138,9 @@ export class FsRunner {
   }
 
   /** The smallest program that still differs, as far as leaving out and simplifying go. */
-  async shrunk(program: FsProgram): Promise<FsProgram> {
-    let smallest = program;
-    let tries = 0;
-    for (let found = true; found; ) {
-      found = false;
-      for (const candidate of smallerPrograms(smallest)) {
-        if (tries++ === MOST_TRIES) return smallest;
-        if ((await this.difference(candidate)) === undefined) continue;
-        smallest = candidate;
-        found = true;
-        break;
-      }
-    }
-    return smallest;
+  shrunk(program: FsProgram): Promise<FsProgram> {
+    const differs = async (one: FsProgram): Promise<boolean> => (await this.difference(one)) !== undefined;
+    return smallestOf(program, smallerPrograms, differs, MOST_TRIES);
   }
 
   close(): void {

@@ -1,16 +1,8 @@
 /** Programs over a file system, as data: what the fuzzer makes up, shrinks, prints, and runs on `node:fs` and on the simulated one. */
+import type { Value as Data } from '../fuzz/value.ts';
 
-/** An argument: plain data stands for itself, and what is no data for something that is made at the call. */
-export type Value =
-  | undefined
-  | null
-  | boolean
-  | number
-  | bigint
-  | string
-  | readonly Value[]
-  | { readonly [key: string]: Value }
-  | Made;
+/** An argument. */
+export type Value = Data<Made>;
 
 /** Marked by `$`. */
 export type Made =

@@ -1,29 +1,18 @@
 /** Making a program small that two kernels run differently. */
 import type { Entry, Operation, Program, Request } from './program.ts';
-
-/** Whether a program still shows a difference. */
-type Shows = (program: Program) => Promise<boolean>;
+import { smallestOf } from './smallest.ts';
 
 /**
  * The smallest program that still shows a difference, as far as leaving out and simplifying go.
  *
  * @param most - Programs to try at most.
  */
-export async function shrink(program: Program, shows: Shows, most = 1000): Promise<Program> {
-  let smallest = program;
-  let tried = 0;
-  for (;;) {
-    let smaller: Program | undefined;
-    for (const candidate of candidates(smallest)) {
-      if (tried === most) return smallest;
-      tried++;
-      if (!(await shows(candidate))) continue;
-      smaller = candidate;
-      break;
-    }
-    if (smaller === undefined) return smallest;
-    smallest = smaller;
-  }
+export function shrink(
+  program: Program,
+  shows: (program: Program) => Promise<boolean>,
+  most = 1000,
+): Promise<Program> {
+  return smallestOf(program, candidates, shows, most);
 }
 
 /** Programs that are a little smaller than this one, those that are much smaller first. */

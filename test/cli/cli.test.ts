@@ -156,6 +156,19 @@ for (const { name, missing } of KERNELS) {
   });
 }
 
+describe('kaio', () => {
+  it('knows all its commands, although it loads only the one that it is about', () => {
+    const { stdout, status } = kaio(['--help']);
+    assert.equal(status, 0);
+    for (const name of ['cp', 'doctor', 'conformance', 'fuzz', 'bench'])
+      assert.match(stdout, new RegExp(`^  ${name} `, 'm'));
+    assert.match(kaio(['help', 'fuzz']).stdout, /^Usage: kaio fuzz /);
+    const { stderr, ...wrong } = kaio(['doctr']);
+    assert.equal(wrong.status, 1);
+    assert.match(stderr, /unknown command 'doctr'\n\(Did you mean doctor\?\)/);
+  });
+});
+
 describe('kaio cp, bad input', () => {
   it('says in one line that the source is missing', () => {
     const nothing = join(directory, 'nothing');

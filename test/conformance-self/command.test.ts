@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { Parser } from 'tap-parser';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import type { CaseReport, Outcome } from '../conformance/index.ts';
-import { CLI, type Ended, kaio, run } from '../support/kaio.ts';
+import { CLI, type Ended, run, start } from '../support/kaio.ts';
 
 const linux = process.platform === 'linux';
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -33,12 +33,12 @@ const plain = Object.fromEntries(
 const NOT_CONFORMANT = 1;
 const ENVIRONMENT_BROKEN = 2;
 
-function conformance(args: readonly string[], env: NodeJS.ProcessEnv = {}): Ended {
-  return kaio(['conformance', ...args], { env: { ...process.env, ...env } });
+function conformance(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  return start(process.execPath, [CLI, 'conformance', ...args], { env: { ...process.env, ...env } });
 }
 
 /** A run in which cases pass, fail and are unsupported. */
-function mixed(reporter: string): Ended {
+function mixed(reporter: string): Promise<Ended> {
   return conformance(['--kernel', wrong, '--reporter', reporter, '--rule', 'CANCEL-04'], {
     WRONG: 'io_cancel',
   });
@@ -62,19 +62,29 @@ function tap(text: string): { results: Tap; points: { name: string; skip?: unkno
   return { results: results!, points };
 }
 
-function xmllint(text: string): Ended {
-  const path = join(home, 'junit.xml');
-  writeFileSync(path, text);
-  return run('xmllint', ['--noout', '--schema', schema, path]);
+/** A report as XML, in a file of its own. */
+class Junit {
+  readonly #path: string;
+
+  constructor(text: string) {
+    this.#path = join(mkdtempSync(join(home, 'junit-')), 'junit.xml');
+    writeFileSync(this.#path, text);
+  }
+
+  /** What its schema says against it. */
+  get faults(): string {
+    const { status, stderr } = run('xmllint', ['--noout', '--schema', schema, this.#path]);
+    return status === 0 ? '' : stderr;
+  }
+
+  xpath(query: string): string {
+    return run('xmllint', ['--xpath', query, this.#path]).stdout.trim();
+  }
 }
 
-function xpath(query: string): string {
-  return run('xmllint', ['--xpath', query, join(home, 'junit.xml')]).stdout.trim();
-}
-
-describe('the report of a kernel that is wrong', () => {
-  it('is valid TAP with the rule, the expectation, the observation and the source', () => {
-    const { status, stdout } = mixed('tap');
+describe.concurrent('the report of a kernel that is wrong', () => {
+  it('is valid TAP with the rule, the expectation, the observation and the source', async () => {
+    const { status, stdout } = await mixed('tap');
     assert.equal(status, NOT_CONFORMANT);
     assert.match(stdout, /^TAP version 14\n1\.\.\d+\n/);
     const { results, points } = tap(stdout);
@@ -94,20 +104,20 @@ describe('the report of a kernel that is wrong', () => {
     assert.match(rule.source, /observed on Linux 6\.18/);
   });
 
-  it('is JUnit’s XML by its schema', ({ skip }) => {
-    const { status, stdout } = mixed('junit');
+  it('is JUnit’s XML by its schema', async ({ skip }) => {
+    const { status, stdout } = await mixed('junit');
     assert.equal(status, NOT_CONFORMANT);
     if (run('sh', ['-c', 'command -v xmllint']).status !== 0) skip('no xmllint here');
-    const { status: valid, stderr } = xmllint(stdout);
-    assert.equal(valid, 0, stderr);
-    assert.ok(Number(xpath('count(//failure)')) > 0);
-    assert.equal(xpath('sum(//testsuite/@failures)'), xpath('count(//failure)'));
-    assert.equal(xpath('sum(//testsuite/@tests)'), xpath('count(//testcase)'));
-    assert.match(xpath('string(//failure)'), /rule: CANCEL-04: .*observed on Linux/);
+    const report = new Junit(stdout);
+    assert.equal(report.faults, '');
+    assert.ok(Number(report.xpath('count(//failure)')) > 0);
+    assert.equal(report.xpath('sum(//testsuite/@failures)'), report.xpath('count(//failure)'));
+    assert.equal(report.xpath('sum(//testsuite/@tests)'), report.xpath('count(//testcase)'));
+    assert.match(report.xpath('string(//failure)'), /rule: CANCEL-04: .*observed on Linux/);
   });
 
-  it('is a table for people', () => {
-    const { status, stdout } = mixed('table');
+  it('is a table for people', async () => {
+    const { status, stdout } = await mixed('table');
     assert.equal(status, NOT_CONFORMANT);
     assert.match(stdout, /^failed +io_cancel\//m);
     assert.match(stdout, /^ {2}expectation /m);
@@ -116,10 +126,10 @@ describe('the report of a kernel that is wrong', () => {
     assert.match(stdout, /│ all +│/);
   });
 
-  it('is the same JSON by --json and by --reporter json', () => {
-    const { stdout } = mixed('json');
+  it('is the same JSON by --json and by --reporter json', async () => {
     const args = ['--kernel', wrong, '--json', '--rule', 'CANCEL-04'];
-    assert.equal(conformance(args, { WRONG: 'io_cancel' }).stdout, stdout);
+    const [{ stdout }, short] = await Promise.all([mixed('json'), conformance(args, { WRONG: 'io_cancel' })]);
+    assert.equal(short.stdout, stdout);
     const { backend, failed, passed, unsupported, broken, cases } = JSON.parse(stdout);
     assert.equal(backend, 'somebody');
     assert.ok(failed > 0);
@@ -127,18 +137,22 @@ describe('the report of a kernel that is wrong', () => {
   });
 });
 
-describe('what is unsupported', () => {
+describe.concurrent('what is unsupported', () => {
   const args = ['--backend', 'emulated', '--rule', 'GET-10'];
 
-  it('is skipped with its reason in TAP and in XML', ({ skip }) => {
-    const text = conformance([...args, '--reporter', 'tap']);
+  it('is skipped with its reason in TAP and in XML', async ({ skip }) => {
+    const [text, xml] = await Promise.all([
+      conformance([...args, '--reporter', 'tap']),
+      conformance([...args, '--reporter', 'junit']),
+    ]);
     assert.equal(text.status, 0);
     const { results, points } = tap(text.stdout);
     assert.ok(results.ok);
     assert.match(String(points[0]!.skip), /signals reach JavaScript/);
     if (run('sh', ['-c', 'command -v xmllint']).status !== 0) skip('no xmllint here');
-    assert.equal(xmllint(conformance([...args, '--reporter', 'junit']).stdout).status, 0);
-    assert.match(xpath('string(//skipped/@message)'), /signals reach JavaScript/);
+    const report = new Junit(xml.stdout);
+    assert.equal(report.faults, '');
+    assert.match(report.xpath('string(//skipped/@message)'), /signals reach JavaScript/);
   });
 });
 
@@ -148,12 +162,12 @@ function firstDetail(cases: readonly CaseReport[], outcome: Outcome): string {
 }
 
 /** What is broken says so, and exits by 2. */
-function assertBroken(
+async function assertBroken(
   args: readonly string[],
   reason: RegExp,
   command = (more: readonly string[]) => conformance(more),
-): void {
-  const { status, stderr, stdout } = command([...args, '--reporter', 'tap', '--rule', 'SETUP-03']);
+): Promise<void> {
+  const { status, stderr, stdout } = await command([...args, '--reporter', 'tap', '--rule', 'SETUP-03']);
   assert.match(stderr, /^kaio: environment broken: /);
   assert.match(stderr, reason);
   assert.equal(stderr.trimEnd().split('\n').length, 1);
@@ -161,24 +175,32 @@ function assertBroken(
   assert.match(String(tap(stdout).results.bailout), reason);
 }
 
-describe('a broken environment', () => {
-  it('is a directory that is missing, or none', () => {
-    assertBroken(['--backend', 'emulated', '--directory', join(home, 'nothing')], /ENOENT.*--directory/);
-    assertBroken(['--backend', 'emulated', '--directory', schema], /is not a directory/);
+describe.concurrent('a broken environment', () => {
+  it('is a directory that is missing, or none', async () => {
+    await assertBroken(
+      ['--backend', 'emulated', '--directory', join(home, 'nothing')],
+      /ENOENT.*--directory/,
+    );
+    await assertBroken(['--backend', 'emulated', '--directory', schema], /is not a directory/);
   });
 
-  it('is told by each reporter in its own way', ({ skip }) => {
+  it('is told by each reporter in its own way', async ({ skip }) => {
     const args = ['--backend', 'emulated', '--rule', 'SETUP-03', '--directory', schema];
     const reason = /is not a directory/;
-    assert.match(JSON.parse(conformance([...args, '--json']).stdout).environmentBroken, reason);
-    assert.equal(conformance(args).stdout, '');
-    const xml = conformance([...args, '--reporter', 'junit']);
+    const [json, table, xml] = await Promise.all([
+      conformance([...args, '--json']),
+      conformance(args),
+      conformance([...args, '--reporter', 'junit']),
+    ]);
+    assert.match(JSON.parse(json.stdout).environmentBroken, reason);
+    assert.equal(table.stdout, '');
     if (run('sh', ['-c', 'command -v xmllint']).status !== 0) skip('no xmllint here');
-    assert.equal(xmllint(xml.stdout).status, 0);
-    assert.match(xpath('string(//error/@message)'), reason);
+    const report = new Junit(xml.stdout);
+    assert.equal(report.faults, '');
+    assert.match(report.xpath('string(//error/@message)'), reason);
   });
 
-  it('is a directory without permission', ({ skip }) => {
+  it('is a directory without permission', async ({ skip }) => {
     const asRoot = process.getuid?.() === 0;
     const nobody = asRoot ? { uid: 65534, gid: 65534 } : {};
     if (!linux || run(process.execPath, [CLI, '--version'], nobody).status !== 0)
@@ -187,31 +209,33 @@ describe('a broken environment', () => {
     mkdirSync(closed);
     chmodSync(closed, 0o500);
     if (asRoot) chmodSync(home, 0o755);
-    assertBroken(['--backend', 'emulated', '--directory', closed], /EACCES: permission denied/, (more) =>
-      kaio(['conformance', ...more], nobody),
+    await assertBroken(
+      ['--backend', 'emulated', '--directory', closed],
+      /EACCES: permission denied/,
+      (more) => start(process.execPath, [CLI, 'conformance', ...more], nobody),
     );
   });
 
-  it('is a full disk', ({ skip }) => {
+  it('is a full disk', async ({ skip }) => {
     const full = join(home, 'full');
     mkdirSync(full);
     if (!linux || run('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', full]).status !== 0)
       skip('no tmpfs can be mounted here');
     try {
-      assertBroken(['--backend', 'emulated', '--directory', full], /ENOSPC.*free 16 MiB/);
+      await assertBroken(['--backend', 'emulated', '--directory', full], /ENOSPC.*free 16 MiB/);
       assert.deepEqual(readdirSync(full), []);
     } finally {
       run('umount', [full]);
     }
   });
 
-  it('is a disk that fills up while cases run: those are broken, not failed', ({ skip }) => {
+  it('is a disk that fills up while cases run: those are broken, not failed', async ({ skip }) => {
     const small = join(home, 'small');
     mkdirSync(small);
     if (!linux || run('mount', ['-t', 'tmpfs', '-o', 'size=20m', 'tmpfs', small]).status !== 0)
       skip('no tmpfs can be mounted here');
     try {
-      const { status, stdout } = conformance(['--kernel', filling, '--json', '--directory', small], {
+      const { status, stdout } = await conformance(['--kernel', filling, '--json', '--directory', small], {
         FILL: join(small, 'rubbish'),
       });
       const { failed, broken, cases } = JSON.parse(stdout);
@@ -224,9 +248,9 @@ describe('a broken environment', () => {
     }
   });
 
-  it('is too few descriptors', ({ skip }) => {
+  it('is too few descriptors', async ({ skip }) => {
     if (!linux) skip('no ulimit here');
-    const { status, stdout } = run('sh', [
+    const { status, stdout } = await start('sh', [
       ...['-c', 'ulimit -n 256 && exec "$@"', 'sh', process.execPath, CLI, 'conformance', '--json'],
       ...['--kernel', filling],
     ]);
@@ -237,12 +261,12 @@ describe('a broken environment', () => {
     assert.match(firstDetail(cases, 'broken'), /EMFILE/);
   });
 
-  it('is a kernel without AIO, or one that a filter forbids', ({ skip }) => {
+  it('is a kernel without AIO, or one that a filter forbids', async ({ skip }) => {
     if (!linux || run('sh', ['-c', 'command -v strace']).status !== 0) skip('no strace here');
     for (const error of ['ENOSYS', 'EPERM']) {
       const remedy = error === 'ENOSYS' ? /ENOSYS.*CONFIG_AIO/ : /EPERM.*seccomp/;
-      assertBroken([], remedy, (more) =>
-        run('strace', [
+      await assertBroken([], remedy, (more) =>
+        start('strace', [
           ...['-f', '-qq', '-o', '/dev/null', '-e', 'trace=io_setup', '-e', `inject=io_setup:error=${error}`],
           ...[process.execPath, CLI, 'conformance', ...more],
         ]),
@@ -250,15 +274,15 @@ describe('a broken environment', () => {
     }
   });
 
-  it('is a module that makes no kernel', () => {
+  it('is a module that makes no kernel', async () => {
     const empty = join(home, 'empty.mjs');
     writeFileSync(empty, 'export const nothing = 1;\n');
-    assertBroken(['--kernel', empty], /has no function as its default export/);
-    assertBroken(['--kernel', join(home, 'missing.mjs')], /Cannot find module/);
+    await assertBroken(['--kernel', empty], /has no function as its default export/);
+    await assertBroken(['--kernel', join(home, 'missing.mjs')], /Cannot find module/);
   });
 });
 
-describe('the example of docs/conformance.md', () => {
+describe.concurrent('the example of docs/conformance.md', () => {
   const project = join(home, 'project');
 
   function block(beginning: string): string {
@@ -275,8 +299,11 @@ describe('the example of docs/conformance.md', () => {
     writeFileSync(join(project, 'conformance.test.mjs'), test);
   });
 
-  it('shows what a sandbox without POLL breaks', () => {
-    const { status, stdout } = conformance(['--kernel', join(project, 'kernel.mjs'), '--json']);
+  it('shows what a sandbox without POLL breaks', async () => {
+    const [{ status, stdout }, tests] = await Promise.all([
+      conformance(['--kernel', join(project, 'kernel.mjs'), '--json']),
+      start(process.execPath, ['--test', join(project, 'conformance.test.mjs')], { env: plain }),
+    ]);
     assert.equal(status, NOT_CONFORMANT);
     const { backend, passed, failed, broken, cases } = JSON.parse(stdout);
     assert.equal(backend, 'sandbox');
@@ -286,13 +313,12 @@ describe('the example of docs/conformance.md', () => {
     assert.ok(
       cases.every(({ id, outcome }: CaseReport) => !id.startsWith('preadv/') || outcome !== 'failed'),
     );
-    const tests = run(process.execPath, ['--test', join(project, 'conformance.test.mjs')], { env: plain });
     assert.equal(tests.status, 1);
     assert.match(tests.stdout, new RegExp(`^# fail ${failed}$|^ℹ fail ${failed}$`, 'm'));
   });
 });
 
-describe('bad options', () => {
+describe.concurrent('bad options', () => {
   for (const [args, message] of [
     [
       ['--reporter', 'html'],
@@ -307,8 +333,8 @@ describe('bad options', () => {
     [['--executor', 'magic'], /option '--executor <name>' argument 'magic' is invalid/],
     [['--backend', 'native', '--kernel', 'x.js'], /--kernel names a kernel of your own/],
   ] as const) {
-    it(`${args.join(' ')} is refused`, () => {
-      const { status, stderr, stdout } = conformance(args);
+    it(`${args.join(' ')} is refused`, async () => {
+      const { status, stderr, stdout } = await conformance(args);
       assert.match(stderr, message);
       assert.equal(stdout, '');
       assert.equal(status, 1);

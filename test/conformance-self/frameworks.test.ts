@@ -7,13 +7,12 @@ import { fileURLToPath } from 'node:url';
 import { Parser } from 'tap-parser';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { suite } from '../conformance/index.ts';
-import { type Ended, kaio, run } from '../support/kaio.ts';
+import { type Ended, kaio, start } from '../support/kaio.ts';
 
 const consumers = join(dirname(dirname(fileURLToPath(import.meta.url))), 'consumers');
 const bin = join(dirname(dirname(consumers)), 'node_modules', '.bin');
 
 const directory = mkdtempSync(join(tmpdir(), 'kaio-frameworks-'));
-const vitestReport = join(directory, 'vitest.json');
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 interface Counts {
@@ -26,15 +25,16 @@ interface Counts {
 
 interface Framework {
   readonly name: string;
-  start(env: NodeJS.ProcessEnv): Ended;
-  count(output: string): Counts;
+  /** @param report - A file of its own, for what standard output is not. */
+  start(env: NodeJS.ProcessEnv, report: string): Promise<Ended>;
+  count(output: string, report: string): Counts;
 }
 
 function nodeTest(name: string, file: string): Framework {
   return {
     name,
     start: (env) =>
-      run(process.execPath, ['--test', '--test-reporter=tap', join(consumers, file)], {
+      start(process.execPath, ['--test', '--test-reporter=tap', join(consumers, file)], {
         env,
         cwd: consumers,
       }),
@@ -64,16 +64,14 @@ const FRAMEWORKS: readonly Framework[] = [
   {
     name: 'vitest',
     // Its JSON says nothing about why a test was skipped; people who read the other see it.
-    start: (env) =>
-      run(
+    start: (env, report) =>
+      start(
         join(bin, 'vitest'),
-        ['run', '--root', consumers, '--reporter=verbose', '--reporter=json', `--outputFile=${vitestReport}`],
+        ['run', '--root', consumers, '--reporter=verbose', '--reporter=json', `--outputFile=${report}`],
         { env, cwd: consumers },
       ),
-    count(output) {
-      const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(
-        readFileSync(vitestReport, 'utf8'),
-      );
+    count(output, report) {
+      const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(report, 'utf8'));
       return { passed: numPassedTests, failed: numFailedTests, skipped: numPendingTests, reasons: output };
     },
   },
@@ -82,7 +80,7 @@ const FRAMEWORKS: readonly Framework[] = [
   {
     name: 'mocha',
     start: (env) =>
-      run(join(bin, 'mocha'), ['--reporter', 'json', '--timeout', '60000', join(consumers, 'mocha.mjs')], {
+      start(join(bin, 'mocha'), ['--reporter', 'json', '--timeout', '60000', join(consumers, 'mocha.mjs')], {
         env,
         cwd: consumers,
       }),
@@ -113,10 +111,11 @@ beforeAll(() => {
   assert.ok(command.passed > 300 && command.unsupported > 0);
 });
 
-describe.each(FRAMEWORKS)('the suite under $name', ({ start, count }) => {
-  it('passes and skips what the command does, and says why', () => {
-    const { status, stdout, stderr } = start(env);
-    const { passed, failed, skipped, reasons } = count(stdout);
+describe.concurrent.each(FRAMEWORKS)('the suite under $name', ({ name, start, count }) => {
+  it('passes and skips what the command does, and says why', async () => {
+    const report = join(directory, `${name}, right.json`);
+    const { status, stdout, stderr } = await start(env, report);
+    const { passed, failed, skipped, reasons } = count(stdout, report);
     assert.deepEqual(
       { passed, failed, skipped },
       { passed: command.passed, failed: 0, skipped: command.unsupported },
@@ -126,9 +125,10 @@ describe.each(FRAMEWORKS)('the suite under $name', ({ start, count }) => {
     assert.ok(reasons.includes('signals reach JavaScript on the event loop'));
   });
 
-  it('fails for a kernel that is wrong', () => {
-    const { status, stdout } = start({ ...env, WRONG: 'io_cancel' });
-    const { failed, skipped } = count(stdout);
+  it('fails for a kernel that is wrong', async () => {
+    const report = join(directory, `${name}, wrong.json`);
+    const { status, stdout } = await start({ ...env, WRONG: 'io_cancel' }, report);
+    const { failed, skipped } = count(stdout, report);
     assert.notEqual(status, 0);
     assert.ok(failed > 5, `${failed} failed`);
     // A case may fail before it gets to what is unsupported.

@@ -1,5 +1,6 @@
 /** The `kaio` command as a user runs it: the built one, in a process of its own. */
-import { type SpawnSyncOptions, spawnSync } from 'node:child_process';
+import { type SpawnOptions, type SpawnSyncOptions, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -22,6 +23,26 @@ export function run(command: string, args: readonly string[], options: SpawnSync
   });
   if (error !== undefined) throw error;
   return { status, stdout, stderr };
+}
+
+/** The same, for tests that have several run at once. */
+export async function start(
+  command: string,
+  args: readonly string[],
+  options: SpawnOptions = {},
+): Promise<Ended> {
+  const child = spawn(command, args, {
+    timeout: TIME_LIMIT_MS,
+    ...options,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const told = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name]!.setEncoding('utf8').on('data', (text: string) => {
+      told[name] += text;
+    });
+  const [status] = (await once(child, 'close')) as [number | null];
+  return { status, ...told };
 }
 
 export function kaio(args: readonly string[], options?: SpawnSyncOptions): Ended {

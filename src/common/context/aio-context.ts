@@ -2,12 +2,10 @@
 import {
   IOCB_CMD_FDSYNC,
   IOCB_CMD_FSYNC,
-  IOCB_CMD_POLL,
   IOCB_CMD_PREAD,
   IOCB_CMD_PREADV,
   IOCB_CMD_PWRITE,
   IOCB_CMD_PWRITEV,
-  UIO_MAXIOV,
 } from '../abi/constants.ts';
 import { AbortError, AioStateError } from '../errors.ts';
 import { abortReason, isAborted } from '../intrinsics.ts';
@@ -24,83 +22,21 @@ import {
   validateSignal,
 } from '../validate.ts';
 import { contextCloseChannel, contextOpenChannel, threadPoolChannel } from './channels.ts';
+import type { AioContextOptions, AioRequest, OperationOptions, TransferOptions } from './context-types.ts';
 import { Operation } from './operation.ts';
+import {
+  carrierOf,
+  pollOperation,
+  rwFlags,
+  syncOperation,
+  vectoredOperation,
+} from './prepared-operations.ts';
 import type { AioStats } from './stats.ts';
 import { SubmissionQueue } from './submission.ts';
 
 const DEFAULT_QUEUE_DEPTH = 128;
 const MAX_QUEUE_DEPTH = 1 << 20;
 const MAX_SUBMIT_THREADS = 64;
-const MAX_U16 = 0xffff;
-
-export interface AioContextOptions {
-  /** Which kernel to use: from `selectKernel()`. */
-  readonly kernel: AioKernel;
-  /** Requests in flight at most; more wait in a FIFO queue. Counts against `aio-max-nr`. Default 128. */
-  readonly queueDepth?: number;
-  /** Measures each request's time in `stats.latency`, for a fraction of a microsecond each. Default false. */
-  readonly latency?: boolean;
-  /**
-   * Calls `io_submit` on a thread of its own, because it may block: on buffered files, pipes, cold metadata, or with more
-   * bytes than a device takes at once. Costs a hand-over of some microseconds for each batch. Without the addon, and on
-   * the emulation, whose `io_submit` does not block, it has no effect: {@link AioContext.submitThreads} tells. Default false.
-   *
-   * A number, at most 64, is that of the threads, each started when those before are busy: buffered files are copied by several CPUs
-   * then, and requests of a context overtake each other on their way into the kernel.
-   *
-   * `'auto'` measures the calls: threads, as many as there are CPUs and at most four, are started when the calls hold the event
-   * loop up for more than half a millisecond on average, and used until they no longer do. Requests overtake each other then, too.
-   * `stats.threadBatches` counts what went to them.
-   *
-   * Requests with an object that carries a descriptor, such as a FileHandle, are submitted from the event loop all the same: its owner may
-   * close it, and on a thread the call could meet the file that has taken its number. Give the number where that matters.
-   */
-  readonly submitThread?: boolean | number | 'auto';
-  /**
-   * Looks for completions at each turn of the event loop, instead of sleeping until one wakes it, while at most four requests are in
-   * flight and completions come within some hundred turns: a read of a fast device then takes less time than sleeping and waking
-   * up would add. The event loop stays free, but its thread does not sleep meanwhile. Devices that take longer are left
-   * alone, with ever fewer trials, and so are all while other programs take the CPU away. On the emulation it has no effect. Default true.
-   */
-  readonly busyPoll?: boolean;
-}
-
-/** One request of {@link AioContext.submit}: the arguments of the method of that name. */
-export type AioRequest =
-  | ({
-      readonly operation: 'read' | 'write';
-      readonly fd: Descriptor;
-      readonly buffer: ArrayBufferView;
-      readonly position: number;
-    } & TransferOptions)
-  | ({
-      readonly operation: 'readv' | 'writev';
-      readonly fd: Descriptor;
-      readonly buffers: readonly ArrayBufferView[];
-      readonly position: number;
-    } & TransferOptions)
-  | ({ readonly operation: 'fsync' | 'fdatasync'; readonly fd: Descriptor } & OperationOptions)
-  | ({ readonly operation: 'poll'; readonly fd: Descriptor; readonly events: number } & OperationOptions);
-
-export interface OperationOptions {
-  /**
-   * Aborts the operation.
-   *
-   * *Abort*: while it is queued, the promise rejects at once with an AbortError. In flight, only POLL can be given up;
-   * anything else settles with its real outcome when the kernel is done with the buffer.
-   */
-  readonly signal?: AbortSignal;
-}
-
-export interface TransferOptions extends OperationOptions {
-  /** RWF_* bits for this transfer, such as `abi.RWF_DSYNC`. Default 0. */
-  readonly rw_flags?: number;
-  /**
-   * An I/O priority: see `ioprio()`. Default: that of the thread. One that the kernel refuses fails the transfer: EPERM for realtime without
-   * the privilege, EINVAL for what is none.
-   */
-  readonly priority?: number;
-}
 
 // A context dropped without close() is destroyed when its requests have settled.
 const dropped = new FinalizationRegistry<SubmissionQueue>((queue) => {
@@ -240,15 +176,7 @@ export class AioContext {
    * @returns What is there. It can have bits that were not asked for (observed on Linux 6.18).
    */
   poll(fd: Descriptor, events: number, options?: OperationOptions): Promise<number> {
-    return this.#start(options, () => {
-      const mask = validateInteger('events', events, 0, MAX_U16);
-      const carrier = carrierOf(fd);
-      const number = validateDescriptor(fd);
-      return carriedBy(
-        carrier,
-        new Operation('poll', IOCB_CMD_POLL, number, mask, 0, 0, 0, undefined, undefined, fd),
-      );
-    });
+    return this.#start(options, () => pollOperation(fd, events));
   }
 
   /**
@@ -415,39 +343,9 @@ export class AioContext {
     position: number,
     options: TransferOptions | undefined,
   ): Promise<number> {
-    return this.#start(options, ({ rw_flags, priority }: TransferOptions) => {
-      const flags = rw_flags === undefined ? 0 : rwFlags(rw_flags);
-      const reqprio = priority === undefined ? 0 : validatePriority(priority);
-      const place = validatePosition(position);
-      if (!Array.isArray(views)) throw invalidArgType('buffers', 'an array of ArrayBufferView', views);
-      const count = validateInteger('buffers.length', views.length, 0, UIO_MAXIOV);
-      // A copy: the caller may change the array while the request waits in the queue, and it may run code of his when it is read.
-      const segments = Array.from({ length: count }, (_, index) => views[index]);
-      const carrier = carrierOf(fd);
-      const number = validateDescriptor(fd);
-      const { memory } = this.kernel;
-      const extents = segments.map((view, index) => extentOf(`buffers[${index}]`, view, memory.pins));
-      const iovecs = new BigUint64Array(count * 2);
-      extents.forEach((extent, index) => {
-        const { length } = extent;
-        iovecs[index * 2] = BigInt(length === 0 ? 0 : memory.addressOf(extent.memory) + extent.start);
-        iovecs[index * 2 + 1] = BigInt(length);
-      });
-      const operation = new Operation(
-        syscall,
-        opcode,
-        number,
-        memory.addressOf(iovecs),
-        count,
-        place,
-        flags,
-        undefined,
-        extents.filter(({ length }) => length > 0),
-        [fd, iovecs],
-      );
-      operation.priority = reqprio;
-      return carriedBy(carrier, operation);
-    });
+    return this.#start(options, (given) =>
+      vectoredOperation(this.kernel.memory, syscall, opcode, fd, views, position, given),
+    );
   }
 
   async #sync(
@@ -456,11 +354,7 @@ export class AioContext {
     fd: Descriptor,
     options: OperationOptions | undefined,
   ): Promise<void> {
-    await this.#start(options, () => {
-      const carrier = carrierOf(fd);
-      const number = validateDescriptor(fd);
-      return carriedBy(carrier, new Operation(syscall, opcode, number, 0, 0, 0, 0, undefined, undefined, fd));
-    });
+    await this.#start(options, () => syncOperation(syscall, opcode, fd));
   }
 
   #start(
@@ -486,20 +380,3 @@ export class AioContext {
 }
 
 const NO_OPTIONS: TransferOptions = {};
-
-function rwFlags(rw_flags: unknown): number {
-  return validateInteger('options.rw_flags', rw_flags, 0, 0x7fffffff);
-}
-
-/**
- * An object that can be asked whether its descriptor still is its own, as a FileHandle can: it answers by its class. What an object
- * says of itself was read, and is not asked again.
- */
-function carrierOf(fd: Descriptor): { readonly fd: number } | undefined {
-  return typeof fd !== 'object' || fd === null || Object.hasOwn(fd, 'fd') ? undefined : fd;
-}
-
-function carriedBy(carrier: { readonly fd: number } | undefined, operation: Operation): Operation {
-  operation.carrier = carrier;
-  return operation;
-}

@@ -5,11 +5,9 @@
  * its requests still settle.
  */
 import { ERRNO } from '../abi/errno.ts';
-import { errnoException } from '../errors.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
 import { AbortListeners } from './abort-listeners.ts';
 import { Batch } from './batch.ts';
-import { submitChannel } from './channels.ts';
 import { CompletionForecast } from './completion-forecast.ts';
 import { InFlight } from './in-flight.ts';
 import { IocbSlab } from './iocb-slab.ts';
@@ -21,18 +19,16 @@ import { SilentWatch } from './silent-watch.ts';
 import { Staging } from './staging.ts';
 import { Counters } from './stats.ts';
 import type { SubmitCrew, Submitter } from './submit-crew.ts';
+import { SubmitAnswers } from './submit-answers.ts';
 import { SubmitPlace, type SubmitThreadChoice } from './submit-place.ts';
 import { Turn } from './turn.ts';
 
 // `process` is a getter of the global object, which is felt at each tick.
 const { nextTick } = process;
 
-/** After a refusal for which nothing of ours accounts. */
-const RETRY_MS = 10;
 /** What a call of `io_submit` may take, and each request in it: beyond that, it has waited. */
 const HELD_UP_MS = 8;
 const HELD_UP_MS_EACH = 0.1;
-const NSEC_PER_MSEC = 1_000_000;
 
 /** How a queue is set up. */
 export interface SubmissionOptions {
@@ -43,13 +39,6 @@ export interface SubmissionOptions {
   readonly submitThread: SubmitThreadChoice;
   /** Whether completions of few requests are looked for at each turn of the event loop, while they come soon. */
   readonly busyPoll: boolean;
-}
-
-/** What is published of a call of `io_submit`. */
-interface SubmitMessage {
-  readonly kernel: AioKernel;
-  readonly requests: number;
-  readonly accepted: number;
 }
 
 /** Submits what was asked for, in the order in which it was, and has those told whose requests have ended. */
@@ -67,6 +56,7 @@ export class SubmissionQueue {
   #calls = 0;
   readonly #queue = new OperationQueue();
   readonly #staging: Staging;
+  readonly #answers: SubmitAnswers;
   readonly #signals = new AbortListeners<Operation>((operation) => this.#abort(operation));
   readonly #forecast = new CompletionForecast();
   /** Whether `io_submit` is taken to copy bytes, by what the last one did: some of its requests had completed. */
@@ -100,6 +90,10 @@ export class SubmissionQueue {
       this.#staging = new Staging(kernel, this.#context, this.#slab, this.#inFlight, this.#queue, {
         ended: (operation, res) => this.#inFlight.ended(operation, res),
         told: () => this.#told(),
+      });
+      this.#answers = new SubmitAnswers(kernel, this.counters, this.#inFlight, this.#queue, {
+        collect: () => this.#collect(),
+        goOn: () => this.#afterSettling(),
       });
       // A look must not cost a system call.
       if (busyPoll && kernel.completesAside === true && isMapped) this.#poll = new PollForecast();
@@ -206,7 +200,7 @@ export class SubmissionQueue {
 
   #flush(): void {
     this.#flushScheduled = false;
-    this.#outOfSlots = false;
+    this.#answers.outOfSlots = false;
     const crew = this.#staging.isNextBorrowed ? undefined : this.#place.crewForNext();
     if (crew !== undefined) {
       this.#flushElsewhere(crew);
@@ -241,15 +235,12 @@ export class SubmissionQueue {
   /** Requests that the kernel has taken by its shorter way. */
   #startedPlain(requests: number): void {
     this.#turn.count(requests, 0);
-    this.counters.submitted += requests;
-    this.counters.batches++;
-    if (submitChannel.hasSubscribers)
-      this.#toPublish.push({ kernel: this.#kernel, requests, accepted: requests });
+    this.#answers.tookPlain(requests);
   }
 
   /** Some of those have ended. */
   #told(): void {
-    this.#outOfSlots = false;
+    this.#answers.outOfSlots = false;
     this.#settle();
   }
 
@@ -285,7 +276,7 @@ export class SubmissionQueue {
         const answer = await submitter.io_submit(total - done, batch.iocbppAt(done));
         this.counters.threadBatches++;
         this.#collect();
-        done = this.#answered(batch, answer, done);
+        done = this.#answers.answered(batch, answer, done);
       }
       this.#cancelAborted(batch);
     } catch (error) {
@@ -324,19 +315,12 @@ export class SubmissionQueue {
   /** Tells whose requests have ended, and what the kernel was asked: everything is consistent. Then goes on with what waits. */
   #settle(): void {
     try {
-      if (this.#toPublish.length > 0) this.#publish();
+      this.#answers.publish();
       if (this.#inFlight.hasEnded) this.#inFlight.settle();
     } finally {
       this.#afterSettling();
     }
   }
-
-  #publish(): void {
-    const messages = this.#toPublish;
-    this.#toPublish = [];
-    for (const message of messages) submitChannel.publish(message);
-  }
-  #toPublish: SubmitMessage[] = [];
 
   #afterSettling(): void {
     if (this.queued > 0 && this.#inFlight.hasRoom && !this.#blocked) this.#scheduleFlush();
@@ -348,20 +332,8 @@ export class SubmissionQueue {
 
   /** The kernel had no room although we have: an event will change that, or time. */
   get #blocked(): boolean {
-    return this.#outOfSlots && this.inFlight > 0;
+    return this.#answers.outOfSlots && this.inFlight > 0;
   }
-
-  /** EAGAIN is also its word for a lack of memory, and what is in flight may be waiting for somebody outside. */
-  #retryLater(): void {
-    const retry = (): void => {
-      this.#outOfSlots = false;
-      this.#afterSettling();
-    };
-    // What keeps the process alive meanwhile is the watcher, if anything is to.
-    if (this.#kernel.after === undefined) setTimeout(retry, RETRY_MS).unref();
-    else this.#kernel.after(RETRY_MS * NSEC_PER_MSEC, retry);
-  }
-  #outOfSlots = false;
 
   /** Whether requests in flight keep the process alive. They do from the start. */
   keepAlive(may: boolean): void {
@@ -401,69 +373,14 @@ export class SubmissionQueue {
     for (let done = 0; done < total; ) {
       const answer = this.#place.io_submit(total - done, batch.iocbppAt(done));
       const { tookMs } = this.#place;
-      if (tookMs > HELD_UP_MS + (total - done) * HELD_UP_MS_EACH) this.#heldUp(batch, done, answer);
-      done = this.#answered(batch, answer, done);
+      if (tookMs > HELD_UP_MS + (total - done) * HELD_UP_MS_EACH) this.#answers.heldUp(batch, done, answer);
+      done = this.#answers.answered(batch, answer, done);
     }
-  }
-
-  /** Tells those that a call dealt with: it took longer than work does. Their events may be in the ring, but nobody has looked. */
-  #heldUp(batch: Batch, from: number, answer: number): void {
-    const atMs = performance.now();
-    for (let index = from; index < from + Math.max(answer, 1); index++)
-      this.#inFlight.at(batch.slotAt(index))?.heldUp(atMs);
-  }
-
-  /**
-   * Draws the consequences of an answer to `io_submit`.
-   *
-   * @param done - Requests of the batch that were dealt with before the call.
-   * @returns How many have been dealt with now.
-   */
-  #answered(batch: Batch, answer: number, done: number): number {
-    const total = batch.length;
-    this.counters.batches++;
-    if (submitChannel.hasSubscribers)
-      this.#toPublish.push({ kernel: this.#kernel, requests: total - done, accepted: answer });
-    if (answer > 0) {
-      this.counters.submitted += answer;
-      return done + answer;
-    }
-    if (answer === -ERRNO.EINTR) return done;
-    if (answer === -ERRNO.EAGAIN && this.inFlight > total - done) {
-      this.counters.eagains++;
-      // Others are in flight: reap first, and if that gave nothing, wait for them.
-      if (this.#collect() > 0) return done;
-      this.#outOfSlots = true;
-      this.#retryLater();
-      this.#unstage(batch, done);
-      return total;
-    }
-    // Only the head was refused; the rest goes on.
-    this.#inFlight.refuse(
-      batch.slotAt(done),
-      errnoException(answer === 0 ? -ERRNO.EAGAIN : answer, 'io_submit'),
-    );
-    return done + 1;
-  }
-
-  /** Puts what the kernel had no room for back to the front of the queue, in order. */
-  #unstage(batch: Batch, from: number): void {
-    const back: Operation[] = [];
-    for (let index = from; index < batch.length; index++) {
-      const operation = this.#inFlight.take(batch.slotAt(index));
-      // Its signal has fired since it was staged, and does so once.
-      if (operation.isAborted) this.#inFlight.end(operation, operation.abortError);
-      else {
-        operation.state = 'queued';
-        back.push(operation);
-      }
-    }
-    this.#queue.unshift(back);
   }
 
   #collect(): number {
     const ended = this.#inFlight.collect();
-    if (ended > 0) this.#outOfSlots = false;
+    if (ended > 0) this.#answers.outOfSlots = false;
     return ended;
   }
 }

@@ -1,10 +1,9 @@
 /** The methods of a file that move bytes: what they are called with, which way each call goes, and what comes back. */
 import type { FileReadResult } from 'node:fs/promises';
 import type { AioContext } from '../context/aio-context.ts';
-import { type Alignment, alignedBuffer, UNALIGNED } from '../memory/aligned.ts';
-import { type Extent, extentOf, extentOfOwn } from '../memory/extent.ts';
+import { UNALIGNED } from '../memory/aligned.ts';
+import { extentOf } from '../memory/extent.ts';
 import type { Pins } from '../memory/pins.ts';
-import { outOfRange } from '../validate.ts';
 import { Activity } from './activity.ts';
 import type { AioWriteOptions } from './aio-file-type.ts';
 import { type AllocateOptions, type Room, roomToAllocate, roomToPunch } from './allocation.ts';
@@ -19,7 +18,6 @@ import {
   vectorArguments,
   writeArguments,
 } from './file-arguments.ts';
-import { FileError } from './file-error.ts';
 import { FileIo } from './file-io.ts';
 import type { FileParts } from './file-parts.ts';
 import { throwIfAborted } from './file-requests.ts';
@@ -27,10 +25,8 @@ import { type AioWriteResult, readResult, readvResult, writeResult, writevResult
 import { refuseStale } from './file-transfer.ts';
 import { type HostMethod, hostArguments } from './host-memory.ts';
 import { Manner } from './manner.ts';
-import type { Routing } from './routing.ts';
-import { CHUNK_BYTES, fully, inLanes, MOST_BYTES, pieceOf, piecesOf, wholeOf } from './whole-transfers.ts';
-
-const MAX_READ_FILE_BYTES = 2 ** 31 - 1;
+import { MAX_READ_FILE_BYTES, WholeFiles } from './whole-files.ts';
+import { pieceOf, piecesOf, wholeOf } from './whole-transfers.ts';
 
 type View = NodeJS.ArrayBufferView;
 type WholeOptions = Pick<AioWriteOptions, 'signal' | 'priority' | 'dsync'> & {
@@ -55,10 +51,9 @@ export interface FileHost {
 export class FileOperations {
   readonly #host: FileHost;
   readonly #context: AioContext;
-  readonly #alignment: Alignment;
-  readonly #routing: Routing;
   readonly #appends: boolean;
   readonly #io: FileIo;
+  readonly #whole: WholeFiles;
   readonly #durable: DurableWrites;
   readonly #cursor: Cursor;
   /** Whether transfers without a position are the host's, and whole files with them. */
@@ -73,8 +68,6 @@ export class FileOperations {
     this.#host = host;
     this.#parts = parts;
     this.#context = context;
-    this.#alignment = alignment;
-    this.#routing = routing;
     this.#appends = appends;
     this.#activity = new Activity(
       () => host.hold(),
@@ -99,6 +92,8 @@ export class FileOperations {
       cached,
       routing,
     });
+    const places = { at: this.#at.bind(this), to: this.#to.bind(this) };
+    this.#whole = new WholeFiles(this.#io, places, alignment, routing.seekable);
     this.#durable = new DurableWrites(context.kernel, routing, direct, () => this.#io.sync('fdatasync'));
   }
 
@@ -221,7 +216,7 @@ export class FileOperations {
     return this.during('read', async () => {
       const extent = extentOf('buffer', buffer, this.#pins);
       const manner = mannerOf(extrasIn({ priority }));
-      const bytesRead = await this.#at(position, (place) => this.#readAll(extent, place, signal, manner));
+      const bytesRead = await this.#whole.read(extent, position, signal, manner);
       return readResult(bytesRead, buffer);
     });
   }
@@ -234,7 +229,7 @@ export class FileOperations {
       const extent = extentOf('buffer', buffer, this.#pins);
       const extras = extrasIn({ priority, dsync });
       const write = (manner: Manner | undefined): Promise<number> =>
-        this.#to(position, (place) => this.#writeAll(extent, place, signal, manner));
+        this.#whole.write(extent, position, signal, manner);
       return writeResult(await this.#written(extras, position, extent.length, write), buffer);
     });
   }
@@ -260,9 +255,7 @@ export class FileOperations {
       const size = await this.#host.size();
       if (size > MAX_READ_FILE_BYTES && this.#parts.blockDevice !== undefined) throw tooLarge(size);
       if (size > MAX_READ_FILE_BYTES) return this.#hosts<Buffer | string>('readFile', [wanted]);
-      const chunks: Buffer[] = [];
-      await this.#at(null, (place) => this.#readToEnd(place, size, chunks, signal));
-      const content = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+      const content = await this.#whole.readToEnd(size, signal);
       return encoding === undefined ? content : content.toString(encoding);
     });
   }
@@ -282,29 +275,16 @@ export class FileOperations {
         return;
       }
       throwIfAborted(signal);
-      if (whole !== undefined) await this.#writeChunk(whole, signal);
+      if (whole !== undefined) await this.#whole.writeChunk(whole, signal);
       else {
         for await (const piece of pieces!) {
           throwIfAborted(signal);
           const chunk = pieceOf(piece, encoding, this.#pins);
-          await this.#writeChunk(chunk, signal);
+          await this.#whole.writeChunk(chunk, signal);
           if (chunk.length > 0) throwIfAborted(signal);
         }
       }
     });
-  }
-
-  /** As FileHandle does it: in parts, and the signal is looked at between them, not while one is written. */
-  async #writeChunk(chunk: Extent, signal: AbortSignal | undefined): Promise<void> {
-    // Where nobody can tell them apart, they need not be small.
-    const most = signal === undefined && this.#routing.seekable ? undefined : CHUNK_BYTES;
-    let isFirst = true;
-    const write = (rest: Extent, at: number | null): Promise<number> => {
-      if (!isFirst) throwIfAborted(signal);
-      isFirst = false;
-      return this.#writeSome(rest, at, undefined);
-    };
-    if (chunk.length > 0) await this.#to(null, (place) => fully(chunk, place, write, most));
   }
 
   /**
@@ -395,78 +375,6 @@ export class FileOperations {
       () => transfer(0),
       () => this.#host.size(),
     );
-  }
-
-  #readAll(
-    extent: Extent,
-    place: number | null,
-    signal: AbortSignal | undefined,
-    manner?: Manner,
-  ): Promise<number> {
-    const read = (rest: Extent, at: number | null): Promise<number> =>
-      this.#io.read(rest, at, { signal, cut: true, manner });
-    return fully(extent, place, read, MOST_BYTES, this.#alignment.offset);
-  }
-
-  #writeAll(
-    extent: Extent,
-    place: number | null,
-    signal: AbortSignal | undefined,
-    manner?: Manner,
-  ): Promise<number> {
-    const write = (rest: Extent, at: number | null): Promise<number> =>
-      this.#writeSome(rest, at, signal, manner);
-    return fully(extent, place, write);
-  }
-
-  /** @throws Error `EIO` for a write that goes nowhere: whoever goes on would do so for ever. */
-  async #writeSome(
-    extent: Extent,
-    place: number | null,
-    signal: AbortSignal | undefined,
-    manner?: Manner,
-  ): Promise<number> {
-    const count = await this.#io.write(extent, place, { signal, cut: true, manner });
-    if (count === 0)
-      throw new FileError('EIO', 5, 'write', { help: 'the kernel wrote nothing and gave no reason' });
-    return count;
-  }
-
-  /** Several chunks at once as far as the size is known, then one after the other until nothing comes. */
-  async #readToEnd(
-    place: number | null,
-    size: number,
-    chunks: Buffer[],
-    signal: AbortSignal | undefined,
-  ): Promise<number> {
-    const read = (extent: Extent, at: number | null): Promise<number> => {
-      throwIfAborted(signal);
-      return this.#readAll(extent, at, undefined);
-    };
-    let done = 0;
-    if (place !== null && size > place) {
-      const known = this.#allocate(size - place);
-      done = await inLanes(known, (chunk, from) => read(chunk, place + from));
-      chunks.push(known.subarray(0, done));
-      // Short of what was asked for: the end of the file.
-      if (done < known.byteLength) return done;
-    }
-    for (;;) {
-      const chunk = this.#allocate(CHUNK_BYTES);
-      const count = await read(extentOfOwn(chunk), place === null ? null : place + done);
-      if (count === 0) return done;
-      chunks.push(chunk.subarray(0, count));
-      done += count;
-      if (((place ?? 0) + done) % this.#alignment.offset !== 0) return done;
-      if (done > MAX_READ_FILE_BYTES) throw outOfRange('size', `<= ${MAX_READ_FILE_BYTES}`, done);
-    }
-  }
-
-  /** Memory for whole blocks, so that direct reads need no detour. */
-  #allocate(bytes: number): Buffer {
-    if (this.#alignment === UNALIGNED) return Buffer.allocUnsafeSlow(bytes);
-    const { length } = this.#alignment;
-    return alignedBuffer(Math.ceil(bytes / length) * length);
   }
 }
 
