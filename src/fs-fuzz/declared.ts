@@ -7,6 +7,9 @@ interface Declared {
   readonly applies: (difference: FsDifference, program: FsProgram) => boolean;
 }
 
+const NODE_MAJOR = Number.parseInt(process.versions.node, 10);
+const REFUSALS = ['ERR_OUT_OF_RANGE', 'ERR_UNKNOWN_ENCODING'];
+
 export const DECLARED: readonly Declared[] = [
   {
     name: 'readFile of a bad descriptor',
@@ -64,13 +67,13 @@ export const DECLARED: readonly Declared[] = [
   },
   {
     name: 'a mode of null in options of mkdir',
-    why: 'The promises of Node 20 take it for none.',
+    why: 'Promises of Node take it for none.',
     applies: ({ step, simulated }, { steps }) => {
       const call = stepAt(steps, step);
       return (
         call?.name === 'mkdir' &&
         call.face === 'promise' &&
-        simulated.includes('"mode" argument') &&
+        /"(mode" argument|options.mode" property)/.test(simulated) &&
         simulated.includes('undefined')
       );
     },
@@ -81,10 +84,55 @@ export const DECLARED: readonly Declared[] = [
     applies: ({ step, node, simulated }, { steps }) =>
       stepAt(steps, step)?.name === 'rm' && codeIn(node) === 'ENOTDIR' && codeIn(simulated) === 'ENOTDIR',
   },
+  {
+    name: 'cp of two paths that are not there',
+    why: 'Node asks for both at once where it can wait, and tells of the one that is answered first.',
+    applies: ({ step, node, simulated }, { steps }) => {
+      const call = stepAt(steps, step);
+      return call?.name === 'cp' && call.face !== 'sync' && isLook(node) && isLook(simulated);
+    },
+  },
+  {
+    name: 'cpSync in C++',
+    why: 'Since Node 22 it has rules and errors of its own there, which follow links where the others do not. This is as the others.',
+    applies: ({ step, node, simulated }, { steps }) => {
+      const call = stepAt(steps, step);
+      return (
+        NODE_MAJOR >= 22 &&
+        call?.name === 'cp' &&
+        call.face === 'sync' &&
+        (node.startsWith('thrown') || simulated.startsWith('thrown'))
+      );
+    },
+  },
+  {
+    name: 'rmSync in C++',
+    why: 'Since Node 22 it tells of what it cannot look at in its own way, without a code.',
+    applies: ({ step, node, simulated }, { steps }) => {
+      const call = stepAt(steps, step);
+      const isSync = call?.name === 'rm' && call.face === 'sync';
+      return NODE_MAJOR >= 22 && isSync && node.startsWith('thrown') && simulated.startsWith('thrown');
+    },
+  },
+  {
+    name: 'nothing to transfer with what is no descriptor',
+    why: 'Since Node 24 it looks at a descriptor when there is something to transfer.',
+    applies: ({ step, node, simulated }, { steps }) => {
+      const call = stepAt(steps, step);
+      const isTransfer = ['read', 'write', 'readv', 'writev'].includes(call?.name ?? '');
+      return isTransfer && node.endsWith(' 0') && simulated.includes('The "fd" argument');
+    },
+  },
 ];
 
+/** Whether a path could not be looked at. */
+function isLook(shown: string): boolean {
+  return /syscall: 'l?stat'/.test(shown);
+}
+
 function isRefusal(shown: string): boolean {
-  return codeIn(shown)?.startsWith('ERR_INVALID_ARG') === true || codeIn(shown) === 'ERR_OUT_OF_RANGE';
+  const code = codeIn(shown);
+  return code?.startsWith('ERR_INVALID_ARG') === true || REFUSALS.includes(code ?? '');
 }
 
 /** Which argument a refusal speaks of. */

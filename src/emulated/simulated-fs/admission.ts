@@ -76,10 +76,13 @@ export function admit(name: string, args: readonly unknown[], paths: readonly nu
  */
 export function admitDescriptor(name: string, args: readonly unknown[]): number {
   const [fd, ...rest] = args;
-  const isDescriptor = typeof fd === 'number' && Number.isInteger(fd) && fd >= 0 && fd <= MAX_FD;
-  ask(name, [isDescriptor ? NO_FD : fd, ...rest]);
-  if (!isDescriptor) throw invalidArgType('fd', 'of type number', fd);
+  ask(name, [isDescriptor(fd) ? NO_FD : fd, ...rest]);
+  if (!isDescriptor(fd)) throw invalidArgType('fd', 'of type number', fd);
   return fd;
+}
+
+export function isDescriptor(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_FD;
 }
 
 /** Asks about a call that lacks its callback. @throws What Node says of that, or of another argument before it. */

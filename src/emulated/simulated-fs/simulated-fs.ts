@@ -13,7 +13,7 @@ import { ContentOperations } from './content-operations.ts';
 import { CopyOperations } from './copy-operations.ts';
 import { DescriptorOperations, readArguments } from './descriptor-operations.ts';
 import { type Call, calling, type Face, promising, synchronous } from './faces.ts';
-import { type Ground, NameOperations } from './name-operations.ts';
+import { type Ground, NameOperations, STAT_SAYS_NOTHING_THERE } from './name-operations.ts';
 import { flagsOf } from './options.ts';
 import { streamsOver } from './streams.ts';
 import { TreeOperations } from './tree-operations.ts';
@@ -103,7 +103,7 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
       utimes: [3],
     }),
     ...(HAS_LCHMOD ? callsOf(names, { lchmod: [2] }) : {}),
-    ...callsOf(trees, { opendir: [1, 2], readdir: [1, 2], rm: [1, 2], rmdir: [1, 2] }),
+    ...callsOf(trees, { opendir: [1, 2], readdir: [1, 2], rmdir: [1, 2] }),
   };
   const { stat, lstat, realpath } = callsOf(names, { stat: [1, 2], lstat: [1, 2], realpath: [1, 2] });
   const exists = callOf(names, 'exists', [1]);
@@ -112,6 +112,7 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
   /** What differs a little from face to face. */
   const facedOf = (face: Face): Calls => ({
     ...callsOf(names, { mkdir: [1, 2] }, face),
+    ...callsOf(trees, { rm: [1, 2] }, face),
     ...callsOf(
       contents,
       { appendFile: [2, 3], copyFile: [2, 3], readFile: [1, 2], truncate: [1, 2], writeFile: [2, 3] },
@@ -157,7 +158,9 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
     ...byDescriptor,
     lstat,
     realpath: realpathByNode,
-    stat,
+    stat: STAT_SAYS_NOTHING_THERE.callback
+      ? callOf(names, 'statIfThere', [1, 2, (value, _args, error) => (error === null ? [value] : [])])
+      : stat,
   };
 
   const fs: Record<string, unknown> = {};
@@ -184,7 +187,7 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
     cp: callOf(copies, 'cp', [2, 3]),
     lstat,
     realpath,
-    stat,
+    stat: STAT_SAYS_NOTHING_THERE.promise ? callOf(names, 'statIfThere', [1, 2]) : stat,
   });
   return fs as unknown as SimulatedFileSystem;
 }
