@@ -106,12 +106,20 @@ export const DECLARED: readonly Declared[] = [
     },
   },
   {
+    name: 'what cpSync in C++ has left',
+    why: 'Since Node 22 it writes over a file that is there, which keeps its owner, where the others put a new one in its place.',
+    applies: ({ step }, { steps }) =>
+      NODE_MAJOR >= 22 &&
+      step === 'end' &&
+      steps.some((one) => one.op === 'call' && one.name === 'cp' && one.face === 'sync'),
+  },
+  {
     name: 'rmSync in C++',
-    why: 'Since Node 22 it tells of what it cannot look at in its own way, without a code.',
-    applies: ({ step, node, simulated }, { steps }) => {
+    why: 'Since Node 22 it tells of what it cannot look at in its own way, without a code, or takes it for nothing.',
+    applies: ({ step, simulated }, { steps }) => {
       const call = stepAt(steps, step);
       const isSync = call?.name === 'rm' && call.face === 'sync';
-      return NODE_MAJOR >= 22 && isSync && node.startsWith('thrown') && simulated.startsWith('thrown');
+      return NODE_MAJOR >= 22 && isSync && simulated.startsWith('thrown');
     },
   },
   {
@@ -122,6 +130,43 @@ export const DECLARED: readonly Declared[] = [
       const isTransfer = ['read', 'write', 'readv', 'writev'].includes(call?.name ?? '');
       return isTransfer && node.endsWith(' 0') && simulated.includes('The "fd" argument');
     },
+  },
+  {
+    name: 'the error of an AioFile',
+    why: 'It is an AioError, with the code, number and call of the plain one.',
+    applies: ({ step, node, simulated }, { steps }) =>
+      step !== 'end' && steps[step]?.op === 'method' && simulated.replace("'AioError'", "'Error'") === node,
+  },
+  {
+    name: 'no place for a read of a FileHandle',
+    why: 'Since Node 22 it is refused, in words that differ between versions.',
+    applies: ({ node, simulated }) =>
+      NODE_MAJOR >= 22 &&
+      [node, simulated].every((shown) => shown.includes('The value of "position" is out of range')),
+  },
+  {
+    name: 'readFile of what cannot be read',
+    why: 'Since Node 26 its error names the path.',
+    applies: ({ step, node, simulated }, { steps }) =>
+      NODE_MAJOR >= 26 &&
+      stepAt(steps, step)?.name === 'readFile' &&
+      codeIn(node) === codeIn(simulated) &&
+      node.includes("syscall: 'read', path: '") &&
+      simulated.includes("syscall: 'read', path: undefined"),
+  },
+  {
+    name: 'options that are none, of stat',
+    why: 'Since Node 26 they are looked at.',
+    applies: ({ step, node }, { steps }) =>
+      NODE_MAJOR >= 26 &&
+      ['stat', 'lstat'].includes(stepAt(steps, step)?.name ?? '') &&
+      node.includes('The "options" argument must be of type object'),
+  },
+  {
+    name: 'how bigints are written',
+    why: 'Since Node 26 with their letter, in messages too.',
+    applies: ({ node, simulated }) =>
+      node.replace(/type bigint \((\d+)n\)/, 'type bigint ($1)') === simulated,
   },
 ];
 

@@ -7,33 +7,29 @@ import type { AioFile } from '../../common/file/aio-file-type.ts';
 import { descriptorHandle } from '../../common/file/descriptor-handle.ts';
 import { makeFile } from '../../common/file/made-file.ts';
 import type { AioKernel } from '../../common/kernel/aio-kernel.ts';
+import type { Disk } from '../simulated/disk.ts';
 import { promised } from '../simulated/steps.ts';
 import { ask, NOWHERE, realFs } from './admission.ts';
 import { ContentOperations } from './content-operations.ts';
 import { CopyOperations } from './copy-operations.ts';
 import { DescriptorOperations, readArguments } from './descriptor-operations.ts';
+import { disposable, disposableNow, openingBlobs } from './extras.ts';
 import { type Call, calling, type Face, promising, synchronous } from './faces.ts';
 import { type Ground, NameOperations, STAT_SAYS_NOTHING_THERE } from './name-operations.ts';
 import { flagsOf } from './options.ts';
+import { StatWatching } from './stat-watching.ts';
 import { streamsOver } from './streams.ts';
 import { TreeOperations } from './tree-operations.ts';
+import { Watching } from './watching.ts';
 
 /** What of `node:fs` there is no simulation of. */
-type Absent =
-  | 'openAsBlob'
-  | 'watch'
-  | 'watchFile'
-  | 'unwatchFile'
-  | 'glob'
-  | 'globSync'
-  | 'mkdtempDisposableSync'
-  | 'promises';
+type Absent = 'glob' | 'globSync' | 'mkdtempDisposableSync' | 'promises';
 
 /** Of macOS alone. */
 const HAS_LCHMOD = 'O_SYMLINK' in realFs.constants;
 
 /** `node:fs/promises`, over a simulated disk. */
-export type SimulatedPromises = Omit<typeof NodePromises, 'open' | 'watch' | 'glob' | 'mkdtempDisposable'> & {
+export type SimulatedPromises = Omit<typeof NodePromises, 'open' | 'glob' | 'mkdtempDisposable'> & {
   /** As there. What it opens is an AioFile. */
   open(path: NodeFs.PathLike, flags?: string | number, mode?: NodeFs.Mode): Promise<AioFile>;
 };
@@ -189,7 +185,23 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
     realpath,
     stat: STAT_SAYS_NOTHING_THERE.promise ? callOf(names, 'statIfThere', [1, 2]) : stat,
   });
+  addOthers(fs, parts.paths.disk);
   return fs as unknown as SimulatedFileSystem;
+}
+
+/** What is made over the other calls, as far as this version of Node has it. */
+function addOthers(fs: Record<string, unknown>, disk: Disk): void {
+  const { watch, events } = new Watching(disk);
+  const { watchFile, unwatchFile } = new StatWatching(disk);
+  const promises = fs.promises as Record<string, unknown>;
+  const over = fs as unknown as Parameters<typeof disposable>[0];
+  Object.assign(fs, { watch, watchFile, unwatchFile });
+  promises.watch = named('watch', events);
+  fs.openAsBlob = named('openAsBlob', openingBlobs(disk, over));
+  if ('mkdtempDisposableSync' in realFs)
+    fs.mkdtempDisposableSync = named('mkdtempDisposableSync', disposableNow(over));
+  if ('mkdtempDisposable' in realFs.promises)
+    promises.mkdtempDisposable = named('mkdtempDisposable', disposable(over));
 }
 
 function promisesOf(parts: FileSystemParts, names: NameOperations, calls: Calls): SimulatedPromises {

@@ -22,8 +22,10 @@ const NSEC_PER_SEC = 1e9;
 const NSEC_PER_MSEC = 1e6;
 /** What FileHandle reads as a whole at most. */
 const MAX_READ_FILE_BYTES = 2 ** 31 - 1;
+const NODE_MAJOR = Number.parseInt(process.versions.node, 10);
 /** To the FileHandles of versions before, whatever is no place is the descriptor's own. */
-const JUDGES_PLACES = Number.parseInt(process.versions.node, 10) > 20;
+const JUDGES_PLACES = NODE_MAJOR > 20;
+const JUDGES_PLACES_OF_NOTHING = NODE_MAJOR >= 24;
 
 type View = NodeJS.ArrayBufferView;
 
@@ -38,8 +40,11 @@ export class SimulatedCalls implements DescriptorCalls {
 
   readonly read: DescriptorCalls['read'] = async (fd, buffer, offset, length, position) => {
     const bytes = partOf(buffer, offset, length);
-    // Node looks no further where there is nothing to read.
-    if (bytes.length === 0) return { bytesRead: 0, buffer };
+    // Node looks no further where there is nothing to read, but newer versions at the place.
+    if (bytes.length === 0) {
+      if (JUDGES_PLACES_OF_NOTHING) placeOf(position);
+      return { bytesRead: 0, buffer };
+    }
     return {
       bytesRead: await this.#on(fd, 'read', (file) => this.#files.read(file, [bytes], readPlaceOf(position))),
       buffer,
@@ -48,6 +53,7 @@ export class SimulatedCalls implements DescriptorCalls {
 
   readonly write: DescriptorCalls['write'] = async (fd, buffer, offset, length, position) => {
     const bytes = partOf(buffer, offset, length);
+    if (bytes.length === 0) return { bytesWritten: 0, buffer };
     return {
       bytesWritten: await this.#on(fd, 'write', (file) =>
         this.#files.write(file, [bytes], writePlaceOf(position)),

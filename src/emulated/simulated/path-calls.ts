@@ -86,6 +86,7 @@ export class PathCalls {
       if (has(flags, O_TRUNC) && inode.kind === 'file') {
         if (size + allocated > 0) inode.truncate(id, 0, this.disk.clock.nowNs());
         else inode.modified(this.disk.clock.nowNs());
+        this.disk.names.watches.changed(inode, 'modified');
       }
       return 0;
     });
@@ -273,6 +274,7 @@ export class PathCalls {
     const mode =
       /chown$/.test(syscall) && inode.kind === 'file' ? withoutPrivilege(before.mode) : before.mode;
     inode.attributes = { ...before, mode, ...attributes, ctimeNs: this.disk.clock.nowNs() };
+    this.disk.names.watches.changed(inode, 'attributes');
   }
 
   *#made(
