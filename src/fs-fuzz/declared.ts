@@ -123,6 +123,11 @@ export const DECLARED: readonly Declared[] = [
     },
   },
   {
+    name: 'a tree that is too deep',
+    why: 'Node goes down by recursion, and has no stack for what a copy of a folder into itself can become.',
+    applies: ({ node }) => node.includes('Maximum call stack size exceeded'),
+  },
+  {
     name: 'nothing to transfer with what is no descriptor',
     why: 'Since Node 24 it looks at a descriptor when there is something to transfer.',
     applies: ({ step, node, simulated }, { steps }) => {
