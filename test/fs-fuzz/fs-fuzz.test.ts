@@ -42,15 +42,9 @@ describe.skipIf(!isLikeIt)('simulation.fs beside node:fs', () => {
       steps: [
         sync('mkdir', path('/a/b'), { recursive: true }),
         sync('symlink', 'a/b', path('/link')),
-        // Synchronous calls of Node have no stack for as deep a tree.
-        ...['/link/c', '/a/b/c'].map(
-          (to): Step => ({
-            op: 'call',
-            face: 'promise',
-            name: 'cp',
-            args: [path('/a'), path(to), { recursive: true }],
-          }),
-        ),
+        // Without the filter it would go on for as long as names can be.
+        sync('cp', path('/a'), path('/link/c'), { recursive: true, filter: { $: 'filter', without: 'c' } }),
+        sync('cp', path('/a'), path('/a/b/c'), { recursive: true }),
       ],
     }));
 
