@@ -93,27 +93,6 @@ export const DECLARED: readonly Declared[] = [
     },
   },
   {
-    name: 'cpSync in C++',
-    why: 'Since Node 22 it has rules and errors of its own there, which follow links where the others do not. This is as the others.',
-    applies: ({ step, node, simulated }, { steps }) => {
-      const call = stepAt(steps, step);
-      return (
-        NODE_MAJOR >= 22 &&
-        call?.name === 'cp' &&
-        call.face === 'sync' &&
-        (node.startsWith('thrown') || simulated.startsWith('thrown'))
-      );
-    },
-  },
-  {
-    name: 'what cpSync in C++ has left',
-    why: 'Since Node 22 it writes over a file that is there, which keeps its owner, where the others put a new one in its place.',
-    applies: ({ step }, { steps }) =>
-      NODE_MAJOR >= 22 &&
-      step === 'end' &&
-      steps.some((one) => one.op === 'call' && one.name === 'cp' && one.face === 'sync'),
-  },
-  {
     name: 'rmSync in C++',
     why: 'Since Node 22 it tells of what it cannot look at in its own way, without a code, or takes it for nothing.',
     applies: ({ step, simulated }, { steps }) => {

@@ -85,6 +85,8 @@ export function isDescriptor(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_FD;
 }
 
+const TWO_PATHS = /^(copyFile|cp|link|rename|symlink)$/;
+
 /** Asks about a call that lacks its callback. @throws What Node says of that, or of another argument before it. */
 export function askWithoutCallback(name: string, args: readonly unknown[], callback: unknown): void {
   // Some calls find out only when they are done. This one does not.
@@ -95,7 +97,9 @@ export function askWithoutCallback(name: string, args: readonly unknown[], callb
   };
   ask(
     name,
-    args.map((value, index) => (index < 2 ? harmless(value) : value)),
+    args.map((value, index) =>
+      index === 0 || (index === 1 && TWO_PATHS.test(name)) ? harmless(value) : value,
+    ),
   );
 }
 
