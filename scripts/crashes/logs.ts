@@ -118,7 +118,7 @@ export const logs: readonly Subject[] = [
       const { default: cacache } = await load<{
         default: {
           put(cache: string, key: string, data: Buffer): Promise<unknown>;
-          get: { (cache: string, key: string): Promise<{ data: Buffer }> };
+          get: (cache: string, key: string) => Promise<{ data: Buffer }>;
         };
       }>('cacache');
       return () => ({
