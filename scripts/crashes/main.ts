@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Command, Option } from 'commander';
+import { isOfDeadMachine } from '../../src/emulated/index.ts';
 import { register } from '../../src/simulated.ts';
 import { packageRoot } from '../package-root.ts';
 import { documents } from './documents.ts';
@@ -63,6 +64,18 @@ const subjects = SUBJECTS.filter(
 const ends = ENDS.filter(
   ({ how, model }) => (options.how ?? how) === how && (options.model ?? model) === model,
 );
+
+const print = console.log;
+// Packages log what they come upon, and throw where nobody catches it, also when their machine is gone already.
+console.log = () => {};
+console.warn = () => {};
+console.error = () => {};
+for (const event of ['uncaughtException', 'unhandledRejection'])
+  process.on(event, (error: unknown) => {
+    if (isOfDeadMachine(error)) return;
+    print(error);
+    process.exit(1);
+  });
 
 /** Installs them. @returns What loads one, and what takes all away. */
 function installed(): { load: Load; remove: () => void } {
@@ -138,16 +151,16 @@ async function main(): Promise<void> {
       if (options.seed !== undefined) {
         const at = options.at === undefined ? undefined : Number(options.at);
         const { after, verdict, told } = await trial(make, ends[0]!, Number(options.seed), at);
-        console.log(`${after.trace}\n${after.image}\n${WORDS[verdict]}: ${told}`);
+        print(`${after.trace}\n${after.image}\n${WORDS[verdict]}: ${told}`);
         return;
       }
       const found: [End, Trials][] = [];
       for (const end of ends) {
         const one = await trials(make, end, Number(options.crashes));
         found.push([end, one]);
-        console.log(`${subject.spec}, ${end.how}, ${end.model}: ${cellOf(one)}`);
+        print(`${subject.spec}, ${end.how}, ${end.model}: ${cellOf(one)}`);
         for (const { seed, atEvent, told } of Object.values(one.first))
-          console.log(`  ${told}: ${commandOf(subject, end, seed, atEvent)}`);
+          print(`  ${told}: ${commandOf(subject, end, seed, atEvent)}`);
       }
       rows.push({ subject, found });
     }
