@@ -7,6 +7,9 @@ interface Declared {
   readonly applies: (difference: FsDifference, program: FsProgram) => boolean;
 }
 
+const NODE_MAJOR = Number.parseInt(process.versions.node, 10);
+const REFUSALS = ['ERR_OUT_OF_RANGE', 'ERR_UNKNOWN_ENCODING'];
+
 export const DECLARED: readonly Declared[] = [
   {
     name: 'readFile of a bad descriptor',
@@ -64,13 +67,13 @@ export const DECLARED: readonly Declared[] = [
   },
   {
     name: 'a mode of null in options of mkdir',
-    why: 'The promises of Node 20 take it for none.',
+    why: 'Promises of Node take it for none.',
     applies: ({ step, simulated }, { steps }) => {
       const call = stepAt(steps, step);
       return (
         call?.name === 'mkdir' &&
         call.face === 'promise' &&
-        simulated.includes('"mode" argument') &&
+        /"(mode" argument|options.mode" property)/.test(simulated) &&
         simulated.includes('undefined')
       );
     },
@@ -81,10 +84,84 @@ export const DECLARED: readonly Declared[] = [
     applies: ({ step, node, simulated }, { steps }) =>
       stepAt(steps, step)?.name === 'rm' && codeIn(node) === 'ENOTDIR' && codeIn(simulated) === 'ENOTDIR',
   },
+  {
+    name: 'cp of two paths that are not there',
+    why: 'Node asks for both at once where it can wait, and tells of the one that is answered first.',
+    applies: ({ step, node, simulated }, { steps }) => {
+      const call = stepAt(steps, step);
+      return call?.name === 'cp' && call.face !== 'sync' && isLook(node) && isLook(simulated);
+    },
+  },
+  {
+    name: 'rmSync in C++',
+    why: 'Since Node 22 it tells of what it cannot look at in its own way, without a code, or takes it for nothing.',
+    applies: ({ step, simulated }, { steps }) => {
+      const call = stepAt(steps, step);
+      const isSync = call?.name === 'rm' && call.face === 'sync';
+      return NODE_MAJOR >= 22 && isSync && simulated.startsWith('thrown');
+    },
+  },
+  {
+    name: 'a tree that is too deep',
+    why: 'Node goes down by recursion, and has no stack for what a copy of a folder into itself can become.',
+    applies: ({ node }) => node.includes('Maximum call stack size exceeded'),
+  },
+  {
+    name: 'nothing to transfer with what is no descriptor',
+    why: 'Since Node 24 it looks at a descriptor when there is something to transfer.',
+    applies: ({ step, node, simulated }, { steps }) => {
+      const call = stepAt(steps, step);
+      const isTransfer = ['read', 'write', 'readv', 'writev'].includes(call?.name ?? '');
+      return isTransfer && node.endsWith(' 0') && simulated.includes('The "fd" argument');
+    },
+  },
+  {
+    name: 'the error of an AioFile',
+    why: 'It is an AioError, with the code, number and call of the plain one.',
+    applies: ({ step, node, simulated }, { steps }) =>
+      step !== 'end' && steps[step]?.op === 'method' && simulated.replace("'AioError'", "'Error'") === node,
+  },
+  {
+    name: 'no place for a read of a FileHandle',
+    why: 'Since Node 22 it is refused, in words that differ between versions.',
+    applies: ({ node, simulated }) =>
+      NODE_MAJOR >= 22 &&
+      [node, simulated].every((shown) => shown.includes('The value of "position" is out of range')),
+  },
+  {
+    name: 'readFile of what cannot be read',
+    why: 'Since Node 26 its error names the path.',
+    applies: ({ step, node, simulated }, { steps }) =>
+      NODE_MAJOR >= 26 &&
+      stepAt(steps, step)?.name === 'readFile' &&
+      codeIn(node) === codeIn(simulated) &&
+      node.includes("syscall: 'read', path: '") &&
+      simulated.includes("syscall: 'read', path: undefined"),
+  },
+  {
+    name: 'options that are none, of stat',
+    why: 'Since Node 26 they are looked at.',
+    applies: ({ step, node }, { steps }) =>
+      NODE_MAJOR >= 26 &&
+      ['stat', 'lstat'].includes(stepAt(steps, step)?.name ?? '') &&
+      node.includes('The "options" argument must be of type object'),
+  },
+  {
+    name: 'how bigints are written',
+    why: 'Since Node 26 with their letter, in messages too.',
+    applies: ({ node, simulated }) =>
+      node.replace(/type bigint \((\d+)n\)/, 'type bigint ($1)') === simulated,
+  },
 ];
 
+/** Whether a path could not be looked at. */
+function isLook(shown: string): boolean {
+  return /syscall: 'l?stat'/.test(shown);
+}
+
 function isRefusal(shown: string): boolean {
-  return codeIn(shown)?.startsWith('ERR_INVALID_ARG') === true || codeIn(shown) === 'ERR_OUT_OF_RANGE';
+  const code = codeIn(shown);
+  return code?.startsWith('ERR_INVALID_ARG') === true || REFUSALS.includes(code ?? '');
 }
 
 /** Which argument a refusal speaks of. */

@@ -123,9 +123,11 @@ const length = (random: Random): Value =>
 const signal = (random: Random): Value => ({ $: 'signal', aborted: random.once(3) });
 const place = (random: Random): Value =>
   random.mostly([undefined, null, 0, 1, 5, 50, 4096], 10, [-1, -2, 1.5, 'x', 3n, 2 ** 53]);
+/** Mostly the same, or few would meet. */
+const slot = (random: Random): number => (random.once(4) ? random.below(SLOTS) : 0);
 const fd = (random: Random): Value => {
   if (random.once(40)) return random.pick([...ODD_DESCRIPTORS, 2 ** 31, 999_999]);
-  return { $: 'fd', slot: random.below(SLOTS) };
+  return { $: 'fd', slot: slot(random) };
 };
 const encodingOption = (random: Random): Value =>
   random.once(4) ? encoding(random) : options(random, { encoding });
@@ -275,6 +277,9 @@ const LOOKS_AT_CALLBACK = [
   'unlink',
 ];
 
+/** Since Node 22 it is C++, with rules and errors of its own, and what its library throws can end the process. */
+const CPP = Number.parseInt(process.versions.node, 10) < 22 ? [] : ['cp'];
+
 function call(random: Random): Step {
   const byPath = !random.once(4);
   const table = byPath ? BY_PATH : BY_DESCRIPTOR;
@@ -282,7 +287,8 @@ function call(random: Random): Step {
   if (name === 'open') return openStep(random);
   const args = table[name]!(random);
   // Promises have nothing that takes a descriptor, and do not say whether something exists.
-  const face = random.pick(byPath && name !== 'exists' ? FACES : ['sync', 'callback']);
+  const faces = CPP.includes(name) ? FACES.slice(1) : FACES;
+  const face = random.pick(byPath && name !== 'exists' ? faces : ['sync', 'callback']);
   const step = { op: 'call', face, name, args: trimmed(args) } as const;
   if (name === 'writeFile' && face === 'promise' && random.once(6)) {
     const items = [random.pick(['chunk', '']), bytes(random)];
@@ -295,9 +301,9 @@ function call(random: Random): Step {
 
 function openStep(random: Random): Step {
   const args = trimmed([pathValue(random), flags(random), random.once(3) ? mode(random) : undefined]);
-  const slot = random.below(SLOTS);
-  if (random.once(4)) return { op: 'open', slot, args };
-  return { op: 'call', face: random.pick(['sync', 'callback']), name: 'open', args, slot };
+  if (random.once(4)) return { op: 'open', slot: slot(random), args };
+  const face = random.pick(['sync', 'callback'] as const);
+  return { op: 'call', face, name: 'open', args, slot: slot(random) };
 }
 
 /** Arguments that are not there are not given. */
@@ -309,7 +315,7 @@ function trimmed(args: readonly Value[]): readonly Value[] {
 function step(random: Random): Step {
   if (random.once(12)) {
     const name = random.pick(Object.keys(METHODS));
-    return { op: 'method', slot: random.below(SLOTS), name, args: trimmed(METHODS[name]!(random)) };
+    return { op: 'method', slot: slot(random), name, args: trimmed(METHODS[name]!(random)) };
   }
   if (random.once(25)) {
     const range = (r: Random): Value => r.mostly([0, 1, 5, 100], 15, [-1, 'x', 1.5]);

@@ -44,7 +44,12 @@ export class Side {
     for (const fd of this.#fds.values()) await this.#quietly(() => this.#fs.closeSync(fd));
     // A program can take it away, or put a file in its place.
     const left = this.#fs.lstatSync(this.#folder, { throwIfNoEntry: false });
-    if (left?.isDirectory()) this.#look(this.#folder);
+    try {
+      if (left?.isDirectory()) this.#look(this.#folder);
+    } catch (error) {
+      // What was copied into itself is deeper than paths can be long.
+      this.#items.push({ step: 'end', what: 'look', value: shownError(error) });
+    }
     return this.#items;
   }
 

@@ -37,6 +37,43 @@ describe.skipIf(!isLikeIt)('simulation.fs beside node:fs', () => {
   it('names that are too long are looked at after those that are not there', () =>
     asNode({ steps: [sync('rename', path('/b'), path(`/${'n'.repeat(256)}`))] }));
 
+  it('cp looks for itself above the target once, as far as that is there', () =>
+    asNode({
+      steps: [
+        sync('mkdir', path('/a/b'), { recursive: true }),
+        sync('symlink', 'a/b', path('/link')),
+        // Without the filter it would go on for as long as names can be.
+        sync('cp', path('/a'), path('/link/c'), { recursive: true, filter: { $: 'filter', without: 'c' } }),
+        sync('cp', path('/a'), path('/a/b/c'), { recursive: true }),
+      ],
+    }));
+
+  it('copyFile copies all permissions', () =>
+    asNode({
+      steps: [
+        sync('writeFile', path('/a'), 'text'),
+        sync('chmod', path('/a'), 0o7755),
+        sync('copyFile', path('/a'), path('/b')),
+      ],
+    }));
+
+  it('a file that is opened to be emptied has new times, though it was empty', () =>
+    asNode({
+      steps: [
+        sync('writeFile', path('/a'), ''),
+        sync('utimes', path('/a'), 1.5, 1.5),
+        sync('writeFile', path('/a'), ''),
+      ],
+    }));
+
+  it('rm that is forced goes on where it cannot look', () =>
+    asNode({
+      steps: [
+        { op: 'call', face: 'sync', name: 'symlink', args: [path('/a/'), path('/a')] },
+        sync('rm', path('/a/a'), { force: true, recursive: true }),
+      ],
+    }));
+
   it('an empty text is not written', () =>
     asNode({ steps: [sync('writeFile', { $: 'fd', slot: 0 }, '', { flush: true })] }));
 });

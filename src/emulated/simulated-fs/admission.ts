@@ -76,11 +76,16 @@ export function admit(name: string, args: readonly unknown[], paths: readonly nu
  */
 export function admitDescriptor(name: string, args: readonly unknown[]): number {
   const [fd, ...rest] = args;
-  const isDescriptor = typeof fd === 'number' && Number.isInteger(fd) && fd >= 0 && fd <= MAX_FD;
-  ask(name, [isDescriptor ? NO_FD : fd, ...rest]);
-  if (!isDescriptor) throw invalidArgType('fd', 'of type number', fd);
+  ask(name, [isDescriptor(fd) ? NO_FD : fd, ...rest]);
+  if (!isDescriptor(fd)) throw invalidArgType('fd', 'of type number', fd);
   return fd;
 }
+
+export function isDescriptor(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_FD;
+}
+
+const TWO_PATHS = /^(copyFile|cp|link|rename|symlink)$/;
 
 /** Asks about a call that lacks its callback. @throws What Node says of that, or of another argument before it. */
 export function askWithoutCallback(name: string, args: readonly unknown[], callback: unknown): void {
@@ -92,7 +97,9 @@ export function askWithoutCallback(name: string, args: readonly unknown[], callb
   };
   ask(
     name,
-    args.map((value, index) => (index < 2 ? harmless(value) : value)),
+    args.map((value, index) =>
+      index === 0 || (index === 1 && TWO_PATHS.test(name)) ? harmless(value) : value,
+    ),
   );
 }
 

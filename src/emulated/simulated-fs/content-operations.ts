@@ -4,8 +4,9 @@ import { invalidArgType } from '../../common/validate.ts';
 import type { FileCalls } from '../simulated/file-calls.ts';
 import type { PathCalls } from '../simulated/path-calls.ts';
 import type { SimulatedFile } from '../simulated/simulated-file.ts';
+import { PERMISSIONS } from '../simulated/stats.ts';
 import type { Steps, Subject } from '../simulated/steps.ts';
-import { admit, admitDescriptor, ask, NO_FD, syscallFor } from './admission.ts';
+import { admit, admitDescriptor, ask, isDescriptor, NO_FD, syscallFor } from './admission.ts';
 import type { Face } from './faces.ts';
 import type { Ground } from './name-operations.ts';
 import { encodingOf, flagsOf, isIterable, modeOf, optionsOf, signalOf, throwIfAborted } from './options.ts';
@@ -18,7 +19,6 @@ const ANY_PATH = '/';
 const MAX_READ_FILE_BYTES = 2 ** 31 - 1;
 /** What Node moves at once, between two looks at the signal. */
 const CHUNK_BYTES = 512 * 1024;
-const PERMISSIONS = 0o777;
 
 type Chunks = AsyncIterable<unknown> | Iterable<unknown>;
 
@@ -34,12 +34,11 @@ export class ContentOperations {
   /** @param path - Or a descriptor, which is read from where it is. */
   *readFile(face: Face, path: unknown, options?: unknown): Steps<string | Buffer> {
     const signal = signalFor(face, options);
-    const isDescriptor = isFd(face, path);
     if (face === 'promise' && !signal?.aborted) admit('accessSync', [path]);
     // To promises alone, a flag that is empty is none.
     const hasFlag = face !== 'promise' || optionsOf(options).flag !== '';
     const judged = hasFlag ? options : { ...optionsOf(options), flag: undefined };
-    const at = isDescriptor
+    const at = isFd(face, path)
       ? admitDescriptor('readFileSync', [path, judged])
       : admit('readFileSync', [signal?.aborted ? ANY_PATH : path, judged])[0]!;
     yield* this.#turn();
@@ -69,8 +68,8 @@ export class ContentOperations {
   *truncate(face: Face, path: unknown, length?: unknown): Steps<void> {
     const size = length === undefined ? 0 : length;
     if (isFd(face, path)) {
-      // Only versions of Node that still take descriptors get beyond this.
-      ask('truncateSync', [NO_FD, size]);
+      // Only versions of Node that still take descriptors get beyond this. The others name what they were given.
+      ask('truncateSync', [isDescriptor(path) ? NO_FD : path, size]);
       admitDescriptor('ftruncateSync', [path, size]);
       const file = yield* this.#files.of(path, 'ftruncate');
       yield* this.#files.truncate(file, Math.max(0, Number(size)));

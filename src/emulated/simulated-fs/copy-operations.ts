@@ -61,6 +61,7 @@ export class CopyOperations {
     const options = { force: true, mode: 0, ...optionsOf(given) } as unknown as CopyOptions;
     if (!(yield* this.#passes(waits, from!, to!, options))) return;
     const there = yield* this.#judge(from!, to!, options);
+    yield* this.#judgeParents(from!, to!, options);
     const above = dirname(to!);
     if (!(yield* this.#isThere(above)))
       yield* this.#names.mkdirs(waits ? 'promise' : 'sync', above, DIRECTORY_MODE);
@@ -153,24 +154,23 @@ export class CopyOperations {
       const why = `cannot overwrite directory ${to} with non-directory ${from}`;
       throw fsError('ERR_FS_CP_NON_DIR_TO_DIR', 'ENOTDIR', 'cp', to, why);
     }
-    if (isDirectory && (isBelow(from, to) || (yield* this.#isAbove(source, to)))) {
-      const why = `cannot copy ${from} to a subdirectory of self ${to}`;
-      throw fsError('ERR_FS_CP_EINVAL', 'EINVAL', 'cp', to, why);
-    }
+    if (isDirectory && isBelow(from, to)) throw subdirectoryOfSelf(from, to);
     return target;
   }
 
-  /** Whether a directory is one of those above a path, by whatever name. */
-  *#isAbove(directory: Inode, path: string): Steps<boolean> {
-    for (let above = dirname(resolve(ROOT, path)); above !== '/'; above = dirname(above)) {
+  /** Looks for what is copied among the directories above the target, by whatever name, as far as those are there. Only once. */
+  *#judgeParents(from: string, to: string, { dereference }: CopyOptions): Steps<void> {
+    const source = yield* this.#paths.stat(from, dereference === true);
+    const parent = dirname(resolve(ROOT, from));
+    let above = dirname(resolve(ROOT, to));
+    for (; above !== '/' && above !== parent; above = dirname(above)) {
       try {
-        if ((yield* this.#paths.stat(above, true)) === directory) return true;
+        if ((yield* this.#paths.stat(above, true)) === source) throw subdirectoryOfSelf(from, to);
       } catch (error) {
         if (codeOf(error) !== 'ENOENT') throw error;
-        return false;
+        return;
       }
     }
-    return false;
   }
 
   *#found(path: string, { dereference }: CopyOptions): Steps<Inode | undefined> {
@@ -211,6 +211,11 @@ export class CopyOperations {
   *#chmod(path: string, { attributes }: Inode): Steps<void> {
     yield* this.#paths.setAttributes('chmod', path, true, { mode: attributes.mode & PERMISSIONS });
   }
+}
+
+function subdirectoryOfSelf(from: string, to: string): Error {
+  const why = `cannot copy ${from} to a subdirectory of self ${to}`;
+  return fsError('ERR_FS_CP_EINVAL', 'EINVAL', 'cp', to, why);
 }
 
 /** Whether a path is one above another, as it is written. */

@@ -200,7 +200,7 @@ export class NameOperations {
     return statsOf(yield* this.#paths.stat(at!, false), optionsOf(options).bigint === true);
   }
 
-  /** Synchronous calls have a way to say that nothing is there. */
+  /** Synchronous calls, and those of some versions of Node that are waited for, have a way to say that nothing is there. */
   statIfThere(path: unknown, options?: unknown): Steps<Stats | BigIntStats | undefined> {
     return ifThere('statSync', this.stat(path, options), options);
   }
@@ -266,6 +266,12 @@ export class NameOperations {
     yield* this.#paths.setAttributes('lutime', at!, false, timesOf(atime, mtime));
   }
 }
+
+/** Whether calls of `stat` that are waited for have `throwIfNoEntry` too: versions of Node differ. */
+export const STAT_SAYS_NOTHING_THERE = {
+  callback: realFs.stat.toString().includes('throwIfNoEntry'),
+  promise: realFs.promises.stat.toString().includes('throwIfNoEntry'),
+};
 
 function* ifThere<T>(name: string, operation: Steps<T>, options: unknown): Steps<T | undefined> {
   try {

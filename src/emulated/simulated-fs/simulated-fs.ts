@@ -7,33 +7,29 @@ import type { AioFile } from '../../common/file/aio-file-type.ts';
 import { descriptorHandle } from '../../common/file/descriptor-handle.ts';
 import { makeFile } from '../../common/file/made-file.ts';
 import type { AioKernel } from '../../common/kernel/aio-kernel.ts';
+import type { Disk } from '../simulated/disk.ts';
 import { promised } from '../simulated/steps.ts';
 import { ask, NOWHERE, realFs } from './admission.ts';
 import { ContentOperations } from './content-operations.ts';
 import { CopyOperations } from './copy-operations.ts';
 import { DescriptorOperations, readArguments } from './descriptor-operations.ts';
+import { disposable, disposableNow, openingBlobs } from './extras.ts';
 import { type Call, calling, type Face, promising, synchronous } from './faces.ts';
-import { type Ground, NameOperations } from './name-operations.ts';
+import { type Ground, NameOperations, STAT_SAYS_NOTHING_THERE } from './name-operations.ts';
 import { flagsOf } from './options.ts';
+import { StatWatching } from './stat-watching.ts';
 import { streamsOver } from './streams.ts';
 import { TreeOperations } from './tree-operations.ts';
+import { Watching } from './watching.ts';
 
 /** What of `node:fs` there is no simulation of. */
-type Absent =
-  | 'openAsBlob'
-  | 'watch'
-  | 'watchFile'
-  | 'unwatchFile'
-  | 'glob'
-  | 'globSync'
-  | 'mkdtempDisposableSync'
-  | 'promises';
+type Absent = 'glob' | 'globSync' | 'mkdtempDisposableSync' | 'promises';
 
 /** Of macOS alone. */
 const HAS_LCHMOD = 'O_SYMLINK' in realFs.constants;
 
 /** `node:fs/promises`, over a simulated disk. */
-export type SimulatedPromises = Omit<typeof NodePromises, 'open' | 'watch' | 'glob' | 'mkdtempDisposable'> & {
+export type SimulatedPromises = Omit<typeof NodePromises, 'open' | 'glob' | 'mkdtempDisposable'> & {
   /** As there. What it opens is an AioFile. */
   open(path: NodeFs.PathLike, flags?: string | number, mode?: NodeFs.Mode): Promise<AioFile>;
 };
@@ -103,7 +99,7 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
       utimes: [3],
     }),
     ...(HAS_LCHMOD ? callsOf(names, { lchmod: [2] }) : {}),
-    ...callsOf(trees, { opendir: [1, 2], readdir: [1, 2], rm: [1, 2], rmdir: [1, 2] }),
+    ...callsOf(trees, { opendir: [1, 2], readdir: [1, 2], rmdir: [1, 2] }),
   };
   const { stat, lstat, realpath } = callsOf(names, { stat: [1, 2], lstat: [1, 2], realpath: [1, 2] });
   const exists = callOf(names, 'exists', [1]);
@@ -112,6 +108,7 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
   /** What differs a little from face to face. */
   const facedOf = (face: Face): Calls => ({
     ...callsOf(names, { mkdir: [1, 2] }, face),
+    ...callsOf(trees, { rm: [1, 2] }, face),
     ...callsOf(
       contents,
       { appendFile: [2, 3], copyFile: [2, 3], readFile: [1, 2], truncate: [1, 2], writeFile: [2, 3] },
@@ -157,7 +154,9 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
     ...byDescriptor,
     lstat,
     realpath: realpathByNode,
-    stat,
+    stat: STAT_SAYS_NOTHING_THERE.callback
+      ? callOf(names, 'statIfThere', [1, 2, (value, _args, error) => (error === null ? [value] : [])])
+      : stat,
   };
 
   const fs: Record<string, unknown> = {};
@@ -184,9 +183,25 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
     cp: callOf(copies, 'cp', [2, 3]),
     lstat,
     realpath,
-    stat,
+    stat: STAT_SAYS_NOTHING_THERE.promise ? callOf(names, 'statIfThere', [1, 2]) : stat,
   });
+  addOthers(fs, parts.paths.disk);
   return fs as unknown as SimulatedFileSystem;
+}
+
+/** What is made over the other calls, as far as this version of Node has it. */
+function addOthers(fs: Record<string, unknown>, disk: Disk): void {
+  const { watch, events } = new Watching(disk);
+  const { watchFile, unwatchFile } = new StatWatching(disk);
+  const promises = fs.promises as Record<string, unknown>;
+  const over = fs as unknown as Parameters<typeof disposable>[0];
+  Object.assign(fs, { watch, watchFile, unwatchFile });
+  promises.watch = named('watch', events);
+  fs.openAsBlob = named('openAsBlob', openingBlobs(disk, over));
+  if ('mkdtempDisposableSync' in realFs)
+    fs.mkdtempDisposableSync = named('mkdtempDisposableSync', disposableNow(over));
+  if ('mkdtempDisposable' in realFs.promises)
+    promises.mkdtempDisposable = named('mkdtempDisposable', disposable(over));
 }
 
 function promisesOf(parts: FileSystemParts, names: NameOperations, calls: Calls): SimulatedPromises {

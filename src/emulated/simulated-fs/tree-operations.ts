@@ -6,6 +6,7 @@ import type { Entry, PathCalls } from '../simulated/path-calls.ts';
 import type { Steps } from '../simulated/steps.ts';
 import { admit } from './admission.ts';
 import { direntOf, dirOf, treeDirOf } from './directory.ts';
+import type { Face } from './faces.ts';
 import { type Ground, RM_SYSCALL } from './name-operations.ts';
 import { encoded, optionsOf } from './options.ts';
 import { fsError } from './system-error.ts';
@@ -88,16 +89,27 @@ export class TreeOperations {
     else yield* this.#paths.rmdir(at!);
   }
 
-  *rm(path: unknown, options?: unknown): Steps<void> {
+  *rm(face: Face, path: unknown, options?: unknown): Steps<void> {
     const [at] = admit('rmSync', [path, options]);
     const { force, recursive } = optionsOf(options);
     try {
-      const { kind } = yield* told(this.#paths.stat(at!, false), { syscall: RM_SYSCALL });
+      const goesOn = face === 'sync' && force === true && recursive === true;
+      const kind = yield* this.#kindToRemove(at!, goesOn);
       if (kind !== 'directory') yield* this.#paths.unlink(at!);
       else if (recursive === true) yield* this.#removeTree(at!);
       else throw fsError('ERR_FS_EISDIR', 'EISDIR', 'rm', at!, 'is a directory');
     } catch (error) {
       if (force !== true || codeOf(error) !== 'ENOENT') throw error;
+    }
+  }
+
+  /** @param goesOn - Whether what cannot be looked at is to be removed all the same, as synchronous calls that are told to force it do. */
+  *#kindToRemove(path: string, goesOn: boolean): Steps<Entry['kind'] | undefined> {
+    try {
+      return (yield* told(this.#paths.stat(path, false), { syscall: RM_SYSCALL })).kind;
+    } catch (error) {
+      if (!goesOn || codeOf(error) === 'ENOENT') throw error;
+      return undefined;
     }
   }
 

@@ -22,6 +22,10 @@ const NSEC_PER_SEC = 1e9;
 const NSEC_PER_MSEC = 1e6;
 /** What FileHandle reads as a whole at most. */
 const MAX_READ_FILE_BYTES = 2 ** 31 - 1;
+const NODE_MAJOR = Number.parseInt(process.versions.node, 10);
+/** To the FileHandles of versions before, whatever is no place is the descriptor's own. */
+const JUDGES_PLACES = NODE_MAJOR > 20;
+const JUDGES_PLACES_OF_NOTHING = NODE_MAJOR >= 24;
 
 type View = NodeJS.ArrayBufferView;
 
@@ -36,14 +40,20 @@ export class SimulatedCalls implements DescriptorCalls {
 
   readonly read: DescriptorCalls['read'] = async (fd, buffer, offset, length, position) => {
     const bytes = partOf(buffer, offset, length);
+    // Node looks no further where there is nothing to read, but newer versions at the place.
+    if (bytes.length === 0) {
+      if (JUDGES_PLACES_OF_NOTHING) placeOf(position);
+      return { bytesRead: 0, buffer };
+    }
     return {
-      bytesRead: await this.#on(fd, 'read', (file) => this.#files.read(file, [bytes], placeOf(position))),
+      bytesRead: await this.#on(fd, 'read', (file) => this.#files.read(file, [bytes], readPlaceOf(position))),
       buffer,
     };
   };
 
   readonly write: DescriptorCalls['write'] = async (fd, buffer, offset, length, position) => {
     const bytes = partOf(buffer, offset, length);
+    if (bytes.length === 0) return { bytesWritten: 0, buffer };
     return {
       bytesWritten: await this.#on(fd, 'write', (file) =>
         this.#files.write(file, [bytes], writePlaceOf(position)),
@@ -184,6 +194,12 @@ function writePlaceOf(position: unknown): number | null {
   return typeof position === 'number' && !isPlace ? null : placeOf(position);
 }
 
+/** Of a read, versions of Node differ. */
+function readPlaceOf(position: unknown): number | null {
+  const isPlace = Number.isSafeInteger(position) && Number(position) >= 0;
+  return JUDGES_PLACES || isPlace ? placeOf(position) : null;
+}
+
 function placeOf(position: unknown): number | null {
   if (position === null || position === undefined || position === -1 || position === -1n) return null;
   const place = typeof position === 'bigint' ? Number(position) : position;
@@ -194,7 +210,7 @@ function placeOf(position: unknown): number | null {
 
 /** @throws TypeError or RangeError, as `node:fs` does, for what is no part of a view. */
 function partOf(buffer: unknown, offset?: number | null, length?: number | null): Uint8Array {
-  if (!ArrayBuffer.isView(buffer) || (buffer.byteLength === 0 && length !== 0)) {
+  if (!ArrayBuffer.isView(buffer) || (buffer.byteLength === 0 && (length ?? 0) !== 0)) {
     throw invalidArgValue('buffer', buffer);
   }
   const from = offset ?? 0;

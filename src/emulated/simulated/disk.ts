@@ -244,6 +244,7 @@ export class Disk {
         if (inode.content.growth(position, length) > this.#room()) return -ERRNO.ENOSPC;
       }
       inode.allocated(change, this.clock.nowNs());
+      this.names.watches.changed(inode, 'modified');
       return 0;
     };
     this.metadata(asked('fallocate', path, { detail: describeChange(change) }), perform, done);
@@ -387,6 +388,7 @@ export class Disk {
     if (length === 0 && bytes.length > 0) return -ERRNO.ENOSPC;
     if (this.#luck.chance(faults.shortWrite)) length = this.#shortened(file, length);
     const change = inode.write(id, position, bytes.subarray(0, length), now);
+    if (length > 0) this.names.watches.changed(inode, 'modified');
     if (sync === 'none') return length;
     if (this.#luck.chance(faults.ignoredFlush)) this.note('the drive ignores it');
     else {

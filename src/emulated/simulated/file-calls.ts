@@ -179,6 +179,7 @@ export class FileCalls {
         file.inode.truncate(id, size, now);
       // ftruncate(2) changes the times in any case, as `fs/open.c:do_sys_ftruncate` asks for.
       else file.inode.modified(now);
+      this.#disk.names.watches.changed(file.inode, 'modified');
       return 0;
     });
   }

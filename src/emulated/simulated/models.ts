@@ -175,17 +175,19 @@ export const MODELS: Readonly<Record<ModelName, Model>> = {
     syncsDirectories: true,
     rules: [
       ordered(
-        'Apple File System Reference, Container Superblock: what is mounted is the last whole checkpoint',
+        'Apple File System Reference, Features: copy-on-write metadata keep updates crash protected; in what order is not said',
       ),
       {
         name: 'sync-commits-all',
-        says: 'A sync reaches the medium, with all earlier changes of metadata: Node asks for F_FULLFSYNC',
-        source: 'fcntl(2) of macOS; libuv src/unix/fs.c:uv__fs_fsync',
+        says: 'A sync reaches the medium, as Node asks for F_FULLFSYNC; that it carries earlier changes of other metadata is documented nowhere, and follows from their order',
+        source:
+          'fsync(2) of macOS: F_FULLFSYNC asks the drive to flush all buffered data, fsync alone does not; libuv src/unix/fs.c:uv__fs_fsync',
       },
       {
         name: 'rename-carries-nothing',
-        says: 'About data without a sync nothing is known: as posix',
-        source: 'Apple File System Reference: only metadata are copied on write',
+        says: 'About data without a sync nothing is documented: as posix',
+        source:
+          'fsync(2) of macOS: after a loss of power some or none of them may be there, later ones without earlier ones',
       },
     ],
   },
@@ -199,21 +201,25 @@ export const MODELS: Readonly<Record<ModelName, Model>> = {
     closeAfterTruncate: 'nothing',
     syncsDirectories: false,
     rules: [
-      ordered('learn.microsoft.com, NTFS overview: the log file restores the consistency of metadata'),
+      ordered(
+        'Windows Internals, NTFS Recovery Support: operations are transactions of a log, none is left incomplete, and metadata alone are recovered',
+      ),
       {
         name: 'sync-commits-all',
-        says: 'A sync of a file whose metadata have changed has the log written up to them, and so all before',
-        source: 'learn.microsoft.com, FlushFileBuffers: metadata too; the log is written in sequence',
+        says: 'A sync of a file whose metadata have changed has the log written up to them, and so all before: documented nowhere, it follows from the order of the log',
+        source:
+          'learn.microsoft.com, FlushFileBuffers: all that is buffered of the file is written; of other files it says nothing',
       },
       {
         name: 'rename-carries-nothing',
-        says: 'About data without a sync nothing is known; a file that is too long ends in zeros',
-        source: 'learn.microsoft.com, SetFileValidData: reads beyond the valid length are zeros',
+        says: 'About data without a sync nothing is documented; a file that is too long ends in zeros',
+        source:
+          'learn.microsoft.com, SetFileValidData: the length that was written is kept beside the size; Windows Internals: user data are not recovered',
       },
       {
         name: 'no-directory-sync',
         says: 'A directory that was opened for reading cannot be synced: EPERM',
-        source: 'learn.microsoft.com, FlushFileBuffers: the handle needs GENERIC_WRITE',
+        source: 'learn.microsoft.com, FlushFileBuffers: the handle must have GENERIC_WRITE',
       },
     ],
   },

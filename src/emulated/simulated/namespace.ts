@@ -2,6 +2,7 @@
 import { ERRNO } from '../../common/abi/errno.ts';
 import { type Attributes, Inode, type Stamp } from './inode.ts';
 import { nextOrder } from './order.ts';
+import { Watches } from './watches.ts';
 
 /** One name that comes to mean another file, or none. */
 interface Naming {
@@ -37,6 +38,7 @@ const MOST_LINKS = 40;
 
 export class Namespace {
   readonly root: Inode;
+  readonly watches = new Watches();
   /** Whether a rename that replaces a file is durable only with the bytes of the one that it gives the name to. */
   carriesData = false;
   #nextIno: number;
@@ -138,6 +140,7 @@ export class Namespace {
   create(id: number, place: Place, kind: Inode['kind'], attributes: Attributes, target = ''): Inode {
     const inode = new Inode(this.#nextIno++, kind, attributes, undefined, undefined, target);
     this.#change(id, `create ${place.name}`, attributes.mtimeNs, [{ ...place, to: inode }], inode);
+    this.watches.named(place.directory, place.name, 'created');
     return inode;
   }
 
@@ -159,10 +162,15 @@ export class Namespace {
   link(id: number, inode: Inode, place: Place, now: number): void {
     this.#change(id, `link ${place.name}`, now, [{ ...place, to: inode }], undefined);
     inode.renamed(now);
+    this.watches.itself(inode, 'attributes');
+    this.watches.named(place.directory, place.name, 'created');
   }
 
   remove(id: number, place: Place, now: number): void {
     this.#change(id, `remove ${place.name}`, now, [{ ...place, to: undefined }], undefined);
+    if (place.inode!.kind !== 'directory') this.watches.itself(place.inode!, 'attributes');
+    this.watches.named(place.directory, place.name, 'removed');
+    this.#mayBeGone(place.inode!);
   }
 
   rename(id: number, from: Place, to: Place, now: number): void {
@@ -173,6 +181,16 @@ export class Namespace {
     ];
     this.#change(id, `rename ${from.name} to ${to.name}`, now, namings, undefined);
     from.inode!.renamed(now);
+    this.watches.named(from.directory, from.name, 'moved from');
+    this.watches.named(to.directory, to.name, 'moved to');
+    if (to.inode !== undefined && to.inode.kind !== 'directory') this.watches.itself(to.inode, 'attributes');
+    this.watches.itself(from.inode!, 'moved');
+    if (to.inode !== undefined) this.#mayBeGone(to.inode);
+  }
+
+  /** Whoever watches what has no name any more hears that it is gone, and then that no more will come. */
+  #mayBeGone(inode: Inode): void {
+    if (inode.links === 0) this.watches.itself(inode, 'gone', 'ignored');
   }
 
   #change(

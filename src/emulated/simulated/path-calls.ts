@@ -82,9 +82,12 @@ export class PathCalls {
       if (inode.kind !== 'directory' && has(flags, O_DIRECTORY)) return -ERRNO.ENOTDIR;
       if (inode.kind === 'link') return -ERRNO.ELOOP;
       const { size, allocated } = inode.content;
-      // Linux empties what is open for reading too.
-      if (has(flags, O_TRUNC) && inode.kind === 'file' && size + allocated > 0)
-        inode.truncate(id, 0, this.disk.clock.nowNs());
+      // Linux empties what is open for reading too, and of what is empty it sets the times.
+      if (has(flags, O_TRUNC) && inode.kind === 'file') {
+        if (size + allocated > 0) inode.truncate(id, 0, this.disk.clock.nowNs());
+        else inode.modified(this.disk.clock.nowNs());
+        this.disk.names.watches.changed(inode, 'modified');
+      }
       return 0;
     });
     return {
@@ -271,6 +274,7 @@ export class PathCalls {
     const mode =
       /chown$/.test(syscall) && inode.kind === 'file' ? withoutPrivilege(before.mode) : before.mode;
     inode.attributes = { ...before, mode, ...attributes, ctimeNs: this.disk.clock.nowNs() };
+    this.disk.names.watches.changed(inode, 'attributes');
   }
 
   *#made(
