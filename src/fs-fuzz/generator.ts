@@ -264,19 +264,6 @@ const METHODS: Readonly<Record<string, Make>> = {
   close: () => [],
 };
 
-/** Of those that look for their callback at once. Others end the process later. */
-const LOOKS_AT_CALLBACK = [
-  'access',
-  'link',
-  'lstat',
-  'mkdir',
-  'readFile',
-  'readdir',
-  'rename',
-  'stat',
-  'unlink',
-];
-
 /** Since Node 22 it is C++, with rules and errors of its own, and what its library throws can end the process. */
 const CPP = Number.parseInt(process.versions.node, 10) < 22 ? [] : ['cp'];
 
@@ -295,8 +282,7 @@ function call(random: Random): Step {
     const iterable: Value = { $: random.pick(['iterable', 'async-iterable']), items };
     return { ...step, args: [args[0], iterable, ...args.slice(2)] };
   }
-  const isBare = face === 'callback' && LOOKS_AT_CALLBACK.includes(name) && random.once(20);
-  return isBare ? { ...step, bare: true } : step;
+  return step;
 }
 
 function openStep(random: Random): Step {

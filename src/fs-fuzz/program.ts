@@ -36,8 +36,6 @@ export type Step =
       readonly args: readonly Value[];
       /** Where a descriptor goes that it opens. */
       readonly slot?: number;
-      /** A callback is left out. */
-      readonly bare?: boolean;
     }
   /** A FileHandle, of `promises.open`. */
   | { readonly op: 'open'; readonly slot: number; readonly args: readonly Value[] }

@@ -88,7 +88,7 @@ export class Side {
   }
 
   async #call(
-    { face, name, args: values, slot, bare }: Step & { op: 'call' },
+    { face, name, args: values, slot }: Step & { op: 'call' },
     show: (what: string, value: string) => void,
   ): Promise<void> {
     const args = values.map((value) => this.#made(value));
@@ -113,8 +113,6 @@ export class Side {
       } else if (face === 'promise') {
         const promise = (fs.promises as unknown as Loose)[name]!(...args) as Promise<unknown>;
         await give(await promise);
-      } else if (bare) {
-        show('value', shown(fs[name]!(...args), false));
       } else {
         const results = await new Promise<unknown[]>((resolve) => {
           fs[name]!(...args, (...given: unknown[]) => resolve(given));

@@ -34,15 +34,20 @@ export type SimulatedPromises = Omit<typeof NodePromises, 'open' | 'glob' | 'mkd
   open(path: NodeFs.PathLike, flags?: string | number, mode?: NodeFs.Mode): Promise<AioFile>;
 };
 
+/** What has a callback, and without one a promise. */
+type Either = Exclude<keyof SimulatedPromises & keyof typeof NodeFs, 'constants' | 'watch' | Absent>;
+
 /**
  * `node:fs`, over a simulated disk.
  *
  * @remarks Paths begin at the root, with or without a slash, on every host. Arguments are judged by Node's own code, and errors are
  * those that Linux and Node give. There is one user, who may do everything that root may. Methods can be taken off the object.
+ * Where Node asks for a callback and `promises` has the method too, a call without one answers by a promise.
  *
  * *Blocking*: synchronous calls make the virtual time pass that they take, and with it whatever else is due.
  */
-export type SimulatedFileSystem = Omit<typeof NodeFs, Absent> & { readonly promises: SimulatedPromises };
+export type SimulatedFileSystem = Omit<typeof NodeFs, Absent> &
+  Pick<SimulatedPromises, Either> & { readonly promises: SimulatedPromises };
 
 /** What the file system is made over. */
 export interface FileSystemParts extends Ground {
@@ -186,7 +191,28 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
     stat: STAT_SAYS_NOTHING_THERE.promise ? callOf(names, 'statIfThere', [1, 2]) : stat,
   });
   addOthers(fs, parts.paths.disk);
+  promiseWithoutCallback(fs, fs.promises as Record<string, unknown>, callbacks);
   return fs as unknown as SimulatedFileSystem;
+}
+
+/** A call that has no callback answers by a promise, where there is one: programs that take an `fs` want either. */
+function promiseWithoutCallback(
+  fs: Record<string, unknown>,
+  promises: Record<string, unknown>,
+  calls: Calls,
+): void {
+  for (const [name, { arity }] of Object.entries(calls)) {
+    const promising = promises[name] as ((...args: unknown[]) => Promise<unknown>) | undefined;
+    if (promising === undefined) continue;
+    const calling = fs[name] as (...args: unknown[]) => void;
+    const most = arity[1];
+    // Something else where the callback belongs is a mistake, as it is to Node.
+    const either = (...args: unknown[]): unknown =>
+      args.length > most || args.some((value) => typeof value === 'function')
+        ? calling(...args)
+        : promising(...args);
+    fs[name] = Object.assign(named(name, either), calling);
+  }
 }
 
 /** What is made over the other calls, as far as this version of Node has it. */

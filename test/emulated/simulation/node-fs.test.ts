@@ -30,7 +30,7 @@ describe('the three faces of simulation.fs', () => {
     await written;
   });
 
-  it('callbacks come later, in a turn of their own, and without one Node says so', async () => {
+  it('callbacks come later, in a turn of their own, and without one there is a promise, or Node says what is missing', async () => {
     const { fs } = calm();
     const order: string[] = [];
     await new Promise<void>((resolve) => {
@@ -41,8 +41,16 @@ describe('the three faces of simulation.fs', () => {
       order.push('returned');
     });
     expect(order).toEqual(['returned', 'called']);
-    expect(() => (fs.stat as unknown as (path: string) => void)('/file')).toThrow(
-      expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }),
+    expect((await fs.stat('/file')).size).toBe(7);
+    expect(await fs.readFile('/file', 'utf8')).toBe('content');
+    await expect(fs.writeFile('/file', 'no', { flag: 'wx' })).rejects.toMatchObject({ code: 'EEXIST' });
+    const handle = await fs.open('/file');
+    expect((await handle.read(Buffer.alloc(9))).bytesRead).toBe(7);
+    await handle.close();
+    const missing = expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' });
+    expect(() => (fs.fstat as unknown as (fd: number) => void)(0)).toThrow(missing);
+    expect(() => (fs.stat as unknown as (...args: unknown[]) => void)('/file', {}, 'no callback')).toThrow(
+      missing,
     );
     const { bytesRead, buffer } = await promisify(fs.read)(
       fs.openSync('/file', 'r'),
