@@ -12,16 +12,17 @@ import {
   IOCB_CMD_PWRITEV,
   IOCB_FLAG_RESFD,
 } from '../common/abi/constants.ts';
+import { HIGH_HALF } from '../common/abi/byte-order.ts';
 import { ERRNO } from '../common/abi/errno.ts';
-import { IO_EVENT_BYTES, IOCB_BYTES } from '../common/abi/layout.ts';
+import { abiOf, IO_EVENT_BYTES, IOCB_BYTES } from '../common/abi/layout.ts';
 import { decodeIoEvent, encodeIocb, encodeTimespec } from '../common/abi/structs.ts';
 import { AioError, codeOf, errnoException } from '../common/errors.ts';
 import type { AioContextId, AioKernel } from '../common/kernel/aio-kernel.ts';
 import type { AioRing } from '../common/kernel/mapped-ring.ts';
+import { WordArray } from '../common/memory/word-array.ts';
 
 const RWF_BITS = 16;
 const EVENTFD_BYTES = 8;
-const SSIZE_MAX = 2n ** 63n - 1n;
 const LOW_ADDRESS = 0x10000;
 const FAR_BEHIND_THE_END = 2n ** 40n;
 const PROBE_DATA = 0x6b61696fn;
@@ -38,9 +39,9 @@ export interface ProbedKernel extends AioKernel {
 /** A context of one request. */
 export class ProbeContext {
   readonly #kernel: ProbedKernel;
-  readonly #ctxp = new BigUint64Array(1);
+  readonly #ctxp: WordArray;
   readonly #iocb = new DataView(new ArrayBuffer(IOCB_BYTES));
-  readonly #iocbpp = new BigUint64Array(1);
+  readonly #iocbpp: WordArray;
   readonly #events = new DataView(new ArrayBuffer(IO_EVENT_BYTES));
   readonly #timeout = new DataView(new ArrayBuffer(16));
   readonly #eventfd: number;
@@ -49,11 +50,13 @@ export class ProbeContext {
   constructor(kernel: ProbedKernel) {
     this.#kernel = kernel;
     const { memory } = kernel;
-    this.#iocbpp[0] = BigInt(memory.addressOf(this.#iocb));
-    encodeTimespec({ tv_sec: 10, tv_nsec: 0 }, this.#timeout);
+    this.#ctxp = new WordArray(memory, 1);
+    this.#iocbpp = new WordArray(memory, 1);
+    this.#iocbpp.set(0, memory.addressOf(this.#iocb));
+    encodeTimespec({ tv_sec: 10, tv_nsec: 0 }, this.#timeout, 0, abiOf(memory.wordBytes));
     this.#eventfd = kernel.eventfd(0, EFD_NONBLOCK);
     if (this.#eventfd < 0) throw errnoException(this.#eventfd, 'eventfd');
-    const result = kernel.io_setup(1, memory.addressOf(this.#ctxp));
+    const result = kernel.io_setup(1, memory.addressOf(this.#ctxp.cells));
     if (result < 0) {
       kernel.close(this.#eventfd);
       throw errnoException(result, 'io_setup', setupHelp(kernel, result));
@@ -61,7 +64,7 @@ export class ProbeContext {
   }
 
   get #ctx(): AioContextId {
-    return Number(this.#ctxp[0]);
+    return this.#ctxp.get(0);
   }
 
   /** Submits one request and waits for its event. @returns The refusal, or the result. */
@@ -72,7 +75,7 @@ export class ProbeContext {
 
   #submit(fields: Parameters<typeof encodeIocb>[0]): number {
     encodeIocb({ aio_data: PROBE_DATA, ...fields }, this.#iocb);
-    return this.#kernel.io_submit(this.#ctx, 1, this.#kernel.memory.addressOf(this.#iocbpp));
+    return this.#kernel.io_submit(this.#ctx, 1, this.#kernel.memory.addressOf(this.#iocbpp.cells));
   }
 
   /** By `io_getevents`. @returns The result. */
@@ -201,11 +204,16 @@ export class ProbeContext {
     const file = openSomeFile();
     if (file === undefined) return 'there is no file that it could be tried on';
     try {
-      const iovec = new BigUint64Array([BigInt(LOW_ADDRESS), SSIZE_MAX]);
+      const { memory } = this.#kernel;
+      const iovec = new WordArray(memory, 2);
+      iovec.set(0, LOW_ADDRESS);
+      // SSIZE_MAX: the longest that is a length at all.
+      iovec.cells.fill(0xffff_ffff, memory.wordBytes / 4);
+      iovec.cells[memory.wordBytes === 8 ? 2 + HIGH_HALF : 1] = 0x7fff_ffff;
       const answer = this.ask({
         aio_lio_opcode: IOCB_CMD_PREADV,
         aio_fildes: file,
-        aio_buf: this.#kernel.memory.addressOf(iovec),
+        aio_buf: memory.addressOf(iovec.cells),
         aio_nbytes: 1,
         aio_offset: FAR_BEHIND_THE_END,
       });
@@ -225,9 +233,10 @@ export class ProbeContext {
     if (page < 0) throw errnoException(page, 'mmap');
     try {
       encodeIocb({ aio_lio_opcode: IOCB_CMD_PREAD, aio_reserved2: 1 }, this.#iocb);
-      const pointer = new BigUint64Array([BigInt(memory.addressOf(this.#iocb))]);
+      const pointer = new WordArray(memory, 1);
+      pointer.set(0, memory.addressOf(this.#iocb));
       try {
-        memory.write(page, new Uint8Array(pointer.buffer));
+        memory.write(page, new Uint8Array(pointer.cells.buffer));
       } catch (error) {
         return `it cannot be tried: ${error instanceof Error ? error.message : String(error)}`;
       }

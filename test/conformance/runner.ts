@@ -5,6 +5,7 @@ import { inspect } from 'node:util';
 import type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
 import type { Case } from './case.ts';
 import { ALL_CASES } from './cases.ts';
+import { conditionAgainst, machineOf } from './conditions.ts';
 import { DIVERGENCES, type Divergence, hostSystem } from './divergences.ts';
 import { directoryFault, environmentalReason } from './environment.ts';
 import { Fixture } from './fixture.ts';
@@ -44,7 +45,7 @@ const system = hostSystem();
 /** Why a case makes no sense on a kernel, if it doesn't. */
 export function unsupportedReason(
   kernel: AioKernel,
-  { requires = [], lacks = [], rw_flags = 0 }: Case,
+  { id, requires = [], lacks = [], rw_flags = 0 }: Case,
 ): string | undefined {
   for (const feature of requires) {
     const state = kernel.supports.features[feature];
@@ -53,6 +54,8 @@ export function unsupportedReason(
   for (const feature of lacks) {
     if (kernel.supports.features[feature] === true) return `a rule of kernels without ${feature}`;
   }
+  const condition = conditionAgainst(id, machineOf(kernel));
+  if (condition !== undefined) return condition;
   const missing = rw_flags & ~kernel.supports.rw_flags;
   return missing === 0 ? undefined : `RWF bits 0x${missing.toString(16)} are unknown to this kernel`;
 }

@@ -13,6 +13,7 @@ import { AbortError, AioStateError } from '../errors.ts';
 import { abortReason, isAborted } from '../intrinsics.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
 import { extentOf } from '../memory/extent.ts';
+import { WordArray } from '../memory/word-array.ts';
 import {
   type Descriptor,
   invalidArgType,
@@ -427,17 +428,17 @@ export class AioContext {
       const number = validateDescriptor(fd);
       const { memory } = this.kernel;
       const extents = segments.map((view, index) => extentOf(`buffers[${index}]`, view, memory.pins));
-      const iovecs = new BigUint64Array(count * 2);
+      const iovecs = new WordArray(memory, count * 2);
       extents.forEach((extent, index) => {
         const { length } = extent;
-        iovecs[index * 2] = BigInt(length === 0 ? 0 : memory.addressOf(extent.memory) + extent.start);
-        iovecs[index * 2 + 1] = BigInt(length);
+        iovecs.set(index * 2, length === 0 ? 0 : memory.addressOf(extent.memory) + extent.start);
+        iovecs.set(index * 2 + 1, length);
       });
       const operation = new Operation(
         syscall,
         opcode,
         number,
-        memory.addressOf(iovecs),
+        memory.addressOf(iovecs.cells),
         count,
         place,
         flags,

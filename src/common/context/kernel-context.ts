@@ -5,6 +5,7 @@ import { errnoException } from '../errors.ts';
 import type { AioContextId, AioKernel, EventfdWatcher } from '../kernel/aio-kernel.ts';
 import { CalledRing } from '../kernel/called-ring.ts';
 import type { AioRing } from '../kernel/mapped-ring.ts';
+import { WordArray } from '../memory/word-array.ts';
 
 export class KernelContext {
   readonly id: AioContextId;
@@ -79,9 +80,9 @@ function newEventfd(kernel: AioKernel): number {
 }
 
 function newContext(kernel: AioKernel, queueDepth: number): AioContextId {
-  const ctxp = new BigUint64Array(1);
-  const answer = kernel.io_setup(queueDepth, kernel.memory.addressOf(ctxp));
-  if (answer >= 0) return Number(ctxp[0]);
+  const ctxp = new WordArray(kernel.memory, 1);
+  const answer = kernel.io_setup(queueDepth, kernel.memory.addressOf(ctxp.cells));
+  if (answer >= 0) return ctxp.get(0);
   const help = answer === -ERRNO.EAGAIN ? { help: quotaHelp(kernel, queueDepth) } : {};
   throw errnoException(answer, 'io_setup', help);
 }
