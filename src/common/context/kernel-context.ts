@@ -87,10 +87,16 @@ function newContext(kernel: AioKernel, queueDepth: number): AioContextId {
   throw errnoException(answer, 'io_setup', help);
 }
 
-function quotaHelp(kernel: AioKernel, wanted: number): string {
-  const { limits } = kernel;
-  const nr = limits.aio_nr();
-  const max = limits.aio_max_nr();
+function quotaHelp({ limits }: AioKernel, wanted: number): string {
+  let nr: number;
+  let max: number;
+  try {
+    nr = limits.aio_nr();
+    max = limits.aio_max_nr();
+  } catch {
+    // Not every container shows /proc/sys.
+    return `${wanted} requests were asked for: raise fs.aio-max-nr, or ask for a smaller queueDepth`;
+  }
   return (
     `${wanted} requests were asked for, aio-nr is ${nr} of aio-max-nr ${max}: ` +
     `raise it with sysctl -w fs.aio-max-nr=${Math.max(max * 2, nr + wanted)}, or ask for a smaller queueDepth`
