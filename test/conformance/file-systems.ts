@@ -67,7 +67,11 @@ export const FILE_SYSTEMS: readonly FileSystem[] = [
     answers: { halfMappedWrite: 'EFAULT', halfMappedDirect: 'part', farWrite: 'inside' },
     source: HOST,
   },
-  { type: 'tmpfs', answers: { farWrite: 'inside' }, source: HOST },
+  {
+    type: 'tmpfs',
+    answers: { farWrite: 'inside', halfMappedDirect: 'part' },
+    source: `${HOST}; direct transfers below an overlay, where they go through the page cache`,
+  },
   { type: 'ramfs', answers: { farWrite: 'inside' }, source: HOST },
   {
     type: 'fuse',
