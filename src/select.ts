@@ -7,7 +7,14 @@ import { providePins } from './common/memory/pins.ts';
 import { environmentVariable } from './common/runtime.ts';
 // Not all of the emulation: the simulated disk is for who asks for it.
 import { emulatedKernel } from './emulated/emulated-kernel.ts';
-import { loadAddon, nativePins, openNativeKernel, type Refusal, runtimeRefusal } from './native/index.ts';
+import {
+  doubtOfNativeKernel,
+  loadAddon,
+  nativePins,
+  openNativeKernel,
+  type Refusal,
+  runtimeRefusal,
+} from './native/index.ts';
 
 // A call on descriptors of the host, whichever kernel has their transfers.
 export { fallocate } from './native/index.ts';
@@ -48,6 +55,9 @@ export function selectKernel(options: SelectOptions = {}): Selection {
   if (refusal === undefined) {
     try {
       const kernel = openNativeKernel();
+      const doubt = preference === 'auto' ? doubtOfNativeKernel() : undefined;
+      if (doubt !== undefined)
+        return unavailable(preference, doubt, 'Ask for it by KAIO_BACKEND=native, if it serves');
       return { kernel, backend: 'native', reason: 'a probe request has gone through the kernel' };
     } catch (error) {
       return unavailable(preference, messageOf(error), remedyOf(error), error);

@@ -1,7 +1,8 @@
 /**
- * The file tests on every file system that can be had here, and what `kaio doctor` tells of each.
+ * The file tests on every file system that can be had here, what `kaio doctor` tells of each, and the rules of the conformance suite that
+ * leave an answer to the file system (`test/conformance/file-systems.ts`), by the native kernel.
  *
- * `npm run check:file-systems`, or with the names of some. Images are mounted by loop devices in a folder of their own: it takes root, and
+ * `npm run check:file-systems`, or with the names of some; with `--rules` without the file tests, which take most of the time. Images are mounted by loop devices in a folder of their own: it takes root, and
  * what is missing (the kernel's part, mkfs, a loop device) is said and skipped. Whatever happens, all is unmounted and detached.
  */
 import { spawnSync } from 'node:child_process';
@@ -10,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { runOrThrow } from '../build/addon-compiler.ts';
+import type { Report } from '../../test/conformance/index.ts';
 import { packageRoot } from '../package-root.ts';
 
 const MEBIBYTE = 1 << 20;
@@ -31,6 +33,10 @@ interface Kind {
   readonly mkfs?: readonly string[];
   readonly imageBytes?: number;
   readonly options?: readonly string[];
+  /** Of the loop device's sectors, where they are not of 512. */
+  readonly sectorBytes?: number;
+  /** Like another kind to file tests: rules and doctor alone. */
+  readonly isVariant?: true;
   /** The kind that is below it. */
   readonly on?: string;
   /** What `direct` and `direct_reason` of the doctor have to be. */
@@ -39,6 +45,25 @@ interface Kind {
 }
 
 const TOLD = /^the kernel says that this file takes it$|^verified: /;
+
+/** Rules that leave an answer to the file system, or ask something of direct transfers. */
+const RULES = [
+  ...['BUF-05', 'BUF-07', 'OFF-03', 'VEC-10', 'BLOCK-04', 'RWF-05', 'RWF-06', 'RWF-10', 'RWF-11'],
+  ...['DIO-01', 'DIO-02', 'DIO-03', 'DIO-04', 'DIO-05', 'DIO-06'],
+];
+
+/** ext4, made otherwise. */
+function variant(name: string, how: readonly string[]): Kind {
+  return {
+    name,
+    type: 'ext4',
+    mkfs: ['mkfs.ext4', '-qF', ...how],
+    isVariant: true,
+    direct: /^yes$/,
+    reason: TOLD,
+  };
+}
+
 const KINDS: readonly Kind[] = [
   { name: 'ext4', type: 'ext4', mkfs: ['mkfs.ext4', '-qF'], direct: /^yes$/, reason: TOLD },
   {
@@ -49,6 +74,10 @@ const KINDS: readonly Kind[] = [
     direct: /^no: /,
     reason: /data=journal/,
   },
+  variant('ext4-blocks-of-1024', ['-b', '1024']),
+  variant('ext4-bigalloc', ['-O', 'bigalloc']),
+  variant('ext4-without-journal', ['-O', '^has_journal']),
+  { ...variant('ext4-sectors-of-4096', []), sectorBytes: 4096 },
   {
     name: 'xfs',
     type: 'xfs',
@@ -101,14 +130,15 @@ class Mounts implements Disposable {
     this.#mount(point, ['-t', type, type, '-o', `lowerdir=${lower},upperdir=${upper},workdir=${work}`]);
   }
 
-  #mountImage(point: string, { type, mkfs, options = [], imageBytes = 256 * MEBIBYTE }: Kind): void {
+  #mountImage(point: string, kind: Kind): void {
+    const { type, mkfs, options = [], imageBytes = 256 * MEBIBYTE, sectorBytes = 512 } = kind;
     const image = `${point}.img`;
     writeFileSync(image, '');
     truncateSync(image, imageBytes);
     const [command, ...args] = mkfs!;
-    tried(command!, [...args, image]);
-    const device = tried('losetup', ['-f', '--show', image]).trim();
+    const device = tried('losetup', ['-b', String(sectorBytes), '-f', '--show', image]).trim();
     try {
+      tried(command!, [...args, device]);
       this.#mount(point, ['-t', type, ...(options.length > 0 ? ['-o', options.join(',')] : []), device]);
     } finally {
       // While it is mounted this is a promise: the kernel detaches it when the last one lets go of it, whatever becomes of this program.
@@ -162,7 +192,7 @@ function requireKernel(type: string): void {
 }
 
 /** @returns What is wrong. */
-function examine({ direct, reason }: Kind, directory: string): string[] {
+function examine({ direct, reason, isVariant }: Kind, directory: string, rulesOnly: boolean): string[] {
   const wrong: string[] = [];
   const cli = join(root, 'dist/src/cli/cli.js');
   const doctor = JSON.parse(
@@ -176,6 +206,8 @@ function examine({ direct, reason }: Kind, directory: string): string[] {
   );
   console.log(`  RWF_NOWAIT ${doctor.nowait}`);
   if (!direct.test(doctor.direct) || !reason.test(doctor.direct_reason)) wrong.push('the doctor is wrong');
+  wrong.push(...brokenRules(directory));
+  if (rulesOnly || isVariant === true) return wrong;
   // In one process: half of the time would go into loading the same modules again for each file.
   const vitest = [
     'node_modules/vitest/vitest.mjs',
@@ -198,8 +230,29 @@ function examine({ direct, reason }: Kind, directory: string): string[] {
   return wrong;
 }
 
+/** Asks the native kernel, which makes its files there. @returns What is not as the data have it. */
+function brokenRules(directory: string): string[] {
+  const cli = join(root, 'dist/src/cli/cli.js');
+  const counts = { passed: 0, unsupported: 0 };
+  const wrong: string[] = [];
+  for (const rule of RULES) {
+    const args = ['conformance', '--backend', 'native', '--json', '--rule', rule, '--directory', directory];
+    const { stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { env, encoding: 'utf8' });
+    if (!stdout.startsWith('{')) throw new Error(`no report of ${rule}: ${stderr}`);
+    const report = JSON.parse(stdout) as Report;
+    counts.passed += report.passed;
+    counts.unsupported += report.unsupported;
+    for (const { id, outcome, detail } of report.cases)
+      if (outcome === 'failed' || outcome === 'broken') wrong.push(`${id} (${rule}): ${detail}`);
+  }
+  console.log(
+    `  rules: ${counts.passed} passed, ${counts.unsupported} not asked there, ${wrong.length} failed`,
+  );
+  return wrong;
+}
+
 /** @returns Whether all is well. */
-function check(kind: Kind): boolean {
+function check(kind: Kind, rulesOnly: boolean): boolean {
   console.log(`${kind.name}:`);
   using mounts = new Mounts();
   let directory: string;
@@ -211,12 +264,14 @@ function check(kind: Kind): boolean {
     console.log(`  skipped: ${error.message}`);
     return true;
   }
-  const wrong = examine(kind, directory);
+  const wrong = examine(kind, directory, rulesOnly);
   console.log(wrong.length === 0 ? '  right' : `  WRONG: ${wrong.join(', ')}`);
   return wrong.length === 0;
 }
 
-async function main(names: readonly string[]): Promise<void> {
+async function main(args: readonly string[]): Promise<void> {
+  const rulesOnly = args.includes('--rules');
+  const names = args.filter((arg) => arg !== '--rules');
   if (process.platform !== 'linux' || process.getuid?.() !== 0) {
     console.log('skipped: file systems are mounted by root on Linux');
     return;
@@ -233,7 +288,7 @@ async function main(names: readonly string[]): Promise<void> {
     });
   for (const kind of KINDS) {
     if (names.length > 0 && !names.includes(kind.name)) continue;
-    if (!check(kind)) process.exitCode = 1;
+    if (!check(kind, rulesOnly)) process.exitCode = 1;
     // Signals are heard between.
     await setTimeout(SIGNALS_MS);
     if (isStopped) break;

@@ -39,7 +39,7 @@ const MUTATIONS: readonly Mutation[] = [
     name: 'write-back',
     what: 'one missing write-back: aio_key stays as it was',
     file: 'aio/iocb.js',
-    from: 'memory?.view.setUint32(this.user + KEY - memory.base, key, true);',
+    from: 'memory?.view.setUint32(this.user + KEY - memory.base, key, LITTLE_ENDIAN);',
     to: '',
   },
   {

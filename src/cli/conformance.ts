@@ -13,8 +13,10 @@ import {
 import { EXECUTORS, type ExecutorName, PROFILES, type ProfileName } from '../emulated/index.ts';
 import { askAbiOracle, loadAddon } from '../native/index.ts';
 import { type BackendPreference, preferenceOf } from '../select.ts';
+import { changesBetween, describeChanges, readReport } from './conformance-compare.ts';
 import type { WantedKernel } from './conformance-kernel.ts';
 import { backendOption, type WithBackend } from './options.ts';
+import { printable } from './printable.ts';
 import { REPORTERS, type ReporterName, reporter } from './reporters/index.ts';
 import type { AbiReport } from './reporters/report.ts';
 
@@ -29,6 +31,7 @@ interface ConformanceOptions extends WithBackend {
   readonly isolated?: boolean;
   readonly deadline: number;
   readonly directory: string;
+  readonly compare?: readonly string[];
 }
 
 const NOT_CONFORMANT = 1;
@@ -82,7 +85,21 @@ function sessionOptions(options: ConformanceOptions): SessionOptions {
   };
 }
 
+/** Exit code 1 where something changed, as diff(1) has it. */
+function compare(paths: readonly string[]): void {
+  const [before, after, ...more] = paths;
+  if (before === undefined || after === undefined || more.length > 0)
+    throw new Error('--compare takes two reports, which --json has printed');
+  const reports = [readReport(before), readReport(after)] as const;
+  for (const line of describeChanges(...reports)) console.log(printable(line));
+  if (changesBetween(...reports).length > 0) process.exitCode = NOT_CONFORMANT;
+}
+
 async function conformance(options: ConformanceOptions): Promise<void> {
+  if (options.compare !== undefined) {
+    compare(options.compare);
+    return;
+  }
   const { rule, order, json = false, directory } = options;
   const selection = { ...(rule === undefined ? {} : { rule }), ...(order === undefined ? {} : { order }) };
   if (selectCases(selection).length === 0) throw new Error(`no case has the rule '${rule}'`);
@@ -151,5 +168,6 @@ export function addConformance(program: Command): void {
       secondsArgument,
       90,
     )
+    .option('--compare <reports...>', 'what changed between two reports of --json; runs nothing')
     .action(conformance);
 }

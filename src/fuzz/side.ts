@@ -1,4 +1,5 @@
 /** One of the two kernels, with its memory, files and contexts: turns the names in a program into addresses and numbers. */
+import { HIGH_HALF, LOW_HALF } from '../common/abi/byte-order.ts';
 import { EFD_NONBLOCK, EFD_SEMAPHORE } from '../common/abi/constants.ts';
 import { AIO_RING_HEADER_BYTES, IO_EVENT_BYTES } from '../common/abi/layout.ts';
 import type { AioKernel } from '../common/kernel/aio-kernel.ts';
@@ -201,13 +202,16 @@ export class Side {
 
   /** An event that the kernel handed out. */
   seen(spot: Spot, room: number, index: number): Seen {
-    const word = (at: number): number => this.structures.eventWord(spot, room, index, at);
+    const half = (field: number, which: number): number =>
+      this.structures.eventWord(spot, room, index, field * 2 + which);
+    const halves = (field: number): [number, number] => [half(field, LOW_HALF), half(field, HIGH_HALF)];
+    const [objLow, objHigh] = halves(1);
     return {
-      serial: word(0),
-      dataHigh: word(1),
-      obj: this.structures.placeOf(word(2) + word(3) * 0x1_0000_0000),
-      res: resultFromHalves(word(4), word(5)),
-      res2: resultFromHalves(word(6), word(7)),
+      serial: half(0, LOW_HALF),
+      dataHigh: half(0, HIGH_HALF),
+      obj: this.structures.placeOf(objLow + objHigh * 0x1_0000_0000),
+      res: resultFromHalves(...halves(2)),
+      res2: resultFromHalves(...halves(3)),
     };
   }
 

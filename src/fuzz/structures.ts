@@ -1,4 +1,5 @@
 /** Structures for the kernel, written into the arena of one side. */
+import { HIGH_HALF_BYTES, LITTLE_ENDIAN, LOW_HALF_BYTES } from '../common/abi/byte-order.ts';
 import { IO_EVENT_BYTES, IOCB_BYTES, IOVEC_BYTES } from '../common/abi/layout.ts';
 import { type Arena, DATA_BYTES, type Region } from './arena.ts';
 import {
@@ -27,7 +28,8 @@ const READONLY_DATA = 1024;
 const ODD_IOCB = IOCB_SLOTS * IOCB_BYTES + ODD;
 /** Half of it is there. */
 const STRADDLING_BYTES = IOCB_BYTES / 2;
-const KEY = 8;
+const KEY = 8 + LOW_HALF_BYTES;
+const RW_FLAGS = 8 + HIGH_HALF_BYTES;
 const WORD = 4;
 const KEY_WORDS = (IOCB_SLOTS * IOCB_BYTES) / WORD;
 const ODD_KEY_WORD = (ODD_IOCB + KEY) / WORD;
@@ -153,7 +155,8 @@ export class Structures {
 
   /** Sets `aio_key` of an iocb that lies in a slot. */
   writeKey(place: IocbPlace, key: number): void {
-    if (typeof place === 'number') this.#iocbs.setUint32((place % IOCB_SLOTS) * IOCB_BYTES + KEY, key, true);
+    if (typeof place === 'number')
+      this.#iocbs.setUint32((place % IOCB_SLOTS) * IOCB_BYTES + KEY, key, LITTLE_ENDIAN);
   }
 
   /** The keys of all iocbs. */
@@ -178,19 +181,19 @@ export class Structures {
 
   #encode(request: Request, serial: number, view: DataView, at: number): void {
     const { opcode, nbytes = defaultLength(request), offset = 0, reserved2 = 0 } = request;
-    view.setUint32(at, serial, true);
-    view.setUint32(at + 4, Math.imul(serial, 0x9e37_79b1), true);
-    view.setUint32(at + KEY, request.key ?? 0, true);
-    view.setUint32(at + 12, request.rw_flags ?? 0, true);
-    view.setUint16(at + 16, opcode, true);
-    view.setUint16(at + 18, request.reqprio ?? 0, true);
-    view.setUint32(at + 20, this.#fd(request.file), true);
+    view.setUint32(at + LOW_HALF_BYTES, serial, LITTLE_ENDIAN);
+    view.setUint32(at + HIGH_HALF_BYTES, Math.imul(serial, 0x9e37_79b1), LITTLE_ENDIAN);
+    view.setUint32(at + KEY, request.key ?? 0, LITTLE_ENDIAN);
+    view.setUint32(at + RW_FLAGS, request.rw_flags ?? 0, LITTLE_ENDIAN);
+    view.setUint16(at + 16, opcode, LITTLE_ENDIAN);
+    view.setUint16(at + 18, request.reqprio ?? 0, LITTLE_ENDIAN);
+    view.setUint32(at + 20, this.#fd(request.file), LITTLE_ENDIAN);
     setLong(view, at + 24, this.#bufferOf(request));
     setLong(view, at + 32, nbytes);
     setLong(view, at + 40, offset);
     setLong(view, at + 48, reserved2);
-    view.setUint32(at + 56, request.flags ?? 0, true);
-    view.setUint32(at + 60, request.resfd === undefined ? 0 : this.#fd(request.resfd), true);
+    view.setUint32(at + 56, request.flags ?? 0, LITTLE_ENDIAN);
+    view.setUint32(at + 60, request.resfd === undefined ? 0 : this.#fd(request.resfd), LITTLE_ENDIAN);
   }
 
   /** What lies in memory that can only be read: an iocb that is right, but for that, behind zeros for arrays. */
@@ -274,7 +277,7 @@ export class Structures {
   handleAt(spot: Spot): number {
     const { words } = this.arena.regions;
     if (spot !== 'start' && spot !== 'odd') return 0;
-    return Number(viewOf(words).getBigUint64(spot === 'odd' ? ODD : 0, true));
+    return Number(viewOf(words).getBigUint64(spot === 'odd' ? ODD : 0, LITTLE_ENDIAN));
   }
 
   events(spot: Spot, room: number): number {
@@ -324,9 +327,9 @@ function viewOf(region: Region): DataView {
 /** A 64-bit field, cut to its width. */
 function setLong(view: DataView, at: number, value: Value): void {
   if (typeof value === 'number' && value >= 0) {
-    view.setUint32(at, value % 0x1_0000_0000, true);
-    view.setUint32(at + 4, Math.floor(value / 0x1_0000_0000), true);
+    view.setUint32(at + LOW_HALF_BYTES, value % 0x1_0000_0000, LITTLE_ENDIAN);
+    view.setUint32(at + HIGH_HALF_BYTES, Math.floor(value / 0x1_0000_0000), LITTLE_ENDIAN);
   } else {
-    view.setBigUint64(at, BigInt.asUintN(64, BigInt(value)), true);
+    view.setBigUint64(at, BigInt.asUintN(64, BigInt(value)), LITTLE_ENDIAN);
   }
 }

@@ -14,7 +14,7 @@ import type { Pins } from '../common/memory/pins.ts';
 import { environmentVariable } from '../common/runtime.ts';
 import { type Elf, readElf } from './elf.ts';
 import { loadFromNear, packageRoot } from './installed.ts';
-import { koffiRefusal } from './refusals.ts';
+import { programRefusal } from './refusals.ts';
 
 /** An open watcher of the addon's. */
 export type WatcherHandle = object & { readonly __watcher: never };
@@ -121,7 +121,7 @@ function load(): AddonState {
   if (environmentVariable('KAIO_ADDON') === '0') return { reason: 'KAIO_ADDON=0 refuses it' };
   if (process.platform !== 'linux') return { reason: `there is none for ${process.platform}` };
   if (process.versions.bun !== undefined) return { reason: 'Bun has no event loop of libuv for it' };
-  const refusal = koffiRefusal();
+  const refusal = programRefusal();
   if (refusal !== undefined) return { reason: refusal.reason };
   let path: string | undefined;
   try {

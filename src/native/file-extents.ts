@@ -1,5 +1,5 @@
 /** Has Linux read where the bytes of a file lie, by asking it where they do: FIEMAP brings the blocks of the extent tree into memory. */
-import { endianness } from 'node:os';
+import { LITTLE_ENDIAN } from '../common/abi/byte-order.ts';
 import type { BackgroundCalls } from './background-calls.ts';
 import type { Libc } from './libc.ts';
 
@@ -38,11 +38,10 @@ export class FileExtents {
   /** See `AioKernel.loadExtents`. */
   async load(fd: number, from: number): Promise<number> {
     if (this.#answersItself(fd)) return Number.POSITIVE_INFINITY;
-    const little = endianness() === 'LE';
     const map = new DataView(new ArrayBuffer(FIEMAP_BYTES + EXTENTS * FIEMAP_EXTENT_BYTES));
-    map.setBigUint64(0, BigInt(from), little);
-    map.setBigUint64(FM_LENGTH, ALL - BigInt(from), little);
-    map.setUint32(FM_EXTENT_COUNT, EXTENTS, little);
+    map.setBigUint64(0, BigInt(from), LITTLE_ENDIAN);
+    map.setBigUint64(FM_LENGTH, ALL - BigInt(from), LITTLE_ENDIAN);
+    map.setUint32(FM_EXTENT_COUNT, EXTENTS, LITTLE_ENDIAN);
     const answer = await this.#background.syscall(
       this.#ioctl,
       fd,
@@ -50,11 +49,12 @@ export class FileExtents {
       this.#libc.addressOf(map.buffer),
     );
     // This also keeps the memory until the call has ended.
-    const count = map.getUint32(FM_MAPPED_EXTENTS, little);
+    const count = map.getUint32(FM_MAPPED_EXTENTS, LITTLE_ENDIAN);
     if (answer < 0 || count < EXTENTS) return Number.POSITIVE_INFINITY;
     const last = FIEMAP_BYTES + (count - 1) * FIEMAP_EXTENT_BYTES;
-    if ((map.getUint32(last + FE_FLAGS, little) & FIEMAP_EXTENT_LAST) !== 0) return Number.POSITIVE_INFINITY;
-    return Number(map.getBigUint64(last, little) + map.getBigUint64(last + FE_LENGTH, little));
+    if ((map.getUint32(last + FE_FLAGS, LITTLE_ENDIAN) & FIEMAP_EXTENT_LAST) !== 0)
+      return Number.POSITIVE_INFINITY;
+    return Number(map.getBigUint64(last, LITTLE_ENDIAN) + map.getBigUint64(last + FE_LENGTH, LITTLE_ENDIAN));
   }
 
   /** Whether the file system says EAGAIN to RWF_NOWAIT before it reads a tree of its own, which there may take long to walk. */

@@ -55,6 +55,8 @@ function muslArchitecture(): string {
 /** The C library, called through registers: every argument is one machine word. */
 export interface Libc {
   readonly koffiVersion: string;
+  /** Bytes of a machine word. */
+  readonly wordBytes: 4 | 8;
   /** `syscall(2)`. @returns `>= 0` or a negative errno. */
   syscall(number: number, a?: Word, b?: Word, c?: Word, d?: Word, e?: Word, f?: Word): number;
   /**
@@ -78,9 +80,15 @@ export interface Libc {
   /**
    * A function of libc by name.
    *
-   * @param result - `'int'` and `'long'` answers below 0 become negative errnos; `'address'` answers of -1 too.
+   * @param result - `'int'` and `'long'` answers of -1 become negative errnos; `'address'` answers of -1 too, and the others have no sign.
    */
-  bind(name: string, result: 'int' | 'long', parameters: number): (...words: readonly Word[]) => number;
+  bind(
+    name: string,
+    result: 'int' | 'long' | 'address',
+    parameters: number,
+  ): (...words: readonly Word[]) => number;
+  /** lseek(2). Places have 64 bits on every machine. @returns The place, or a negative errno. */
+  lseek(fd: number, offset: number, whence: number): number;
   addressOf(view: ArrayBufferView | ArrayBuffer): number;
   /** Wraps foreign memory. Only for the kernel's own ring. Throws where the runtime forbids it (Electron). */
   view(address: number, bytes: number): ArrayBuffer;
@@ -88,6 +96,7 @@ export interface Libc {
 }
 
 const MAX_WORDS = 6;
+const WORD_BYTES = process.arch === 'ia32' || process.arch === 'arm' ? 4 : 8;
 let loaded: Libc | undefined;
 
 function loadLibrary(koffi: Koffi): KoffiLibrary {
@@ -109,17 +118,27 @@ function loadKoffi(): Koffi {
   return loadFromNear((place) => createRequire(place)('koffi') as Koffi);
 }
 
-/** On machines of 32 bits, glibc's has places of 32; musl's never has. */
-function bindFallocate(library: KoffiLibrary): KoffiFunction {
-  const parameters = ['int', 'int', 'int64', 'int64'];
-  if (process.arch === 'ia32' || process.arch === 'arm') {
+/** A function of places in files. On machines of 32 bits, glibc's has places of 32 unless its name says 64; musl's never has. */
+function bindPlaces(library: KoffiLibrary, name: string, ...signature: [string, string[]]): KoffiFunction {
+  if (WORD_BYTES === 4) {
     try {
-      return library.func('fallocate64', 'int', parameters);
+      return library.func(`${name}64`, ...signature);
     } catch {
       // musl.
     }
   }
-  return library.func('fallocate', 'int', parameters);
+  return library.func(name, ...signature);
+}
+
+/** What a register of 32 bits takes of a word, as C would cut it. */
+function cut(word: Word): number {
+  if (typeof word === 'bigint') return Number(BigInt.asIntN(32, word));
+  return word | 0;
+}
+
+/** Wide words go as they are; koffi reads numbers and bigints alike. */
+function fitting(call: KoffiFunction): (...words: readonly Word[]) => number {
+  return WORD_BYTES === 8 ? call : (...words) => call(...words.map(cut));
 }
 
 /**
@@ -132,8 +151,9 @@ export function loadLibc(): Libc {
   if (loaded !== undefined) return loaded;
   const koffi = loadKoffi();
   const library = loadLibrary(koffi);
-  const words = (count: number): string[] => Array<string>(count).fill('int64');
-  const syscall = library.func('syscall', 'long', ['long', ...words(MAX_WORDS)]);
+  const words = (count: number): string[] => Array<string>(count).fill(WORD_BYTES === 8 ? 'int64' : 'int32');
+  const syscallByWords = library.func('syscall', 'long', ['long', ...words(MAX_WORDS)]);
+  const syscall = fitting(syscallByWords);
   const answer = (result: number): number => (result === -1 ? -koffi.errno() : result);
   // koffi keeps errno per thread and hands the worker's over with the result. It has an error for results that it cannot convert.
   const answering =
@@ -141,22 +161,29 @@ export function loadLibc(): Libc {
     (error: unknown, result: number): void =>
       callback(error ? -ERRNO.EIO : answer(result));
   let fallocate: KoffiFunction | undefined;
+  const lseek = bindPlaces(library, 'lseek', 'int64', ['int', 'int64', 'int']);
 
   loaded = {
     koffiVersion: koffi.version,
+    wordBytes: WORD_BYTES,
     syscall: (number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0) => answer(syscall(number, a, b, c, d, e, f)),
     syscallAsync: (number, given, callback) => {
       const padded = [...given, ...Array<Word>(MAX_WORDS - given.length).fill(0)];
-      syscall.async(number, ...padded, answering(callback));
+      syscallByWords.async(number, ...(WORD_BYTES === 8 ? padded : padded.map(cut)), answering(callback));
     },
     fallocateAsync: (fd, mode, offset, len, callback) => {
-      fallocate ??= bindFallocate(library);
+      fallocate ??= bindPlaces(library, 'fallocate', 'int', ['int', 'int', 'int64', 'int64']);
       fallocate.async(fd, mode, offset, len, answering(callback));
     },
     bind: (name, result, parameters) => {
-      const bound = library.func(name, result, words(parameters));
-      return (...given) => answer(bound(...given));
+      const bound = fitting(library.func(name, result === 'int' ? 'int' : 'long', words(parameters)));
+      if (result !== 'address' || WORD_BYTES === 8) return (...given) => answer(bound(...given));
+      return (...given) => {
+        const address = bound(...given);
+        return address === -1 ? -koffi.errno() : address >>> 0;
+      };
     },
+    lseek: (fd, offset, whence) => answer(lseek(fd, offset, whence)),
     addressOf: (view) => Number(koffi.address(view)),
     view: (address, bytes) => koffi.view(BigInt(address), bytes),
     poll: (fd, callback) => koffi.node.poll(fd, { readable: true }, callback),

@@ -1,26 +1,28 @@
 /** The process's own memory, as the native kernel sees it. */
 import { ERRNO } from '../common/abi/errno.ts';
-import { encodeIovec } from '../common/abi/structs.ts';
-import { errnoException } from '../common/errors.ts';
 import { bufferOf, byteLengthOf, byteOffsetOf, bytesIn, isArrayBufferView } from '../common/intrinsics.ts';
 import type { Address, Memory, Protection } from '../common/kernel/aio-kernel.ts';
 import type { Pins } from '../common/memory/pins.ts';
+import { WordArray } from '../common/memory/word-array.ts';
 import type { Libc } from './libc.ts';
 import { nativePins } from './pins.ts';
+import { PipeCopies } from './pipe-copies.ts';
 
 const PROT: Readonly<Record<Protection, number>> = { none: 0, read: 1, 'read-write': 3 };
 const MAP_PRIVATE_ANONYMOUS = 0x22;
-const IOVEC_BYTES = 16;
+const IOVEC_WORDS = 2;
+// On machines of 32 bits musl's mmap(2) has a place of 64, and where that lies differs: zeros are given for all of it.
+const MMAP_WORDS = 8;
 
 type Transfers = Readonly<Record<'process_vm_readv' | 'process_vm_writev', ReturnType<Libc['bind']>>>;
 
 /**
  * Addresses come from koffi; copies go through `process_vm_readv` and `process_vm_writev` on this very process, which
- * answer EFAULT where a load or store would crash. Some containers forbid them: then {@link read} and {@link write} throw AioError (EPERM,
- * ENOSYS).
+ * answer EFAULT where a load or store would crash. Some sandboxes forbid them, or have none: there a pipe does it ({@link PipeCopies}).
  */
 export class ProcessMemory implements Memory {
   readonly pageBytes: number;
+  readonly wordBytes: 4 | 8;
   readonly #libc: Libc;
   /** Where a buffer begins stays true for as long as it has any bytes: one that is detached has none. */
   readonly #bases = new WeakMap<ArrayBufferLike, Address>();
@@ -30,11 +32,13 @@ export class ProcessMemory implements Memory {
   readonly #munmap: ReturnType<Libc['bind']>;
   readonly #mprotect: ReturnType<Libc['bind']>;
   readonly #transfers: Transfers;
+  #pipe: PipeCopies | undefined;
 
   constructor(libc: Libc) {
     this.#libc = libc;
+    this.wordBytes = libc.wordBytes;
     this.pageBytes = libc.bind('getpagesize', 'int', 0)();
-    this.#mmap = libc.bind('mmap', 'long', 6);
+    this.#mmap = libc.bind('mmap', 'address', MMAP_WORDS);
     this.#munmap = libc.bind('munmap', 'int', 2);
     this.#mprotect = libc.bind('mprotect', 'int', 3);
     this.#transfers = {
@@ -69,7 +73,7 @@ export class ProcessMemory implements Memory {
   }
 
   mmap(bytes: number, protection: Protection): Address {
-    return this.#mmap(0, bytes, PROT[protection], MAP_PRIVATE_ANONYMOUS, -1, 0);
+    return this.#mmap(0, bytes, PROT[protection], MAP_PRIVATE_ANONYMOUS, -1, 0, 0, 0);
   }
 
   mprotect(address: Address, bytes: number, protection: Protection): number {
@@ -90,16 +94,26 @@ export class ProcessMemory implements Memory {
     return bytes.byteLength === 0 || this.#transfer('process_vm_writev', bytes, address);
   }
 
+  /** @throws AioError where there are no such calls, and no pipe either. */
   #transfer(name: keyof Transfers, local: Uint8Array, remote: Address): boolean {
-    const iovecs = new DataView(new ArrayBuffer(2 * IOVEC_BYTES));
-    encodeIovec({ iov_base: this.#libc.addressOf(local), iov_len: local.byteLength }, iovecs, 0);
-    encodeIovec({ iov_base: remote, iov_len: local.byteLength }, iovecs, IOVEC_BYTES);
-    const at = this.#libc.addressOf(iovecs);
-    const moved = this.#transfers[name](process.pid, at, 1, at + IOVEC_BYTES, 1, 0);
-    if (moved < 0 && moved !== -ERRNO.EFAULT)
-      throw errnoException(moved, name, {
-        help: 'This process may not look at its own memory: is it filtered?',
-      });
+    if (this.#pipe !== undefined) return this.#byPipe(this.#pipe, name, local, remote);
+    const iovecs = new WordArray(this, 2 * IOVEC_WORDS);
+    [this.#libc.addressOf(local), local.byteLength, remote, local.byteLength].forEach((word, index) => {
+      iovecs.set(index, word);
+    });
+    const at = this.#libc.addressOf(iovecs.cells);
+    const moved = this.#transfers[name](process.pid, at, 1, at + IOVEC_WORDS * this.wordBytes, 1, 0);
+    if (moved < 0 && moved !== -ERRNO.EFAULT) {
+      this.#pipe = new PipeCopies(this.#libc);
+      return this.#byPipe(this.#pipe, name, local, remote);
+    }
     return moved === local.byteLength;
+  }
+
+  #byPipe(pipe: PipeCopies, name: keyof Transfers, local: Uint8Array, remote: Address): boolean {
+    const own = this.#libc.addressOf(local);
+    return name === 'process_vm_readv'
+      ? pipe.copy(remote, own, local.byteLength)
+      : pipe.copy(own, remote, local.byteLength);
   }
 }

@@ -1,6 +1,6 @@
 /** The six calls over Linux's own, through `syscall(2)`. */
 import { constants, readFileSync } from 'node:fs';
-import { arch, endianness, release } from 'node:os';
+import { arch, release } from 'node:os';
 import { AIO_RING_HEADER_BYTES, IO_EVENT_BYTES } from '../common/abi/layout.ts';
 import { dataView, decodeAioRing } from '../common/abi/structs.ts';
 import type {
@@ -53,8 +53,7 @@ export class NativeKernel implements AioKernel {
   readonly addon: Addon | undefined;
   readonly supports: Supports;
   readonly #sysno: AioSysno;
-  // A big-endian or 32-bit reader would need another view of the cells; io_getevents serves there.
-  #ringRefusal = endianness() === 'LE' ? undefined : 'rings are read on little-endian machines only';
+  #ringRefusal: string | undefined;
   readonly #rings = new Map<AioContextId, AioRing>();
   readonly #background: BackgroundCalls;
   readonly #extents: FileExtents;
@@ -68,7 +67,6 @@ export class NativeKernel implements AioKernel {
   readonly #read: ReturnType<Libc['bind']>;
   readonly #write: ReturnType<Libc['bind']>;
   readonly #close: ReturnType<Libc['bind']>;
-  readonly #lseek: ReturnType<Libc['bind']>;
 
   constructor(libc: Libc, sysno: AioSysno, addon: Addon | undefined) {
     this.libc = libc;
@@ -90,7 +88,6 @@ export class NativeKernel implements AioKernel {
     this.#read = libc.bind('read', 'long', 3);
     this.#write = libc.bind('write', 'long', 3);
     this.#close = libc.bind('close', 'int', 1);
-    this.#lseek = libc.bind('lseek', 'long', 3);
   }
 
   io_setup(nr_events: Word, ctxp: Word): number {
@@ -239,7 +236,7 @@ export class NativeKernel implements AioKernel {
   fput(_fd: number): void {}
 
   lseek(fd: number, offset: number, whence: number): number {
-    return this.#lseek(fd, offset, whence);
+    return this.libc.lseek(fd, offset, whence);
   }
 
   // The view must not outlive the mapping: a load from it would crash the process.

@@ -8,7 +8,10 @@ import { ProbeContext } from './probe-context.ts';
 import { runtimeRefusal } from './refusals.ts';
 import { SYSNO } from './sysno.ts';
 
-let opened: NativeKernel | undefined;
+let opened: { readonly kernel: NativeKernel; readonly doubt: string | undefined } | undefined;
+
+const IGNORES_FLAGS =
+  'its AIO takes flags that Linux refuses, so that those it should obey mean nothing either (is this gVisor?)';
 
 /**
  * Opens the native kernel, having really done all that contexts and files then need: submitted requests, seen their events in the ring
@@ -21,7 +24,7 @@ let opened: NativeKernel | undefined;
  * AioStateError `ERR_AIO_BACKEND_UNAVAILABLE` in a program in which it is known not to work.
  */
 export function openNativeKernel(): NativeKernel {
-  if (opened !== undefined) return opened;
+  if (opened !== undefined) return opened.kernel;
   const sysno = process.platform === 'linux' ? SYSNO[process.arch] : undefined;
   if (sysno === undefined) {
     throw new AioError('ENOSYS', ERRNO.ENOSYS, 'io_setup', {
@@ -34,11 +37,16 @@ export function openNativeKernel(): NativeKernel {
   const probe = new ProbeContext(kernel);
   try {
     probe.tryEverything();
+    opened = { kernel, doubt: probe.ignoresFlags() ? IGNORES_FLAGS : undefined };
   } finally {
     probe.dispose();
   }
-  opened = kernel;
   return kernel;
+}
+
+/** Why a native kernel that works, and has been opened, is for those alone who ask for it. */
+export function doubtOfNativeKernel(): string | undefined {
+  return opened?.doubt;
 }
 
 /** The version of koffi. @throws If it can't be loaded. */

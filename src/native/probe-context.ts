@@ -12,16 +12,18 @@ import {
   IOCB_CMD_PWRITEV,
   IOCB_FLAG_RESFD,
 } from '../common/abi/constants.ts';
+import { HIGH_HALF } from '../common/abi/byte-order.ts';
 import { ERRNO } from '../common/abi/errno.ts';
-import { IO_EVENT_BYTES, IOCB_BYTES } from '../common/abi/layout.ts';
+import { abiOf, IO_EVENT_BYTES, IOCB_BYTES } from '../common/abi/layout.ts';
 import { decodeIoEvent, encodeIocb, encodeTimespec } from '../common/abi/structs.ts';
 import { AioError, codeOf, errnoException } from '../common/errors.ts';
 import type { AioContextId, AioKernel } from '../common/kernel/aio-kernel.ts';
 import type { AioRing } from '../common/kernel/mapped-ring.ts';
+import { WordArray } from '../common/memory/word-array.ts';
 
 const RWF_BITS = 16;
+const UNKNOWN_FLAG = 1 << 30;
 const EVENTFD_BYTES = 8;
-const SSIZE_MAX = 2n ** 63n - 1n;
 const LOW_ADDRESS = 0x10000;
 const FAR_BEHIND_THE_END = 2n ** 40n;
 const PROBE_DATA = 0x6b61696fn;
@@ -38,9 +40,9 @@ export interface ProbedKernel extends AioKernel {
 /** A context of one request. */
 export class ProbeContext {
   readonly #kernel: ProbedKernel;
-  readonly #ctxp = new BigUint64Array(1);
+  readonly #ctxp: WordArray;
   readonly #iocb = new DataView(new ArrayBuffer(IOCB_BYTES));
-  readonly #iocbpp = new BigUint64Array(1);
+  readonly #iocbpp: WordArray;
   readonly #events = new DataView(new ArrayBuffer(IO_EVENT_BYTES));
   readonly #timeout = new DataView(new ArrayBuffer(16));
   readonly #eventfd: number;
@@ -49,11 +51,13 @@ export class ProbeContext {
   constructor(kernel: ProbedKernel) {
     this.#kernel = kernel;
     const { memory } = kernel;
-    this.#iocbpp[0] = BigInt(memory.addressOf(this.#iocb));
-    encodeTimespec({ tv_sec: 10, tv_nsec: 0 }, this.#timeout);
+    this.#ctxp = new WordArray(memory, 1);
+    this.#iocbpp = new WordArray(memory, 1);
+    this.#iocbpp.set(0, memory.addressOf(this.#iocb));
+    encodeTimespec({ tv_sec: 10, tv_nsec: 0 }, this.#timeout, 0, abiOf(memory.wordBytes));
     this.#eventfd = kernel.eventfd(0, EFD_NONBLOCK);
     if (this.#eventfd < 0) throw errnoException(this.#eventfd, 'eventfd');
-    const result = kernel.io_setup(1, memory.addressOf(this.#ctxp));
+    const result = kernel.io_setup(1, memory.addressOf(this.#ctxp.cells));
     if (result < 0) {
       kernel.close(this.#eventfd);
       throw errnoException(result, 'io_setup', setupHelp(kernel, result));
@@ -61,7 +65,7 @@ export class ProbeContext {
   }
 
   get #ctx(): AioContextId {
-    return Number(this.#ctxp[0]);
+    return this.#ctxp.get(0);
   }
 
   /** Submits one request and waits for its event. @returns The refusal, or the result. */
@@ -72,7 +76,7 @@ export class ProbeContext {
 
   #submit(fields: Parameters<typeof encodeIocb>[0]): number {
     encodeIocb({ aio_data: PROBE_DATA, ...fields }, this.#iocb);
-    return this.#kernel.io_submit(this.#ctx, 1, this.#kernel.memory.addressOf(this.#iocbpp));
+    return this.#kernel.io_submit(this.#ctx, 1, this.#kernel.memory.addressOf(this.#iocbpp.cells));
   }
 
   /** By `io_getevents`. @returns The result. */
@@ -127,31 +131,52 @@ export class ProbeContext {
     if (!told) throw new AioError('ETIMEDOUT', ERRNO.ETIMEDOUT, 'eventfd_read');
   }
 
-  /** Reads what was written to the eventfd, which is told of the completion too. */
+  /** Reads what was written to the eventfd, which is told of the completion too; where those cannot be read so, from a file. */
   #tryReading(reap: () => number | undefined): number | undefined {
     const value = new BigUint64Array(1);
     const written = this.#kernel.eventfd_write(this.#eventfd, 1n);
     if (written < 0) throw errnoException(written, 'write');
-    const submitted = this.#submit({
-      aio_lio_opcode: IOCB_CMD_PREAD,
-      aio_fildes: this.#eventfd,
-      aio_buf: this.#kernel.memory.addressOf(value),
-      aio_nbytes: EVENTFD_BYTES,
-      aio_flags: IOCB_FLAG_RESFD,
-      aio_resfd: this.#eventfd,
-    });
-    if (submitted !== 1) throw errnoException(submitted, 'io_submit');
-    const result = reap();
+    const read = (fd: number): number | undefined => {
+      const submitted = this.#submit({
+        aio_lio_opcode: IOCB_CMD_PREAD,
+        aio_fildes: fd,
+        aio_buf: this.#kernel.memory.addressOf(value),
+        aio_nbytes: EVENTFD_BYTES,
+        aio_flags: IOCB_FLAG_RESFD,
+        aio_resfd: this.#eventfd,
+      });
+      if (submitted !== 1) throw errnoException(submitted, 'io_submit');
+      return reap();
+    };
+    let result = read(this.#eventfd);
+    // gVisor's AIO is for files with places alone. Contexts and files need no other.
+    if (result === -ERRNO.ESPIPE) result = this.#withSomeFile(read) ?? result;
     if (result === undefined) return undefined;
     if (result < 0) throw errnoException(result, 'pread');
     if (value[0]! < 1n) throw new Error('the probe read did not bring the data it should have');
     return result;
   }
 
+  #withSomeFile(read: (fd: number) => number | undefined): number | undefined {
+    const file = openSomeFile();
+    if (file === undefined) return undefined;
+    try {
+      return read(file);
+    } finally {
+      closeSync(file);
+    }
+  }
+
   /** A real one takes 30 ms; whether the call is allowed can be told from what is no context. */
   #tryDestroying(): void {
     const answer = this.#kernel.io_destroy(NO_CONTEXT);
     if (answer !== -ERRNO.EINVAL) throw errnoException(answer, 'io_destroy');
+  }
+
+  /** Whether flags that no Linux knows are taken: then those that it does know mean nothing, RWF_DSYNC among them. gVisor's does. */
+  ignoresFlags(): boolean {
+    const asked = { aio_lio_opcode: IOCB_CMD_PREAD, aio_fildes: this.#eventfd, aio_rw_flags: UNKNOWN_FLAG };
+    return !('refused' in this.ask(asked));
   }
 
   opcodes(): number[] {
@@ -180,6 +205,7 @@ export class ProbeContext {
 
   /** What an eventfd or a regular file accepts: NOWAIT is common to devices, DONTCACHE to file systems. */
   rwFlags(): number {
+    if (this.ignoresFlags()) return 0;
     const file = openSomeFile();
     try {
       let flags = 0;
@@ -201,11 +227,16 @@ export class ProbeContext {
     const file = openSomeFile();
     if (file === undefined) return 'there is no file that it could be tried on';
     try {
-      const iovec = new BigUint64Array([BigInt(LOW_ADDRESS), SSIZE_MAX]);
+      const { memory } = this.#kernel;
+      const iovec = new WordArray(memory, 2);
+      iovec.set(0, LOW_ADDRESS);
+      // SSIZE_MAX: the longest that is a length at all.
+      iovec.cells.fill(0xffff_ffff, memory.wordBytes / 4);
+      iovec.cells[memory.wordBytes === 8 ? 2 + HIGH_HALF : 1] = 0x7fff_ffff;
       const answer = this.ask({
         aio_lio_opcode: IOCB_CMD_PREADV,
         aio_fildes: file,
-        aio_buf: this.#kernel.memory.addressOf(iovec),
+        aio_buf: memory.addressOf(iovec.cells),
         aio_nbytes: 1,
         aio_offset: FAR_BEHIND_THE_END,
       });
@@ -225,9 +256,10 @@ export class ProbeContext {
     if (page < 0) throw errnoException(page, 'mmap');
     try {
       encodeIocb({ aio_lio_opcode: IOCB_CMD_PREAD, aio_reserved2: 1 }, this.#iocb);
-      const pointer = new BigUint64Array([BigInt(memory.addressOf(this.#iocb))]);
+      const pointer = new WordArray(memory, 1);
+      pointer.set(0, memory.addressOf(this.#iocb));
       try {
-        memory.write(page, new Uint8Array(pointer.buffer));
+        memory.write(page, new Uint8Array(pointer.cells.buffer));
       } catch (error) {
         return `it cannot be tried: ${error instanceof Error ? error.message : String(error)}`;
       }

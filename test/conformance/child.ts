@@ -7,7 +7,12 @@ import { EnvironmentBroken } from './outcome.ts';
 import { SyscallWatch } from './syscall-watch.ts';
 
 /** After this long a child is taken for hanging. Generous: machines may be busy. */
-const DEADLINE_MS = 30_000;
+let deadlineMs = 30_000;
+
+/** Children get a third of what a case has, so that the case can tell what its child waited for. @param caseMs - The deadline of a case. */
+export function setDeadline(caseMs: number): void {
+  deadlineMs = Math.ceil(caseMs / 3);
+}
 
 /** A child of a case. */
 export interface Child {
@@ -50,7 +55,7 @@ export function start(program: string, scenario: string, nodeOptions: readonly s
   const deadline = globalThis.setTimeout(() => {
     late = true;
     child.kill('SIGKILL');
-  }, DEADLINE_MS);
+  }, deadlineMs);
   const end = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
     child.once('close', (code, signal) => {
       clearTimeout(deadline);
@@ -84,7 +89,7 @@ export function start(program: string, scenario: string, nodeOptions: readonly s
     kill: (signal) => process.kill(pid, signal),
     async ended() {
       const { code, signal } = await end;
-      if (late) throw new Error(`the child did not end within ${DEADLINE_MS} ms: ${output}${errors}`);
+      if (late) throw new Error(`the child did not end within ${deadlineMs} ms: ${output}${errors}`);
       const last = output.trim().split('\n').at(-1)!;
       return { code, signal, answer: last === '' ? undefined : (JSON.parse(last) as unknown), errors };
     },

@@ -6,6 +6,7 @@
  */
 import type { Feature } from '../../src/common/kernel/supports.ts';
 import type { Case } from './case.ts';
+import { means } from './case-ids.ts';
 
 /** Ids of cases; one that ends in `*` means all that begin so. */
 export const ASKS_ABOUT: Partial<Readonly<Record<Feature, readonly string[]>>> = {
@@ -99,18 +100,6 @@ export const ASKS_ABOUT: Partial<Readonly<Record<Feature, readonly string[]>>> =
     'io_cancel/iocb-reused',
   ],
 };
-
-function means(pattern: string, id: string): boolean {
-  const [first = '', ...rest] = pattern.split('*');
-  if (!id.startsWith(first)) return false;
-  let at = first.length;
-  for (const part of rest) {
-    const found = part === '' ? id.length : id.indexOf(part, at);
-    if (found === -1) return false;
-    at = part === '' ? found : found + part.length;
-  }
-  return at === id.length;
-}
 
 /** Ids and patterns that mean no case. */
 export function unknownIds(cases: readonly Case[]): string[] {

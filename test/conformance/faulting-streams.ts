@@ -5,10 +5,9 @@ import type { Case } from './case.ts';
 import { describe, type Fixture, type IocbFields } from './fixture.ts';
 import { pipe, socketpair } from './pipes.ts';
 
-const PAGE = 4096;
 const PIPE_PAGES = 16;
 /** More than any stream here holds. */
-const EVERYTHING = 1 << 18;
+const EVERYTHING = 1 << 21;
 
 type Kind = 'pipe' | 'socket';
 
@@ -19,9 +18,9 @@ function stream(f: Fixture, kind: Kind, nonblocking = true): readonly [number, n
 
 /** Address of the last `bytes` bytes before memory that is missing. */
 function lastBytes(f: Fixture, bytes: number): number {
-  const pages = Math.max(1, Math.ceil(bytes / PAGE));
+  const pages = Math.max(1, Math.ceil(bytes / f.page));
   return (
-    f.pages(...Array.from({ length: pages }, () => 'read-write' as const), 'none') + pages * PAGE - bytes
+    f.pages(...Array.from({ length: pages }, () => 'read-write' as const), 'none') + pages * f.page - bytes
   );
 }
 
@@ -40,7 +39,7 @@ function poll(fd: number, events: number): IocbFields {
 }
 
 /** One request, with memory for `there` bytes of its `length`. */
-const FAULTS: readonly {
+interface Fault {
   id: string;
   title: string;
   kind: Kind;
@@ -51,7 +50,10 @@ const FAULTS: readonly {
   there: number;
   res: string;
   left: string;
-}[] = [
+}
+
+/** Of a pipe, whose units are pages of that many bytes, and of a socket, which has none. */
+const faults = (page: number): readonly Fault[] => [
   {
     id: 'pipe-read',
     title: 'a read of 8 into memory for 4: EFAULT, and all 10 bytes stay',
@@ -76,25 +78,25 @@ const FAULTS: readonly {
   },
   {
     id: 'pipe-read-pages',
-    title: 'a read of two pages into memory for 6000: the first',
+    title: 'a read of two pages into memory for one and a half: the first',
     kind: 'pipe',
     op: 'read',
-    before: [2 * PAGE],
-    length: 2 * PAGE,
-    there: 6000,
-    res: '4096',
-    left: '4096',
+    before: [2 * page],
+    length: 2 * page,
+    there: page + 1904,
+    res: String(page),
+    left: String(page),
   },
   {
     id: 'pipe-read-short-page',
     title: 'a page that holds 100 bytes, and one that memory ends in: 100',
     kind: 'pipe',
     op: 'read',
-    before: [100, PAGE],
-    length: PAGE + 100,
+    before: [100, page],
+    length: page + 100,
     there: 150,
     res: '100',
-    left: '4096',
+    left: String(page),
   },
   {
     id: 'pipe-read-enough',
@@ -120,14 +122,14 @@ const FAULTS: readonly {
   },
   {
     id: 'pipe-write-pages',
-    title: 'a write of two pages from memory for 5000: the first',
+    title: 'a write of two pages from memory for one and a bit: the first',
     kind: 'pipe',
     op: 'write',
     before: [],
-    length: 2 * PAGE,
-    there: 5000,
-    res: '4096',
-    left: '4096',
+    length: 2 * page,
+    there: page + 904,
+    res: String(page),
+    left: String(page),
   },
   {
     id: 'pipe-write-merged',
@@ -135,8 +137,8 @@ const FAULTS: readonly {
     kind: 'pipe',
     op: 'write',
     before: [10],
-    length: PAGE + 10,
-    there: PAGE + 5,
+    length: page + 10,
+    there: page + 5,
     res: '10',
     left: '20',
   },
@@ -146,7 +148,7 @@ const FAULTS: readonly {
     kind: 'pipe',
     op: 'write',
     before: [10],
-    length: PAGE + 10,
+    length: page + 10,
     there: 5,
     res: '-EFAULT',
     left: '10',
@@ -156,22 +158,22 @@ const FAULTS: readonly {
     title: 'what exceeds whole pages does not fit into the last page: pages from the beginning',
     kind: 'pipe',
     op: 'write',
-    before: [PAGE - 6],
-    length: PAGE + 10,
-    there: PAGE + 4,
-    res: '4096',
-    left: String(2 * PAGE - 6),
+    before: [page - 6],
+    length: page + 10,
+    there: page + 4,
+    res: String(page),
+    left: String(2 * page - 6),
   },
   {
     id: 'pipe-write-full',
     title: 'a full pipe: EAGAIN, and the memory is not looked at',
     kind: 'pipe',
     op: 'write',
-    before: [PIPE_PAGES * PAGE],
+    before: [PIPE_PAGES * page],
     length: 8,
     there: 4,
     res: '-EAGAIN',
-    left: String(PIPE_PAGES * PAGE),
+    left: String(PIPE_PAGES * page),
   },
   {
     id: 'socket-read',
@@ -197,14 +199,14 @@ const FAULTS: readonly {
   },
   {
     id: 'socket-read-large',
-    title: 'a write of two pages is read whole or not at all',
+    title: 'a write of 8192 bytes is read whole or not at all',
     kind: 'socket',
     op: 'read',
-    before: [2 * PAGE],
-    length: 2 * PAGE,
+    before: [8192],
+    length: 8192,
     there: 6000,
     res: '-EFAULT',
-    left: String(2 * PAGE),
+    left: '8192',
   },
   {
     id: 'socket-write',
@@ -219,11 +221,11 @@ const FAULTS: readonly {
   },
   {
     id: 'socket-write-large',
-    title: 'a write of two pages from memory for 5000: EFAULT, and nothing is sent',
+    title: 'a write of 8192 bytes from memory for 5000: EFAULT, and nothing is sent',
     kind: 'socket',
     op: 'write',
     before: [],
-    length: 2 * PAGE,
+    length: 8192,
     there: 5000,
     res: '-EFAULT',
     left: '-EAGAIN',
@@ -262,14 +264,15 @@ const PUTS: readonly {
 ];
 
 export const faultingStreamCases: readonly Case[] = [
-  ...FAULTS.map(
-    ({ id, title, kind, op, before, length, there, res, left: rest }): Case => ({
+  ...faults(4096).map(
+    ({ id, title, kind, op }, index): Case => ({
       id: `file/fault-${id}`,
       rule: kind === 'pipe' ? 'FILE-15' : 'FILE-16',
       title: `${kind}: ${title}`,
       // A kernel that asks a file for the rest finds the missing memory at its beginning.
       ...(op === 'write' ? { requires: ['single-call'] } : {}),
       run(f) {
+        const { before, length, there, res, left: rest } = faults(f.page)[index]!;
         const ctx = f.setup();
         const [reader, writer] = stream(f, kind);
         written(f, writer, ...before);
@@ -312,9 +315,9 @@ export const faultingStreamCases: readonly Case[] = [
     run(f) {
       const ctx = f.setup();
       const [reader, writer] = pipe(f, false);
-      const address = lastBytes(f, PAGE + 8);
-      assert.equal(f.result(ctx, f.write(writer, address, 3 * PAGE)), PAGE);
-      assert.equal(f.result(ctx, f.read(reader, f.bytes(2 * PAGE).address, 2 * PAGE)), PAGE);
+      const address = lastBytes(f, f.page + 8);
+      assert.equal(f.result(ctx, f.write(writer, address, 3 * f.page)), f.page);
+      assert.equal(f.result(ctx, f.read(reader, f.bytes(2 * f.page).address, 2 * f.page)), f.page);
     },
   },
   {
@@ -356,14 +359,14 @@ export const faultingStreamCases: readonly Case[] = [
     run(f) {
       const ctx = f.setup();
       const [reader, writer] = pipe(f);
-      written(f, writer, PIPE_PAGES * PAGE);
+      written(f, writer, PIPE_PAGES * f.page);
       f.accepted(ctx, poll(writer, POLLOUT));
       f.eventFails(ctx, 'EFAULT', f.read(reader, lastBytes(f, 4), 8));
       assert.equal(f.ready(ctx).length, 0);
-      f.accepted(ctx, f.read(reader, lastBytes(f, 5000), 2 * PAGE));
+      f.accepted(ctx, f.read(reader, lastBytes(f, f.page + 904), 2 * f.page));
       assert.deepEqual(
         f.reap(ctx, 2).map(({ res }) => Number(res)),
-        [0x104, PAGE],
+        [0x104, f.page],
       );
     },
   },

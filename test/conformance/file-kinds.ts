@@ -1,7 +1,8 @@
 /** Which file does what: pipes, sockets, timers, devices, /proc, sealed memory. */
 import assert from 'node:assert/strict';
-import { closeSync, constants, openSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { LITTLE_ENDIAN } from '../../src/common/abi/byte-order.ts';
 import {
   IOCB_CMD_FSYNC,
   IOCB_CMD_POLL,
@@ -12,7 +13,6 @@ import {
   IOPRIO_CLASS_NONE,
   IOPRIO_CLASS_RT,
   IOPRIO_CLASS_SHIFT,
-  MAX_RW_COUNT,
   POLLIN,
   POLLOUT,
   RWF_ATOMIC,
@@ -23,6 +23,7 @@ import {
   RWF_NOWAIT,
 } from '../../src/common/abi/constants.ts';
 import { ERRNO, type ErrnoName } from '../../src/common/abi/errno.ts';
+import { dataView, encodeTimespec } from '../../src/common/abi/structs.ts';
 import type { Case } from './case.ts';
 import type { IocbFields } from './fixture.ts';
 import { describe, type Fixture } from './fixture.ts';
@@ -56,8 +57,8 @@ function made(f: Fixture, what: string, ...words: readonly (number | bigint)[]):
 function untilReadable(f: Fixture, fd: number): void {
   const { bytes, address } = f.bytes(8);
   const pollfd = new DataView(bytes.buffer);
-  pollfd.setInt32(0, fd, true);
-  pollfd.setInt16(4, POLLIN, true);
+  pollfd.setInt32(0, fd, LITTLE_ENDIAN);
+  pollfd.setInt16(4, POLLIN, LITTLE_ENDIAN);
   if (f.host.call('poll', address, 1, 10_000) !== 1)
     throw new EnvironmentBroken('what was written to a terminal does not arrive');
 }
@@ -85,8 +86,8 @@ function poll(fd: number, events: number, more: IocbFields = {}): IocbFields {
 /** A timer that fires once, after so many milliseconds. */
 function timerfd(f: Fixture, afterMs: number, flags: number): number {
   const fd = made(f, 'timerfd_create', 1, flags | O_CLOEXEC);
-  const { bytes, address } = f.bytes(32);
-  new DataView(bytes.buffer).setBigInt64(24, BigInt(afterMs) * 1_000_000n, true);
+  const { bytes, address } = f.bytes(2 * f.abi.timespec.size);
+  encodeTimespec({ tv_sec: 0, tv_nsec: afterMs * 1_000_000 }, dataView(bytes), f.abi.timespec.size, f.abi);
   f.succeeds(f.host.call('timerfd_settime', fd, 0, address, 0), 'timerfd_settime');
   return fd;
 }
@@ -132,7 +133,7 @@ function terminal(f: Fixture): { master: number; slave: number } {
 /** Drops capabilities of this thread while `body` runs. */
 function without(f: Fixture, capabilities: readonly number[], body: () => void): void {
   const { bytes: header, address: headerAt } = f.bytes(8);
-  new DataView(header.buffer).setUint32(0, 0x20080522, true);
+  new DataView(header.buffer).setUint32(0, 0x20080522, LITTLE_ENDIAN);
   const { bytes: data, address: dataAt } = f.bytes(24);
   f.succeeds(f.host.call('capget', headerAt, dataAt), 'capget');
   const before = data.slice();
@@ -238,7 +239,7 @@ export const fileKindCases: readonly Case[] = [
       // Reads came between 6.1 and 6.18.
       if (answer === 1) {
         assert.equal(Number(f.reap(ctx, 1)[0]!.res), 8);
-        assert.equal(new DataView(bytes.buffer).getBigUint64(0, true), 1n);
+        assert.equal(new DataView(bytes.buffer).getBigUint64(0, LITTLE_ENDIAN), 1n);
       } else f.fails(answer, 'EINVAL', 'io_submit');
       f.refused(ctx, 'EINVAL', f.write(fd, address, 8));
       f.refused(ctx, 'EINVAL', sync(fd));
@@ -370,8 +371,11 @@ export const fileKindCases: readonly Case[] = [
     run(f) {
       const ctx = f.setup();
       const { address } = f.bytes(4096);
-      for (const file of ['status', 'maps', 'cmdline', 'environ'])
-        f.refused(ctx, 'EINVAL', f.read(device(f, `/proc/self/${file}`, constants.O_RDONLY), address, 4096));
+      for (const file of ['status', 'maps', 'cmdline', 'environ']) {
+        const fd = device(f, `/proc/self/${file}`, constants.O_RDONLY);
+        // Emulators of other processors give files of their own in place of some.
+        if (fstatSync(fd).dev === statSync('/proc').dev) f.refused(ctx, 'EINVAL', f.read(fd, address, 4096));
+      }
       for (const file of ['uptime', 'sys/fs/aio-max-nr']) {
         const fd = device(f, `/proc/${file}`, constants.O_RDONLY);
         assert.ok(f.result(ctx, f.read(fd, address, 4096)) > 0, file);
@@ -465,7 +469,7 @@ export const fileKindCases: readonly Case[] = [
           [2n, 4n],
         ],
       );
-      assert.equal(new DataView(bytes.buffer).getBigUint64(0, true), 1n);
+      assert.equal(new DataView(bytes.buffer).getBigUint64(0, LITTLE_ENDIAN), 1n);
     },
   },
   {
@@ -641,7 +645,8 @@ export const fileKindCases: readonly Case[] = [
       const { fd } = f.file('0123456789');
       const { address } = f.bytes(8);
       f.refused(ctx, 'EOPNOTSUPP', f.read(fd, address, 8, 0, { aio_rw_flags: RWF_ATOMIC }));
-      f.refused(ctx, 'EOPNOTSUPP', f.write(fd, address, 8, 0, { aio_rw_flags: RWF_ATOMIC }));
+      if (f.answerOf('atomic') === 'refused')
+        f.refused(ctx, 'EOPNOTSUPP', f.write(fd, address, 8, 0, { aio_rw_flags: RWF_ATOMIC }));
     },
   },
   {
@@ -733,7 +738,7 @@ export const fileKindCases: readonly Case[] = [
           aio_buf: f.iovecs([address, half], [address, half]),
           aio_nbytes: 2,
         }),
-        MAX_RW_COUNT,
+        f.maxTransfer,
       );
     },
   },

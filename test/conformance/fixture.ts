@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { LITTLE_ENDIAN } from '../../src/common/abi/byte-order.ts';
 import {
   EFD_NONBLOCK,
   IOCB_CMD_POLL,
@@ -21,10 +22,11 @@ import {
 } from '../../src/common/abi/constants.ts';
 import { ERRNO, type ErrnoName, errnoName } from '../../src/common/abi/errno.ts';
 import {
+  type Abi,
   AIO_RING_HEADER_BYTES,
+  abiOf,
   IO_EVENT_BYTES,
   IOCB_BYTES,
-  IOVEC_BYTES,
 } from '../../src/common/abi/layout.ts';
 import {
   type AioRingHeader,
@@ -41,6 +43,8 @@ import {
 import type { Address, AioContextId, AioKernel, Word } from '../../src/common/kernel/aio-kernel.ts';
 import type { Feature } from '../../src/common/kernel/supports.ts';
 import { insistOnMeans } from './environment.ts';
+import { machineOf } from './conditions.ts';
+import { type FileSystemAnswers, fileSystemOf, imitated } from './file-systems.ts';
 import type { Host } from './host.ts';
 import { EnvironmentBroken, Unsupported } from './outcome.ts';
 
@@ -48,10 +52,10 @@ import { EnvironmentBroken, Unsupported } from './outcome.ts';
 export const KERNEL_ADDRESS = -4096;
 /** Not mapped by convention: the first page. */
 export const UNMAPPED = 0x1000;
-const PAGE = 4096;
 /** `linux/magic.h`. */
 const TMPFS_MAGIC = 0x01021994;
 const LOOKS = 20;
+const INT_MAX = 0x7fff_ffff;
 
 export type IocbFields = { [Key in keyof Iocb]?: number | bigint };
 
@@ -113,12 +117,50 @@ export class Fixture {
     return this.#directory;
   }
 
+  /**
+   * What the file system of the case's files answers, where rules leave it to it.
+   *
+   * @throws Unsupported where nobody has looked what that one does.
+   */
+  answerOf<Name extends keyof FileSystemAnswers>(name: Name): FileSystemAnswers[Name] {
+    const known = fileSystemOf(this.directory);
+    const { name: fileSystem, answers } =
+      machineOf(this.kernel).release === undefined ? imitated(known) : known;
+    if (answers === undefined) throw new Unsupported(`nobody has looked what ${fileSystem} does here`);
+    return answers[name];
+  }
+
   /** Whether files are made on tmpfs, which has no disk below it: direct I/O means nothing there. */
   get onTmpfs(): boolean {
     return process.platform === 'linux' && statfsSync(this.directory).type === TMPFS_MAGIC;
   }
 
   // Memory
+
+  /** Bytes of a page of the kernel's. */
+  get page(): number {
+    return this.kernel.memory.pageBytes;
+  }
+
+  /** The most bytes that one request moves: INT_MAX cut to a page (`linux/fs.h:MAX_RW_COUNT`). */
+  get maxTransfer(): number {
+    return INT_MAX - (INT_MAX % this.page);
+  }
+
+  /** Bytes of a word of the kernel's: a pointer, a length, a handle. */
+  get wordBytes(): 4 | 8 {
+    return this.kernel.memory.wordBytes;
+  }
+
+  /** The longest that a length can be: half of what a word holds. */
+  get longest(): bigint {
+    return (1n << BigInt(this.wordBytes * 8 - 1)) - 1n;
+  }
+
+  /** The structures as the kernel reads them. */
+  get abi(): Abi {
+    return abiOf(this.wordBytes);
+  }
 
   /** Zeroed bytes and their address. */
   bytes(length: number): { bytes: Uint8Array; address: Address } {
@@ -130,13 +172,13 @@ export class Fixture {
   /** Pages of the given protections, side by side. */
   pages(...protections: readonly ('none' | 'read' | 'read-write')[]): Address {
     const { memory } = this.kernel;
-    const length = protections.length * PAGE;
+    const length = protections.length * this.page;
     const address = memory.mmap(length, 'read-write');
     insistOnMeans(address, 'mmap');
     assert.ok(address > 0, `mmap answered ${address}`);
     protections.forEach((protection, index) => {
       if (protection !== 'read-write')
-        assert.equal(memory.mprotect(address + index * PAGE, PAGE, protection), 0);
+        assert.equal(memory.mprotect(address + index * this.page, this.page, protection), 0);
     });
     this.after(() => memory.munmap(address, length));
     return address;
@@ -145,14 +187,14 @@ export class Fixture {
   /** A page with user space above it that is as long as the longest transfer. */
   farFromTheTop(): Address {
     // Buffers of JavaScript may lie anywhere; an emulation gives them addresses of its own.
-    if (!this.has('process-lifetime')) return this.bytes(PAGE).address;
+    if (!this.has('process-lifetime')) return this.bytes(this.page).address;
     const { memory } = this.kernel;
-    const length = 2 ** 31 + PAGE;
+    const length = 2 ** 31 + this.page;
     const address = memory.mmap(length, 'none');
     insistOnMeans(address, 'mmap');
     this.succeeds(address, 'mmap');
     this.after(() => memory.munmap(address, length));
-    assert.equal(memory.mprotect(address, PAGE, 'read-write'), 0);
+    assert.equal(memory.mprotect(address, this.page, 'read-write'), 0);
     return address;
   }
 
@@ -168,21 +210,39 @@ export class Fixture {
   }
 
   pokeWord(address: Address, value: Word): void {
-    const word = new BigUint64Array([BigInt.asUintN(64, BigInt(value))]);
-    this.poke(address, new Uint8Array(word.buffer));
+    this.poke(address, this.word(value));
+  }
+
+  /** The bytes of a word. */
+  word(value: Word): Uint8Array {
+    const bytes = new Uint8Array(this.wordBytes);
+    this.#setWord(dataView(bytes), 0, value);
+    return bytes;
   }
 
   peekWord(address: Address): bigint {
-    return dataView(this.peek(address, 8)).getBigUint64(0, true);
+    return this.#word(dataView(this.peek(address, this.wordBytes)));
+  }
+
+  #setWord(view: DataView, at: number, value: Word): void {
+    const bits = BigInt.asUintN(this.wordBytes * 8, BigInt(value));
+    if (this.wordBytes === 8) view.setBigUint64(at, bits, LITTLE_ENDIAN);
+    else view.setUint32(at, Number(bits), LITTLE_ENDIAN);
+  }
+
+  #word(view: DataView): bigint {
+    return this.wordBytes === 8
+      ? view.getBigUint64(0, LITTLE_ENDIAN)
+      : BigInt(view.getUint32(0, LITTLE_ENDIAN));
   }
 
   // Contexts
 
   /** A word for `io_setup` to write to. */
   ctxp(initial: Word = 0): { address: Address; value: () => bigint } {
-    const { bytes, address } = this.bytes(8);
-    dataView(bytes).setBigUint64(0, BigInt.asUintN(64, BigInt(initial)), true);
-    return { address, value: () => dataView(bytes).getBigUint64(0, true) };
+    const { bytes, address } = this.bytes(this.wordBytes);
+    this.#setWord(dataView(bytes), 0, initial);
+    return { address, value: () => this.#word(dataView(bytes)) };
   }
 
   /** A context, destroyed in the background when the case ends. */
@@ -232,19 +292,20 @@ export class Fixture {
 
   /** An array of pointers. */
   pointers(...addresses: readonly Word[]): Address {
-    const { bytes, address } = this.bytes(addresses.length * 8);
+    const { bytes, address } = this.bytes(addresses.length * this.wordBytes);
     const view = dataView(bytes);
     addresses.forEach((pointer, index) => {
-      view.setBigUint64(index * 8, BigInt.asUintN(64, BigInt(pointer)), true);
+      this.#setWord(view, index * this.wordBytes, pointer);
     });
     return address;
   }
 
   /** An array of iovecs. */
   iovecs(...segments: readonly (readonly [Word, Word])[]): Address {
-    const { bytes, address } = this.bytes(segments.length * IOVEC_BYTES);
+    const abi = this.abi;
+    const { bytes, address } = this.bytes(segments.length * abi.iovec.size);
     segments.forEach(([iov_base, iov_len], index) => {
-      encodeIovec({ iov_base, iov_len }, dataView(bytes), index * IOVEC_BYTES);
+      encodeIovec({ iov_base, iov_len }, dataView(bytes), index * abi.iovec.size, abi);
     });
     return address;
   }
@@ -343,7 +404,7 @@ export class Fixture {
   /** The address of a timespec. */
   timespec(tv_sec: Word, tv_nsec: Word): Address {
     const { bytes, address } = this.bytes(16);
-    encodeTimespec({ tv_sec, tv_nsec }, dataView(bytes));
+    encodeTimespec({ tv_sec, tv_nsec }, dataView(bytes), 0, this.abi);
     return address;
   }
 

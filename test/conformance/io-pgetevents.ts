@@ -6,7 +6,6 @@ import type { AioContextId, Word } from '../../src/common/kernel/aio-kernel.ts';
 import type { Case } from './case.ts';
 import { type Fixture, KERNEL_ADDRESS, UNMAPPED } from './fixture.ts';
 
-const PAGE = 4096;
 const SHORT_NS = 20_000_000;
 
 /** A context whose ring holds one event. */
@@ -48,7 +47,7 @@ const REFUSED: readonly {
     id: 'usig-cut',
     title: 'the second half of the aio_sigset not mapped',
     errno: 'EFAULT',
-    usig: (f) => f.pages('read-write', 'none') + PAGE - 8,
+    usig: (f) => f.pages('read-write', 'none') + f.page - f.wordBytes,
   },
   {
     id: 'usig-before-context',
@@ -94,7 +93,7 @@ const REFUSED: readonly {
     id: 'mask-cut',
     title: 'the last byte of a mask not mapped',
     errno: 'EFAULT',
-    usig: (f) => sigset(f, f.pages('read-write', 'none') + PAGE - 7, 8),
+    usig: (f) => sigset(f, f.pages('read-write', 'none') + f.page - 7, 8),
   },
   {
     id: 'context',
@@ -120,7 +119,7 @@ const MASKS: readonly { id: string; title: string; usig(f: Fixture): Word }[] = 
   { id: 'mask-null-size-0', title: 'no mask of size 0', usig: (f) => sigset(f, 0, 0) },
   { id: 'mask-null-any-size', title: 'no mask of a wrong size', usig: (f) => sigset(f, 0, 12345) },
   { id: 'mask-empty', title: 'a mask that blocks nothing', usig: (f) => sigset(f, emptyMask(f), 8) },
-  { id: 'mask-full', title: 'a mask that blocks everything', usig: (f) => sigset(f, f.pointers(-1), 8) },
+  { id: 'mask-full', title: 'a mask that blocks everything', usig: (f) => sigset(f, f.pointers(-1, -1), 8) },
 ];
 
 export const ioPgeteventsCases: readonly Case[] = [

@@ -499,7 +499,7 @@ export const ioSubmitCases: readonly Case[] = [
       const page = fixture.pages('read-write');
       const { address } = fixture.iocb(byteRead(fixture));
       fixture.poke(page, fixture.peek(address, 64));
-      assert.equal(fixture.kernel.memory.mprotect(page, 4096, 'read'), 0);
+      assert.equal(fixture.kernel.memory.mprotect(page, fixture.page, 'read'), 0);
       fixture.fails(fixture.kernel.io_submit(ctx, 1, fixture.pointers(page)), 'EFAULT', 'io_submit');
       assert.equal(fixture.ready(ctx).length, 0);
     },
@@ -512,7 +512,7 @@ export const ioSubmitCases: readonly Case[] = [
       const ctx = fixture.setup();
       const page = fixture.pages('read-write');
       fixture.poke(page, fixture.peek(fixture.iocb(fixture.read(fixture.closedFd(), 0, 0)).address, 64));
-      assert.equal(fixture.kernel.memory.mprotect(page, 4096, 'read'), 0);
+      assert.equal(fixture.kernel.memory.mprotect(page, fixture.page, 'read'), 0);
       fixture.fails(fixture.kernel.io_submit(ctx, 1, fixture.pointers(page)), 'EBADF', 'io_submit');
     },
   },
@@ -541,7 +541,7 @@ export const ioSubmitCases: readonly Case[] = [
     run(fixture) {
       const pages = fixture.pages('read-write', 'none');
       fixture.fails(
-        fixture.kernel.io_submit(fixture.setup(), 1, fixture.pointers(pages + 4096 - 32)),
+        fixture.kernel.io_submit(fixture.setup(), 1, fixture.pointers(pages + fixture.page - 32)),
         'EFAULT',
         'io_submit',
       );
@@ -644,10 +644,11 @@ export const ioSubmitCases: readonly Case[] = [
     run(fixture) {
       const ctx = fixture.setup();
       const { address } = fixture.iocb(byteRead(fixture));
-      const end = fixture.pages('read-write', 'none') + 4096;
-      fixture.pokeWord(end - 16, address);
-      fixture.pokeWord(end - 8, address);
-      assert.equal(fixture.kernel.io_submit(ctx, 4, end - 16), 2);
+      const end = fixture.pages('read-write', 'none') + fixture.page;
+      const { wordBytes } = fixture;
+      fixture.pokeWord(end - 2 * wordBytes, address);
+      fixture.pokeWord(end - wordBytes, address);
+      assert.equal(fixture.kernel.io_submit(ctx, 4, end - 2 * wordBytes), 2);
       fixture.fails(fixture.kernel.io_submit(ctx, 1, end), 'EFAULT', 'io_submit');
       fixture.reap(ctx, 2);
     },
@@ -660,10 +661,11 @@ export const ioSubmitCases: readonly Case[] = [
     run(fixture) {
       const ctx = fixture.setup();
       const second = fixture.iocb({ ...byteRead(fixture), aio_data: 2 });
-      const pointer = new Uint8Array(new BigUint64Array([BigInt(second.address)]).buffer);
-      const { address, bytes } = fixture.bytes(16);
-      const first = fixture.iocb({ ...fixture.read(fixture.file(pointer).fd, address + 8, 8), aio_data: 1 });
-      new DataView(bytes.buffer, bytes.byteOffset).setBigUint64(0, BigInt(first.address), true);
+      const { wordBytes } = fixture;
+      const { address, bytes } = fixture.bytes(2 * wordBytes);
+      const { fd } = fixture.file(fixture.word(second.address));
+      const first = fixture.iocb({ ...fixture.read(fd, address + wordBytes, wordBytes), aio_data: 1 });
+      bytes.set(fixture.word(first.address));
       assert.equal(fixture.kernel.io_submit(ctx, 2, address), 2);
       assert.deepEqual(
         fixture.reap(ctx, 2).map(({ data }) => data),
@@ -731,7 +733,7 @@ export const ioSubmitCases: readonly Case[] = [
     title: 'a bad context is EINVAL with nr 0, and with an iocbpp that is NULL, unmapped or in the kernel',
     run(f) {
       const good = f.setup();
-      for (const ctx of [0, -1, good + 8, good + 4096]) {
+      for (const ctx of [0, -1, good + 8, good + 64]) {
         for (const iocbpp of [0, UNMAPPED, KERNEL_ADDRESS]) {
           f.fails(f.kernel.io_submit(ctx, 0, iocbpp), 'EINVAL', 'io_submit');
           f.fails(f.kernel.io_submit(ctx, 1, iocbpp), 'EINVAL', 'io_submit');

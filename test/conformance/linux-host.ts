@@ -11,6 +11,8 @@ const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
+/** Functions that answer one. */
+const ADDRESSES: ReadonlySet<string> = new Set(['mmap', 'mremap']);
 
 /** The host behind a kernel, where it is the real one. */
 export function hostOf(kernel: AioKernel): Host | undefined {
@@ -26,7 +28,7 @@ function linuxHost(kernel: NativeKernel): Host {
     const key = `${name}/${words.length}`;
     let fn = bound.get(key);
     if (fn === undefined) {
-      fn = kernel.libc.bind(name, name === 'mremap' ? 'long' : 'int', words.length);
+      fn = kernel.libc.bind(name, ADDRESSES.has(name) ? 'address' : 'int', words.length);
       bound.set(key, fn);
     }
     return fn(...words);

@@ -6,17 +6,16 @@
 import type { Fixture } from './fixture.ts';
 import { Unsupported } from './outcome.ts';
 
-const PAGE = 4096;
 const PROT_READ_EXEC = 5;
 
-/** `int 0x80` with eax, ebx, ecx, edx, esi and edi from the words at the argument; eax goes to the word behind them. */
+/** `int 0x80` with eax, ebx, ecx, edx, esi and edi from the words at the argument, and 0 in ebp; eax goes to the word behind them. */
 const INT_80 = Uint8Array.of(
-  ...[0x53, 0x57], // push rbx; push rdi
+  ...[0x53, 0x55, 0x57, 0x31, 0xed], // push rbx; push rbp; push rdi; xor ebp, ebp
   ...[0x8b, 0x07, 0x8b, 0x5f, 0x04, 0x8b, 0x4f, 0x08], // mov eax, ebx and ecx
   ...[0x8b, 0x57, 0x0c, 0x8b, 0x77, 0x10, 0x8b, 0x7f, 0x14], // mov edx, esi and edi
   ...[0xcd, 0x80], // int 0x80
   ...[0x5f, 0x89, 0x47, 0x18], // pop rdi; mov [rdi+24], eax
-  ...[0x5b, 0x31, 0xc0, 0xc3], // pop rbx; xor eax, eax; ret
+  ...[0x5d, 0x5b, 0x31, 0xc0, 0xc3], // pop rbp; pop rbx; xor eax, eax; ret
 );
 
 /**
@@ -55,13 +54,18 @@ const FORK_AND_CALL = Uint8Array.of(
   ...[0x41, 0x5d, 0x41, 0x5c, 0x5b, 0x31, 0xc0, 0xc3], // pop r13, r12, rbx; xor eax, eax; ret
 );
 
+/** Refuses where there is none: before anything is arranged that x86-64 alone has. */
+export function insistOnMachineCode(): void {
+  if (process.arch !== 'x64') throw new Unsupported(`there is no machine code here for ${process.arch}`);
+}
+
 /** Runs code with one argument. */
 function execute(f: Fixture, code: Uint8Array, argument: number): void {
   const { host } = f;
-  if (process.arch !== 'x64') throw new Unsupported(`there is no machine code here for ${process.arch}`);
+  insistOnMachineCode();
   const page = f.pages('read-write');
   f.poke(page, code);
-  f.succeeds(host.call('mprotect', page, PAGE, PROT_READ_EXEC), 'mprotect');
+  f.succeeds(host.call('mprotect', page, f.page, PROT_READ_EXEC), 'mprotect');
   // It calls its comparison once, with the key as the first argument.
   host.call('bsearch', argument, page, 1, 1, page);
 }

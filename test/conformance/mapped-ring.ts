@@ -162,7 +162,7 @@ export const mappedRingCases: readonly Case[] = [
     requires: ['ring-protection'],
     run(fixture) {
       const ctx = withEvents(fixture, 2);
-      assert.equal(fixture.kernel.memory.mprotect(ctx, 4096, 'read'), 0);
+      assert.equal(fixture.kernel.memory.mprotect(ctx, fixture.page, 'read'), 0);
       assert.deepEqual(data(fixture, ctx), [1, 2]);
     },
   },
@@ -174,10 +174,10 @@ export const mappedRingCases: readonly Case[] = [
     run(fixture) {
       const ctx = withEvents(fixture, 1);
       const { memory } = fixture.kernel;
-      assert.equal(memory.mprotect(ctx, 4096, 'none'), 0);
+      assert.equal(memory.mprotect(ctx, fixture.page, 'none'), 0);
       fixture.fails(fixture.kernel.io_submit(ctx, 0, 0), 'EINVAL', 'io_submit');
       fixture.fails(fixture.kernel.io_destroy(ctx), 'EINVAL', 'io_destroy');
-      assert.equal(memory.mprotect(ctx, 4096, 'read-write'), 0);
+      assert.equal(memory.mprotect(ctx, fixture.page, 'read-write'), 0);
       assert.deepEqual(data(fixture, ctx), [1]);
     },
   },

@@ -5,7 +5,6 @@ import type { Case } from './case.ts';
 import { describe, type Fixture, type IocbFields } from './fixture.ts';
 import { pipe, socketpair } from './pipes.ts';
 
-const PAGE = 4096;
 /** Every bit that POLL takes. */
 const ALL = 0xffff;
 const SHUT_WR = 1;
@@ -23,7 +22,7 @@ function call(f: Fixture, name: 'read' | 'write', fd: number, bytes: number): nu
 
 /** Writes until no byte fits. */
 function fill(f: Fixture, fd: number): void {
-  for (const bytes of [PAGE, 1]) while (call(f, 'write', fd, bytes) > 0);
+  for (const bytes of [f.page, 1]) while (call(f, 'write', fd, bytes) > 0);
 }
 
 /** Polls of the second end, which is the writer of a pipe, or of the first. */
@@ -44,7 +43,7 @@ const WAKES: readonly {
     end: 1,
     wanted: POLLOUT,
     before: (f, _reader, writer) => fill(f, writer),
-    act: (f, reader) => assert.equal(call(f, 'read', reader, PAGE), PAGE),
+    act: (f, reader) => assert.equal(call(f, 'read', reader, f.page), f.page),
     res: POLL_OUT_BITS,
   },
   {
@@ -224,12 +223,15 @@ export const pipeAndSocketCases: readonly Case[] = [
     run(f) {
       const ctx = f.setup();
       const [reader, writer] = pipe(f);
-      const { address } = f.bytes(20 * PAGE);
+      const { address } = f.bytes(20 * f.page);
       const write = (bytes: number): number => f.result(ctx, f.write(writer, address, bytes));
-      assert.deepEqual([write(15 * PAGE), write(1), write(PAGE + 904), write(1)], [15 * PAGE, 1, 904, 1]);
-      f.eventFails(ctx, 'EAGAIN', f.write(writer, address, PAGE));
-      assert.equal(f.result(ctx, f.read(reader, address, PAGE)), PAGE);
-      assert.equal(write(2 * PAGE), PAGE);
+      assert.deepEqual(
+        [write(15 * f.page), write(1), write(f.page + 904), write(1)],
+        [15 * f.page, 1, 904, 1],
+      );
+      f.eventFails(ctx, 'EAGAIN', f.write(writer, address, f.page));
+      assert.equal(f.result(ctx, f.read(reader, address, f.page)), f.page);
+      assert.equal(write(2 * f.page), f.page);
     },
   },
   {
@@ -239,7 +241,7 @@ export const pipeAndSocketCases: readonly Case[] = [
     run(f) {
       const ctx = f.setup();
       const [reader, writer] = pipe(f);
-      const end = f.pages('read-write', 'none') + PAGE;
+      const end = f.pages('read-write', 'none') + f.page;
       assert.equal(f.result(ctx, f.write(writer, end - 8, 8)), 8);
       f.eventFails(ctx, 'EFAULT', f.read(reader, end, 8));
       assert.equal(f.result(ctx, f.read(reader, end - 3, 3)), 3);

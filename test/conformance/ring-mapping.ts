@@ -6,7 +6,6 @@ import type { Word } from '../../src/common/kernel/aio-kernel.ts';
 import type { Case } from './case.ts';
 import type { Fixture, IocbFields } from './fixture.ts';
 
-const PAGE = 4096;
 const MREMAP_MAYMOVE_FIXED = 3;
 const MREMAP_MAYMOVE = 1;
 const MREMAP_DONTUNMAP = 4;
@@ -31,9 +30,9 @@ function refusedByAll(f: Fixture, ctx: Word): void {
 /** Moves a ring of one page to a fresh address. */
 function move(f: Fixture, ctx: number): number {
   const { host } = f;
-  const to = f.kernel.memory.mmap(PAGE, 'read-write');
+  const to = f.kernel.memory.mmap(f.page, 'read-write');
   f.succeeds(to, 'mmap');
-  assert.equal(host.call('mremap', ctx, PAGE, PAGE, MREMAP_MAYMOVE_FIXED, to), to);
+  assert.equal(host.call('mremap', ctx, f.page, f.page, MREMAP_MAYMOVE_FIXED, to), to);
   f.adopt(to);
   return to;
 }
@@ -47,11 +46,11 @@ export const ringMappingCases: readonly Case[] = [
     run(f) {
       const ctx = f.setup(1);
       f.accepted(ctx, poll(f.eventfd(1), 1));
-      assert.equal(f.kernel.memory.mprotect(ctx, PAGE, 'none'), 0);
+      assert.equal(f.kernel.memory.mprotect(ctx, f.page, 'none'), 0);
       try {
         refusedByAll(f, ctx);
       } finally {
-        assert.equal(f.kernel.memory.mprotect(ctx, PAGE, 'read-write'), 0);
+        assert.equal(f.kernel.memory.mprotect(ctx, f.page, 'read-write'), 0);
       }
       assert.equal(f.reap(ctx, 1)[0]!.data, 1n);
     },
@@ -105,11 +104,11 @@ export const ringMappingCases: readonly Case[] = [
         const { id } = f.ring(ctx);
         f.accepted(ctx, poll(f.eventfd(1), 1));
         const quota = kernel.limits.aio_nr();
-        assert.equal(kernel.memory.munmap(ctx, PAGE), 0);
+        assert.equal(kernel.memory.munmap(ctx, f.page), 0);
         refusedByAll(f, ctx);
         const charged = kernel.limits.aio_nr();
         // The address does not fit the int that `call` answers: what the calls below find there is the proof.
-        host.call('mmap', ctx, PAGE, PROT_READ_WRITE, MAP_PRIVATE_FIXED_ANONYMOUS, -1, 0);
+        host.call('mmap', ctx, f.page, PROT_READ_WRITE, MAP_PRIVATE_FIXED_ANONYMOUS, -1, 0);
         f.setRing(ctx, 'id', id);
         assert.deepEqual(
           f.ready(ctx).map(({ data }) => data),
@@ -155,9 +154,13 @@ export const ringMappingCases: readonly Case[] = [
     run(f) {
       const ctx = f.setup(1);
       const { host } = f;
-      f.fails(host.call('mremap', ctx, PAGE, 2 * PAGE, MREMAP_MAYMOVE, 0), 'EFAULT', 'mremap');
-      f.fails(host.call('mremap', ctx, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, 0), 'EINVAL', 'mremap');
-      f.fails(host.call('mremap', ctx, 0, PAGE, MREMAP_MAYMOVE, 0), 'EFAULT', 'mremap');
+      f.fails(host.call('mremap', ctx, f.page, 2 * f.page, MREMAP_MAYMOVE, 0), 'EFAULT', 'mremap');
+      f.fails(
+        host.call('mremap', ctx, f.page, f.page, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, 0),
+        'EINVAL',
+        'mremap',
+      );
+      f.fails(host.call('mremap', ctx, 0, f.page, MREMAP_MAYMOVE, 0), 'EFAULT', 'mremap');
       f.accepted(ctx, poll(f.eventfd(1), 1));
       assert.equal(f.reap(ctx, 1)[0]!.data, 1n);
     },
@@ -169,9 +172,9 @@ export const ringMappingCases: readonly Case[] = [
     requires: ['ring-protection'],
     run(f) {
       const ctx = f.setup(128);
-      const bytes = Math.ceil((32 + f.ring(ctx).nr * 32) / PAGE) * PAGE;
-      assert.ok(bytes > PAGE);
-      assert.equal(f.kernel.memory.munmap(ctx + PAGE, bytes - PAGE), 0);
+      const bytes = Math.ceil((32 + f.ring(ctx).nr * 32) / f.page) * f.page;
+      assert.ok(bytes > f.page);
+      assert.equal(f.kernel.memory.munmap(ctx + f.page, bytes - f.page), 0);
       const fd = f.eventfd(1);
       for (let round = 0; round < 300; round++) {
         f.accepted(ctx, poll(fd, round));
@@ -193,7 +196,7 @@ export const ringMappingCases: readonly Case[] = [
         .split('\n')
         .find((one) => one.startsWith(`${ctx.toString(16)}-`));
       assert.match(line ?? '', / rw-s .*\/\[aio\] \(deleted\)$/);
-      f.fails(host.call('mprotect', ctx, PAGE, PROT_READ_EXEC), 'EACCES', 'mprotect');
+      f.fails(host.call('mprotect', ctx, f.page, PROT_READ_EXEC), 'EACCES', 'mprotect');
     },
   },
 ];

@@ -5,6 +5,7 @@ import { inspect } from 'node:util';
 import type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
 import type { Case } from './case.ts';
 import { ALL_CASES } from './cases.ts';
+import { conditionAgainst, machineOf } from './conditions.ts';
 import { DIVERGENCES, type Divergence, hostSystem } from './divergences.ts';
 import { directoryFault, environmentalReason } from './environment.ts';
 import { Fixture } from './fixture.ts';
@@ -44,7 +45,7 @@ const system = hostSystem();
 /** Why a case makes no sense on a kernel, if it doesn't. */
 export function unsupportedReason(
   kernel: AioKernel,
-  { requires = [], lacks = [], rw_flags = 0 }: Case,
+  { id, requires = [], lacks = [], rw_flags = 0 }: Case,
 ): string | undefined {
   for (const feature of requires) {
     const state = kernel.supports.features[feature];
@@ -53,6 +54,8 @@ export function unsupportedReason(
   for (const feature of lacks) {
     if (kernel.supports.features[feature] === true) return `a rule of kernels without ${feature}`;
   }
+  const condition = conditionAgainst(id, machineOf(kernel));
+  if (condition !== undefined) return condition;
   const missing = rw_flags & ~kernel.supports.rw_flags;
   return missing === 0 ? undefined : `RWF bits 0x${missing.toString(16)} are unknown to this kernel`;
 }
@@ -85,6 +88,8 @@ export async function runCase(one: Case, options: RunOptions): Promise<CaseRepor
     const message = error instanceof Error ? error.message : String(error);
     if (error instanceof Unsupported) return report('unsupported', message);
     if (error instanceof EnvironmentBroken) return report('broken', message);
+    if (isWithoutBudget(error))
+      return report('unsupported', `this kernel tells no budget of requests: ${message}`);
     const environmental = environmentalReason(error);
     if (environmental !== undefined) return report('broken', environmental);
     if (known?.expected.test(message)) return report('unsupported', `known divergence: ${known.reason}`);
@@ -97,6 +102,12 @@ export async function runCase(one: Case, options: RunOptions): Promise<CaseRepor
   }
   if (known !== undefined) return report('failed', `the known divergence has vanished: ${known.reason}`);
   return report('passed');
+}
+
+/** Whether somebody wanted to know aio-nr, of a Linux that has no such file. */
+function isWithoutBudget(error: unknown): boolean {
+  if (!(error instanceof Error && 'code' in error && 'path' in error)) return false;
+  return error.code === 'ENOENT' && /^\/proc\/sys\/fs\/aio-(?:max-)?nr$/.test(String(error.path));
 }
 
 /** What an assertion compared, and where it stands. */

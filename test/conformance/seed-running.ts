@@ -1,5 +1,6 @@
 /** The kernel of 2007 (2.6.20), from running a request to its end: what it does where today's kernel does otherwise. */
 import assert from 'node:assert/strict';
+import { LITTLE_ENDIAN } from '../../src/common/abi/byte-order.ts';
 import { IOCB_CMD_PREADV, IOCB_CMD_PWRITEV } from '../../src/common/abi/constants.ts';
 import { IO_EVENT_BYTES } from '../../src/common/abi/layout.ts';
 import { dataView, decodeIoEvent } from '../../src/common/abi/structs.ts';
@@ -9,7 +10,6 @@ import { type Fixture, UNMAPPED } from './fixture.ts';
 import { Unsupported } from './outcome.ts';
 import { pipe } from './pipes.ts';
 
-const PAGE = 4096;
 const SHORT_NS = 20_000_000;
 
 /** A file whose reads wait until they are cancelled. */
@@ -78,7 +78,7 @@ export const seedRunningCases: readonly Case[] = [
     lacks: ['single-call'],
     run(f) {
       const ctx = f.setup();
-      const half = f.pages('read-write', 'none') + PAGE - 100;
+      const half = f.pages('read-write', 'none') + f.page - 100;
       const { fd } = f.file(new Uint8Array(300));
       f.eventFails(ctx, 'EFAULT', f.read(fd, half, 300));
       f.eventFails(ctx, 'EFAULT', f.write(fd, half, 300));
@@ -90,7 +90,10 @@ export const seedRunningCases: readonly Case[] = [
       const [reader, writer] = pipe(f);
       const { address } = f.bytes(1 << 20);
       f.eventFails(ctx, 'EAGAIN', f.write(writer, address, 1 << 20));
-      assert.ok(f.result(ctx, f.read(reader, address, 1 << 20)) >= PAGE, 'what went into the pipe is there');
+      assert.ok(
+        f.result(ctx, f.read(reader, address, 1 << 20)) >= f.page,
+        'what went into the pipe is there',
+      );
     },
   },
   {
@@ -105,11 +108,11 @@ export const seedRunningCases: readonly Case[] = [
       one.release();
       const { bytes, address } = f.bytes(4 * IO_EVENT_BYTES);
       assert.equal(f.kernel.io_getevents(ctx, 1, 4, address, 0), 1, 'min_nr are there');
-      assert.equal(dataView(bytes).getUint32(0, true), 2);
+      assert.equal(dataView(bytes).getUint32(0, LITTLE_ENDIAN), 2);
       assert.equal(f.kernel.io_getevents(ctx, 0, 4, address, 0), 0, 'min_nr 0');
       assert.equal(f.ring(ctx).tail, 1);
       assert.equal(f.kernel.io_getevents(ctx, 1, 4, address, f.timespec(0, 0)), 1, 'it would sleep');
-      assert.equal(dataView(bytes).getUint32(0, true), 1);
+      assert.equal(dataView(bytes).getUint32(0, LITTLE_ENDIAN), 1);
     },
   },
   {
@@ -220,7 +223,7 @@ export const seedRunningCases: readonly Case[] = [
     run(f) {
       const ctx = f.setup();
       f.accepted(ctx, f.instant(), f.instant(), f.instant());
-      const events = f.pages('read-write', 'none') + PAGE - 2 * IO_EVENT_BYTES;
+      const events = f.pages('read-write', 'none') + f.page - 2 * IO_EVENT_BYTES;
       assert.equal(f.kernel.io_getevents(ctx, 3, 3, events, 0), 2);
       assert.equal(f.ready(ctx).length, 0);
     },
@@ -235,7 +238,7 @@ export const seedRunningCases: readonly Case[] = [
       const waiting = f.held({ aio_data: 3 });
       f.accepted(ctx, waiting.fields, f.instant(), f.instant());
       waiting.release();
-      const events = f.pages('read-write', 'none') + PAGE - IO_EVENT_BYTES;
+      const events = f.pages('read-write', 'none') + f.page - IO_EVENT_BYTES;
       assert.equal(f.kernel.io_getevents(ctx, 3, 3, events, f.timespec(0, 0)), 1);
       assert.equal(f.ring(ctx).tail, 2, 'only who is about to sleep runs what was kicked');
       assert.deepEqual(

@@ -14,7 +14,6 @@ import type { Case } from './case.ts';
 import { type IocbFields, KERNEL_ADDRESS, UNMAPPED } from './fixture.ts';
 import { Unsupported } from './outcome.ts';
 
-const PAGE = 4096;
 const TWO_31 = 2 ** 31;
 const SSIZE_MAX = 2n ** 63n - 1n;
 const KEY_GARBAGE = 0xdeadbeef;
@@ -87,10 +86,10 @@ export const seedSubmitCases: readonly Case[] = [
       f.setRing(ctx, 'id', 99);
       f.accepted(ctx, f.instant());
       assert.equal(f.ready(ctx).length, 1);
-      assert.equal(f.kernel.memory.mprotect(ctx, PAGE, 'none'), 0);
+      assert.equal(f.kernel.memory.mprotect(ctx, f.page, 'none'), 0);
       f.accepted(ctx, f.instant());
       assert.equal(f.ready(ctx).length, 1);
-      assert.equal(f.kernel.memory.munmap(ctx, PAGE), 0);
+      assert.equal(f.kernel.memory.munmap(ctx, f.page), 0);
       assert.equal(f.submit(ctx), 0);
       f.fails(f.kernel.io_submit(ctx + 8, 0, 0), 'EINVAL', 'io_submit');
       assert.equal(f.destroy(ctx), 0);
@@ -120,7 +119,7 @@ export const seedSubmitCases: readonly Case[] = [
     lacks: ['context-first'],
     run(f) {
       const ctx = f.setup();
-      const array = f.pages('read-write', 'none') + PAGE - 16;
+      const array = f.pages('read-write', 'none') + f.page - 2 * f.wordBytes;
       f.pokeWord(array, f.iocb(f.instant()).address);
       f.pokeWord(array + 8, f.iocb(f.instant()).address);
       f.fails(f.kernel.io_submit(ctx, 2n ** 60n, array), 'EFAULT', 'io_submit');

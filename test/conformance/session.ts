@@ -143,10 +143,15 @@ function kill(child: ChildProcess): void {
   else process.kill(-child.pid, 'SIGKILL');
 }
 
-async function start({ module, options, directory }: SessionOptions): Promise<Worker> {
+async function start({
+  module,
+  options,
+  directory,
+  deadlineMs = DEADLINE_MS,
+}: SessionOptions): Promise<Worker> {
   const child = spawn(
     process.execPath,
-    [program(), String(module), directory, JSON.stringify(options ?? null)],
+    [program(), String(module), directory, JSON.stringify(options ?? null), String(deadlineMs)],
     {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       detached: process.platform !== 'win32',

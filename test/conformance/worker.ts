@@ -1,6 +1,7 @@
 /** The child process of a {@link ConformanceSession}: runs the cases that it is told to, and reports. */
 import type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
 import { ALL_CASES } from './cases.ts';
+import { setDeadline } from './child.ts';
 import type { Divergence } from './divergences.ts';
 import type { Host } from './host.ts';
 import type { CaseReport } from './outcome.ts';
@@ -46,7 +47,8 @@ async function main(module: string, directory: string, options: unknown): Promis
 
 // Whoever started this has gone.
 process.on('disconnect', () => process.exit());
-const [module, directory, options] = process.argv.slice(2);
+const [module, directory, options, deadlineMs] = process.argv.slice(2);
+setDeadline(Number(deadlineMs));
 try {
   await main(module!, directory!, JSON.parse(options!));
 } catch (error) {

@@ -1,12 +1,13 @@
 /**
  * Sizes and offsets of the structures that cross the system call boundary.
  *
- * Every layout is data. {@link ABI_64LE} is what the code uses: Node.js runs on 64-bit little-endian machines nearly
- * everywhere, and the emulation is defined to be one. The other word sizes and byte orders are here for tools that read
- * foreign memory, and for the native kernel on s390x, arm and ia32.
+ * Every layout is data. Memory that is shared with a kernel has the byte order of this machine: {@link abiOf} is what the code uses. The
+ * emulation is a machine of 64 bits everywhere; the native kernel's words are the machine's, with 32 bits on arm and ia32.
  *
  * Source: `uapi/linux/aio_abi.h`; the ring from `fs/aio.c`. `scripts/checks/abi.ts` compares with a compiler.
  */
+
+import { LITTLE_ENDIAN } from './byte-order.ts';
 
 /** One field: where it starts and how many bytes it has. */
 export interface Field {
@@ -122,7 +123,7 @@ function abi(wordBytes: 4 | 8, littleEndian: boolean): Abi {
   };
 }
 
-/** x64, arm64, riscv64, loong64, ppc64le, and the emulation. */
+/** x64, arm64, riscv64, loong64, ppc64le. */
 export const ABI_64LE: Abi = abi(8, true);
 /** s390x, ppc64. */
 export const ABI_64BE: Abi = abi(8, false);
@@ -131,9 +132,19 @@ export const ABI_32LE: Abi = abi(4, true);
 /** ppc, and others of the past. */
 export const ABI_32BE: Abi = abi(4, false);
 
+/** Words of 64 bits in this machine's byte order: the emulation, and the native kernel where it has 64 bits. */
+export const ABI_64: Abi = LITTLE_ENDIAN ? ABI_64LE : ABI_64BE;
+const ABI_32: Abi = LITTLE_ENDIAN ? ABI_32LE : ABI_32BE;
+
+/** What a kernel with words of that width shares with its programs on this machine: `abiOf(kernel.memory.wordBytes)`. */
+export function abiOf(wordBytes: 4 | 8): Abi {
+  return wordBytes === 8 ? ABI_64 : ABI_32;
+}
+
 export const IOCB_BYTES = 64;
 export const IO_EVENT_BYTES = 32;
 export const AIO_RING_HEADER_BYTES = 32;
+/** Of an iovec and a timespec where words have 64 bits. */
 export const IOVEC_BYTES = 16;
 export const TIMESPEC_BYTES = 16;
 

@@ -1,10 +1,11 @@
 /**
- * Encoders and decoders for the structures of {@link layout}, for any {@link Abi}; 64-bit little-endian by default.
+ * Encoders and decoders for the structures of {@link layout}, for any {@link Abi}; by default with 64 bits in this machine's byte order.
+ * The iocb, the event and the ring are the same where words have 32 bits.
  *
  * These are for clarity, tools and tests. The hot path of the upper half writes the same bytes through typed arrays
  * (`iocb-slab.ts`).
  */
-import { ABI_64LE, type Abi, type AioRingField, readField, writeField } from './layout.ts';
+import { ABI_64, type Abi, type AioRingField, readField, writeField } from './layout.ts';
 
 /** `struct iocb`, every field; 64-bit fields are `bigint`. */
 export interface Iocb {
@@ -73,13 +74,13 @@ export function encodeIocb(
   values: Partial<Values<keyof Iocb>>,
   view: DataView,
   offset = 0,
-  abi: Abi = ABI_64LE,
+  abi: Abi = ABI_64,
 ): void {
   encode(abi, abi.iocb, values, view, offset);
 }
 
 /** Reads an iocb. */
-export function decodeIocb(view: DataView, offset = 0, abi: Abi = ABI_64LE): Iocb {
+export function decodeIocb(view: DataView, offset = 0, abi: Abi = ABI_64): Iocb {
   const { fields } = abi.iocb;
   const wide = (name: keyof typeof fields): bigint => readField(abi, view, offset, fields[name]);
   const small = (name: keyof typeof fields): number => Number(wide(name));
@@ -104,13 +105,13 @@ export function encodeIoEvent(
   values: Partial<Values<keyof IoEvent>>,
   view: DataView,
   offset = 0,
-  abi: Abi = ABI_64LE,
+  abi: Abi = ABI_64,
 ): void {
   encode(abi, abi.io_event, values, view, offset);
 }
 
 /** Reads an event. */
-export function decodeIoEvent(view: DataView, offset = 0, abi: Abi = ABI_64LE): IoEvent {
+export function decodeIoEvent(view: DataView, offset = 0, abi: Abi = ABI_64): IoEvent {
   const { data, obj, res, res2 } = abi.io_event.fields;
   return {
     data: readField(abi, view, offset, data),
@@ -125,13 +126,13 @@ export function encodeAioRing(
   values: Partial<AioRingHeader>,
   view: DataView,
   offset = 0,
-  abi: Abi = ABI_64LE,
+  abi: Abi = ABI_64,
 ): void {
   encode(abi, abi.aio_ring, values, view, offset);
 }
 
 /** Reads a ring header. */
-export function decodeAioRing(view: DataView, offset = 0, abi: Abi = ABI_64LE): AioRingHeader {
+export function decodeAioRing(view: DataView, offset = 0, abi: Abi = ABI_64): AioRingHeader {
   const { fields } = abi.aio_ring;
   return Object.fromEntries(
     Object.entries(fields).map(([name, field]) => [name, Number(readField(abi, view, offset, field))]),
@@ -143,13 +144,13 @@ export function encodeIovec(
   values: Values<keyof Iovec>,
   view: DataView,
   offset = 0,
-  abi: Abi = ABI_64LE,
+  abi: Abi = ABI_64,
 ): void {
   encode(abi, abi.iovec, values, view, offset);
 }
 
 /** Reads one iovec. */
-export function decodeIovec(view: DataView, offset = 0, abi: Abi = ABI_64LE): Iovec {
+export function decodeIovec(view: DataView, offset = 0, abi: Abi = ABI_64): Iovec {
   const { iov_base, iov_len } = abi.iovec.fields;
   return { iov_base: readField(abi, view, offset, iov_base), iov_len: readField(abi, view, offset, iov_len) };
 }
@@ -159,13 +160,13 @@ export function encodeTimespec(
   values: Values<keyof Timespec>,
   view: DataView,
   offset = 0,
-  abi: Abi = ABI_64LE,
+  abi: Abi = ABI_64,
 ): void {
   encode(abi, abi.timespec, values, view, offset);
 }
 
 /** Reads a timespec. */
-export function decodeTimespec(view: DataView, offset = 0, abi: Abi = ABI_64LE): Timespec {
+export function decodeTimespec(view: DataView, offset = 0, abi: Abi = ABI_64): Timespec {
   const { tv_sec, tv_nsec } = abi.timespec.fields;
   return { tv_sec: readField(abi, view, offset, tv_sec), tv_nsec: readField(abi, view, offset, tv_nsec) };
 }

@@ -1,12 +1,10 @@
 /** Requests that go to the kernel in one `io_submit`. */
 
 import type { Address, Memory } from '../kernel/aio-kernel.ts';
+import { WordArray } from '../memory/word-array.ts';
 import type { IocbSlab } from './iocb-slab.ts';
 
-const POINTER_BYTES = 8;
-const HIGH = 0x1_0000_0000;
-
-/** Slots of a slab, and the array of pointers to their iocbs that `io_submit` takes. Little-endian 64-bit layout. */
+/** Slots of a slab, and the array of pointers to their iocbs that `io_submit` takes. */
 export class Batch {
   /** Requests in it. */
   length = 0;
@@ -16,15 +14,14 @@ export class Batch {
   plain = 0;
   readonly #slab: IocbSlab;
   readonly #slots: Uint32Array;
-  readonly #pointers: Uint32Array;
+  readonly #pointers: WordArray;
   readonly #iocbpp: Address;
 
   constructor(memory: Memory, slab: IocbSlab) {
     this.#slab = slab;
     this.#slots = new Uint32Array(slab.capacity);
-    const pointers = new ArrayBuffer(slab.capacity * POINTER_BYTES);
-    this.#pointers = new Uint32Array(pointers);
-    this.#iocbpp = memory.addressOf(pointers);
+    this.#pointers = new WordArray(memory, slab.capacity);
+    this.#iocbpp = memory.addressOf(this.#pointers.cells);
   }
 
   clear(): void {
@@ -38,9 +35,7 @@ export class Batch {
     const at = this.length++;
     this.#slots[at] = slot;
     this.bytes += bytes;
-    const address = this.#slab.addressOf(slot);
-    this.#pointers[at * 2] = address;
-    this.#pointers[at * 2 + 1] = Math.floor(address / HIGH);
+    this.#pointers.set(at, this.#slab.addressOf(slot));
   }
 
   /** The slot of request `index`. */
@@ -50,6 +45,6 @@ export class Batch {
 
   /** Where the pointers from request `index` on are: `iocbpp`. */
   iocbppAt(index: number): Address {
-    return this.#iocbpp + index * POINTER_BYTES;
+    return this.#iocbpp + index * this.#pointers.wordBytes;
   }
 }

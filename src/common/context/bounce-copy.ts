@@ -2,6 +2,7 @@
 import { IOCB_CMD_PREAD, IOCB_CMD_PREADV } from '../abi/constants.ts';
 import type { AioKernel, Memory } from '../kernel/aio-kernel.ts';
 import { mayGo, Substitutes } from '../memory/substitutes.ts';
+import { WordArray } from '../memory/word-array.ts';
 import type { Operation, Substitute } from './operation.ts';
 
 const IOVEC_WORDS = 2;
@@ -28,7 +29,7 @@ export class BounceCopy implements Substitute {
   /** Bytes, or iovecs. Segments that were empty are left out. */
   readonly nbytes: number;
   /** Must live until the kernel has copied them, which is on return from `io_submit`. */
-  readonly iovecs: BigUint64Array | undefined;
+  readonly iovecs: WordArray | undefined;
   readonly #substitutes: Substitutes;
 
   /** @throws RangeError if there is no memory. */
@@ -43,13 +44,13 @@ export class BounceCopy implements Substitute {
         this.nbytes = extent.length;
         return;
       }
-      const iovecs = new BigUint64Array(views.length * IOVEC_WORDS);
+      const iovecs = new WordArray(memory, views.length * IOVEC_WORDS);
       views.forEach((view, index) => {
-        iovecs[index * IOVEC_WORDS] = BigInt(memory.addressOf(view));
-        iovecs[index * IOVEC_WORDS + 1] = BigInt(view.byteLength);
+        iovecs.set(index * IOVEC_WORDS, memory.addressOf(view));
+        iovecs.set(index * IOVEC_WORDS + 1, view.byteLength);
       });
       this.iovecs = iovecs;
-      this.buf = memory.addressOf(iovecs);
+      this.buf = memory.addressOf(iovecs.cells);
       this.nbytes = views.length;
     } catch (error) {
       this.release();

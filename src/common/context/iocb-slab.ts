@@ -1,25 +1,26 @@
 /**
- * Iocbs in one stable piece of memory, written through typed arrays: the hot path of the upper half.
- * Little-endian 64-bit layout.
+ * Iocbs in one stable piece of memory, written through typed arrays: the hot path of the upper half. In the machine's byte order.
  */
+import { HIGH_HALF, LITTLE_ENDIAN, LOW_HALF } from '../abi/byte-order.ts';
 import { IOCB_BYTES } from '../abi/layout.ts';
 import type { Address, Memory } from '../kernel/aio-kernel.ts';
 
 const IOCB_WORDS = IOCB_BYTES / 4;
-const DATA_LOW = 0;
-const DATA_HIGH = 1;
-const KEY = 2;
-const RW_FLAGS = 3;
+const DATA_LOW = LOW_HALF;
+const DATA_HIGH = HIGH_HALF;
+// As if they were the halves of one number.
+const KEY = 2 + LOW_HALF;
+const RW_FLAGS = 2 + HIGH_HALF;
 const OPCODE_AND_PRIORITY = 4;
 const FILDES = 5;
-const BUF_LOW = 6;
-const BUF_HIGH = 7;
-const NBYTES_LOW = 8;
-const NBYTES_HIGH = 9;
-const OFFSET_LOW = 10;
-const OFFSET_HIGH = 11;
-const RESERVED2_LOW = 12;
-const RESERVED2_HIGH = 13;
+const BUF_LOW = 6 + LOW_HALF;
+const BUF_HIGH = 6 + HIGH_HALF;
+const NBYTES_LOW = 8 + LOW_HALF;
+const NBYTES_HIGH = 8 + HIGH_HALF;
+const OFFSET_LOW = 10 + LOW_HALF;
+const OFFSET_HIGH = 10 + HIGH_HALF;
+const RESERVED2_LOW = 12 + LOW_HALF;
+const RESERVED2_HIGH = 12 + HIGH_HALF;
 const FLAGS = 14;
 const RESFD = 15;
 const HIGH = 0x1_0000_0000;
@@ -64,7 +65,10 @@ export class IocbSlab {
     words[at + DATA_HIGH] = Math.floor(data / HIGH);
     words[at + KEY] = 0;
     words[at + RW_FLAGS] = rw_flags;
-    words[at + OPCODE_AND_PRIORITY] = opcode | (reqprio << 16);
+    // Two numbers of 16 bits, the opcode first.
+    words[at + OPCODE_AND_PRIORITY] = LITTLE_ENDIAN
+      ? opcode | (reqprio << 16)
+      : (opcode << 16) | (reqprio & 0xffff);
     words[at + FILDES] = fd;
     words[at + BUF_LOW] = buf;
     words[at + BUF_HIGH] = Math.floor(buf / HIGH);

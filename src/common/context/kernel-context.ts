@@ -5,6 +5,7 @@ import { errnoException } from '../errors.ts';
 import type { AioContextId, AioKernel, EventfdWatcher } from '../kernel/aio-kernel.ts';
 import { CalledRing } from '../kernel/called-ring.ts';
 import type { AioRing } from '../kernel/mapped-ring.ts';
+import { WordArray } from '../memory/word-array.ts';
 
 export class KernelContext {
   readonly id: AioContextId;
@@ -79,17 +80,23 @@ function newEventfd(kernel: AioKernel): number {
 }
 
 function newContext(kernel: AioKernel, queueDepth: number): AioContextId {
-  const ctxp = new BigUint64Array(1);
-  const answer = kernel.io_setup(queueDepth, kernel.memory.addressOf(ctxp));
-  if (answer >= 0) return Number(ctxp[0]);
+  const ctxp = new WordArray(kernel.memory, 1);
+  const answer = kernel.io_setup(queueDepth, kernel.memory.addressOf(ctxp.cells));
+  if (answer >= 0) return ctxp.get(0);
   const help = answer === -ERRNO.EAGAIN ? { help: quotaHelp(kernel, queueDepth) } : {};
   throw errnoException(answer, 'io_setup', help);
 }
 
-function quotaHelp(kernel: AioKernel, wanted: number): string {
-  const { limits } = kernel;
-  const nr = limits.aio_nr();
-  const max = limits.aio_max_nr();
+function quotaHelp({ limits }: AioKernel, wanted: number): string {
+  let nr: number;
+  let max: number;
+  try {
+    nr = limits.aio_nr();
+    max = limits.aio_max_nr();
+  } catch {
+    // Not every container shows /proc/sys.
+    return `${wanted} requests were asked for: raise fs.aio-max-nr, or ask for a smaller queueDepth`;
+  }
   return (
     `${wanted} requests were asked for, aio-nr is ${nr} of aio-max-nr ${max}: ` +
     `raise it with sysctl -w fs.aio-max-nr=${Math.max(max * 2, nr + wanted)}, or ask for a smaller queueDepth`

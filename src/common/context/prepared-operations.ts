@@ -1,6 +1,7 @@
 /** Operations made of what the methods of AioContext were called with. */
 import { IOCB_CMD_POLL, UIO_MAXIOV } from '../abi/constants.ts';
 import { extentOf } from '../memory/extent.ts';
+import { WordArray } from '../memory/word-array.ts';
 import type { Memory } from '../kernel/aio-kernel.ts';
 import {
   type Descriptor,
@@ -35,17 +36,17 @@ export function vectoredOperation(
   const carrier = carrierOf(fd);
   const number = validateDescriptor(fd);
   const extents = segments.map((view, index) => extentOf(`buffers[${index}]`, view, memory.pins));
-  const iovecs = new BigUint64Array(count * 2);
+  const iovecs = new WordArray(memory, count * 2);
   extents.forEach((extent, index) => {
     const { length } = extent;
-    iovecs[index * 2] = BigInt(length === 0 ? 0 : memory.addressOf(extent.memory) + extent.start);
-    iovecs[index * 2 + 1] = BigInt(length);
+    iovecs.set(index * 2, length === 0 ? 0 : memory.addressOf(extent.memory) + extent.start);
+    iovecs.set(index * 2 + 1, length);
   });
   const operation = new Operation(
     syscall,
     opcode,
     number,
-    memory.addressOf(iovecs),
+    memory.addressOf(iovecs.cells),
     count,
     place,
     flags,

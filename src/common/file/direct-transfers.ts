@@ -3,6 +3,7 @@ import { UIO_MAXIOV } from '../abi/constants.ts';
 import { withStackOfCallers } from '../callers-stack.ts';
 import { AlignedBufferPool, type Alignment, alignedBuffer, misaligned } from '../memory/aligned.ts';
 import { bytesOf, type Extent, extentOfOwn, isGone, partOf } from '../memory/extent.ts';
+import { hostPageBytes } from '../memory/host-page.ts';
 import { detachedView } from '../validate.ts';
 import type { DirectRequests } from './direct-requests.ts';
 import { type FileRequests, throwIfAborted } from './file-requests.ts';
@@ -25,8 +26,6 @@ const BOUNCE_BYTES = 1 << 16;
 const bounces = new AlignedBufferPool(BOUNCE_BYTES, 64);
 /** Of memory of ours that stands in for the caller's, at a time. */
 const PIECE_BYTES = 1 << 20;
-/** Where the page cache begins and ends what it reads and writes: a part of a block is not mixed with blocks of the same page. */
-const PAGE_BYTES = 4096;
 
 /** Takes memory for a widened transfer; small ones from a pool. */
 function takeBounce(bytes: number): Buffer<ArrayBuffer> {
@@ -270,9 +269,13 @@ export class DirectTransfers {
     });
   }
 
-  /** What is not mixed: a page, or a block where that is larger. */
+  /**
+   * What is not mixed: a page, where the page cache begins and ends what it reads and writes, or a block where that is larger. A part of
+   * a block is not mixed with blocks of the same page.
+   */
   get #pageBytes(): number {
-    return Math.max(PAGE_BYTES, this.#requests.context.kernel.memory.pageBytes, this.#alignment.offset);
+    const { kernel } = this.#requests.context;
+    return Math.max(hostPageBytes(), kernel.memory.pageBytes, this.#alignment.offset);
   }
 
   /** Where the file ends; nowhere, for a device. */

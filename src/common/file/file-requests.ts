@@ -6,6 +6,7 @@ import { abortReason, isAborted } from '../intrinsics.ts';
 import type { DescriptorCalls } from '../kernel/kernel-files.ts';
 import { type Extent, isGone, partOf } from '../memory/extent.ts';
 import { mayGrow } from '../memory/growable.ts';
+import { WordArray } from '../memory/word-array.ts';
 import { detachedView } from '../validate.ts';
 import { hostCalls } from './descriptor-handle.ts';
 import {
@@ -97,12 +98,20 @@ export class FileRequests {
     const { context, file } = this;
     const { memory } = context.kernel;
     const used = extents.filter(({ length }) => length > 0);
-    const iovecs = new BigUint64Array(used.length * 2);
+    const iovecs = new WordArray(memory, used.length * 2);
     used.forEach((extent, index) => {
-      iovecs[index * 2] = BigInt(memory.addressOf(extent.memory) + extent.start);
-      iovecs[index * 2 + 1] = BigInt(extent.length);
+      iovecs.set(index * 2, memory.addressOf(extent.memory) + extent.start);
+      iovecs.set(index * 2 + 1, extent.length);
     });
-    const vector = new FileVector(name, file, used, iovecs, memory.addressOf(iovecs), position, rw_flags);
+    const vector = new FileVector(
+      name,
+      file,
+      used,
+      iovecs,
+      memory.addressOf(iovecs.cells),
+      position,
+      rw_flags,
+    );
     vector.priority = priority;
     context.begin(vector, signal);
     return vector.promise;

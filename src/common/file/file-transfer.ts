@@ -10,6 +10,7 @@ import { ERRNO } from '../abi/errno.ts';
 import { Operation } from '../context/operation.ts';
 import { AioError, codeOf } from '../errors.ts';
 import type { Extent } from '../memory/extent.ts';
+import type { WordArray } from '../memory/word-array.ts';
 import type { Activity } from './activity.ts';
 import { FileError } from './file-error.ts';
 import type { Manner } from './manner.ts';
@@ -198,7 +199,7 @@ export class FileVector extends Operation {
     name: 'read' | 'write',
     file: TransferFile,
     extents: readonly Extent[],
-    iovecs: BigUint64Array,
+    iovecs: WordArray,
     address: number,
     position: number,
     rw_flags: number,

@@ -9,6 +9,7 @@
 import { AbortListeners } from '../context/abort-listeners.ts';
 import { AbortError } from '../errors.ts';
 import { abortReason, isAborted } from '../intrinsics.ts';
+import { hostPageBytes } from '../memory/host-page.ts';
 
 /**
  * - `'direct'`: past the page cache, in one call.
@@ -24,8 +25,19 @@ export interface Stretch {
   readonly to: number;
 }
 
-/** The largest piece of the page cache: a huge page (`MAX_PAGECACHE_ORDER`, observed on Linux 6.18, x86-64). */
-const PIECE_BYTES = 1 << 21;
+/** The pages that one piece of the page cache has at most (`MAX_XAS_ORDER`). */
+const PIECE_PAGES = 2048;
+/** Bytes of an entry of a page table. */
+const ENTRY_BYTES = 8;
+
+/**
+ * The largest piece of the page cache: a huge page, as many pages as a page has entries (`MAX_PAGECACHE_ORDER`; 2 MiB with pages of 4 KiB,
+ * observed on Linux 6.18, x86-64).
+ */
+function pieceBytes(): number {
+  const page = hostPageBytes();
+  return page * Math.min(page / ENTRY_BYTES, PIECE_PAGES);
+}
 
 interface Waiter {
   readonly stretch: Stretch;
@@ -40,11 +52,11 @@ function meet(one: Stretch, other: Stretch): boolean {
 }
 
 function pieceOf(position: number): number {
-  return Math.floor(position / PIECE_BYTES);
+  return Math.floor(position / pieceBytes());
 }
 
 function endOf(position: number): number {
-  return Math.ceil(position / PIECE_BYTES);
+  return Math.ceil(position / pieceBytes());
 }
 
 export class WriteOrder {

@@ -38,6 +38,8 @@ export type Protection = 'none' | 'read' | 'read-write';
 export interface Memory {
   /** Bytes in a page. */
   readonly pageBytes: number;
+  /** Bytes in a word: of a pointer, of the handle that `io_setup` writes, of each half of an iovec or a timespec. Byte order is the host's. */
+  readonly wordBytes: 4 | 8;
   /**
    * The address of the first byte of a view.
    *

@@ -3,6 +3,7 @@
  *
  * Layout and rules: `fs/aio.c` (`struct aio_ring`); the reader copies the cell at `head`, then stores the next head.
  */
+import { HIGH_HALF, LOW_HALF } from '../abi/byte-order.ts';
 import { AIO_RING_INCOMPAT_FEATURES, AIO_RING_MAGIC } from '../abi/constants.ts';
 import { AIO_RING_HEADER_BYTES, IO_EVENT_BYTES } from '../abi/layout.ts';
 
@@ -39,10 +40,10 @@ const INCOMPAT_FEATURES = 6;
 const HEADER_LENGTH = 7;
 const HEADER_WORDS = AIO_RING_HEADER_BYTES / 4;
 const EVENT_WORDS = IO_EVENT_BYTES / 4;
-const DATA_LOW = 0;
-const DATA_HIGH = 1;
-const RES_LOW = 4;
-const RES_HIGH = 5;
+const DATA_LOW = LOW_HALF;
+const DATA_HIGH = HIGH_HALF;
+const RES_LOW = 4 + LOW_HALF;
+const RES_HIGH = 4 + HIGH_HALF;
 const NOTHING = new Uint32Array(HEADER_WORDS);
 
 /** The value of a signed 64-bit result from its halves; exact for everything the kernel answers. */
@@ -50,7 +51,7 @@ export function resultFromHalves(low: number, high: number): number {
   return (high | 0) * 0x1_0000_0000 + low;
 }
 
-/** A ring in memory that is readable from JavaScript, little-endian. */
+/** A ring in memory that is readable from JavaScript, in the machine's byte order. */
 export class MappedRing implements AioRing {
   #words: Uint32Array;
   #cells: number;

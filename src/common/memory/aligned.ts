@@ -1,9 +1,9 @@
 /** Buffers fit for O_DIRECT: page-aligned views of few large slabs. */
 
 import { invalidArgType, outOfRange, validateInteger } from '../validate.ts';
+import { hostPageBytes } from './host-page.ts';
 import { pageAlignedBuffer, pageAlignedBuffers } from './page-aligned.ts';
 
-const PAGE_BYTES = 4096;
 const SLAB_BYTES = 16 * 1024 * 1024;
 const MAX_BYTES = 2 ** 32;
 /**
@@ -25,7 +25,8 @@ let small: Slab | undefined;
 let large: Slab | undefined;
 
 function roundUp(bytes: number): number {
-  return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
+  const page = hostPageBytes();
+  return Math.ceil(bytes / page) * page;
 }
 
 function roomIn(slab: Slab | undefined, bytes: number): boolean {

@@ -5,9 +5,8 @@
  * Chunks start at a page boundary, so that data can be placed at the caller's address modulo the page size, and the host judges
  * the alignment of O_DIRECT transfers as it would judge the caller's buffer.
  */
+import { hostPageBytes } from './host-page.ts';
 import { pageAlignedBuffer } from './page-aligned.ts';
-
-const PAGE_SIZE = 4096;
 
 /** A chunk of bounce memory. */
 export interface Bounce {
@@ -17,10 +16,12 @@ export interface Bounce {
 }
 
 const SLAB_BYTES = 1 << 20;
-/** Chunks of 4 KiB, 8 KiB, ... 8 MiB. */
+/** Chunks of a page, two pages, four ...: with pages of 4 KiB up to 8 MiB. */
 const SIZE_CLASSES = 12;
+/** Larger ones are not kept. */
+const MOST_KEPT_BYTES = 8 << 20;
 
-const classBytes = (sizeClass: number): number => PAGE_SIZE << sizeClass;
+const classBytes = (sizeClass: number): number => hostPageBytes() << sizeClass;
 
 /** Makes memory that starts at a page boundary. @param kept - Whether the pool keeps it for good. */
 export type Allocate = (bytes: number, kept: boolean) => ArrayBufferLike;
@@ -37,7 +38,7 @@ export class BouncePool {
   take(bytes: number): Bounce {
     let sizeClass = 0;
     while (sizeClass < SIZE_CLASSES && classBytes(sizeClass) < bytes) sizeClass++;
-    if (sizeClass === SIZE_CLASSES)
+    if (sizeClass === SIZE_CLASSES || classBytes(sizeClass) > MOST_KEPT_BYTES)
       return { bytes: new Uint8Array(this.#allocate(bytes, false)), sizeClass: -1 };
     const free = this.#free[sizeClass]!;
     const chunk = free.pop();

@@ -2,10 +2,8 @@
 import { isShared } from '../intrinsics.ts';
 import { type Bounce, bouncePool } from './bounce-pool.ts';
 import { bytesOf, type Extent, isGone } from './extent.ts';
+import { hostPageBytes } from './host-page.ts';
 import { isPageAligned } from './page-aligned.ts';
-
-/** Where the alignment of O_DIRECT is judged, a substitute lies in its page as the original does. */
-const PAGE_BYTES = 4096;
 
 interface Piece {
   readonly extent: Extent;
@@ -43,7 +41,8 @@ export class Substitutes {
       this.#pieces.push({ extent, bytes: own, chunk: undefined });
       return own;
     }
-    const at = (this.#addressOf(extent.memory) + extent.start) % PAGE_BYTES;
+    // Where the alignment of O_DIRECT is judged, a substitute lies in its page as the original does.
+    const at = (this.#addressOf(extent.memory) + extent.start) % hostPageBytes();
     const chunk = bouncePool.take(at + extent.length);
     const bytes = chunk.bytes.subarray(at, at + extent.length);
     this.#pieces.push({ extent, bytes, chunk });

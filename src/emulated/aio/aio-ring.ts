@@ -9,6 +9,7 @@ import {
   AIO_RING_INCOMPAT_FEATURES,
   AIO_RING_MAGIC,
 } from '../../common/abi/constants.ts';
+import { HIGH_HALF, LOW_HALF } from '../../common/abi/byte-order.ts';
 import { ERRNO } from '../../common/abi/errno.ts';
 import { AIO_RING_HEADER_BYTES, IO_EVENT_BYTES } from '../../common/abi/layout.ts';
 import { type AddressSpace, PAGE_SIZE } from '../memory/mm.ts';
@@ -86,13 +87,13 @@ export class AioRingInfo {
   add(dataLow: number, dataHigh: number, user: number, result: number): void {
     const words = this.#words;
     const cell = HEADER_WORDS + this.#tail * EVENT_WORDS;
-    words[cell] = dataLow;
-    words[cell + 1] = dataHigh;
-    words[cell + 2] = user;
-    words[cell + 3] = highHalf(user);
-    words[cell + 4] = result;
+    words[cell + LOW_HALF] = dataLow;
+    words[cell + HIGH_HALF] = dataHigh;
+    words[cell + 2 + LOW_HALF] = user;
+    words[cell + 2 + HIGH_HALF] = highHalf(user);
+    words[cell + 4 + LOW_HALF] = result;
     // A kernel that does not cut lengths may count beyond 32 bits.
-    words[cell + 5] = result < 0 ? 0xffff_ffff : highHalf(result);
+    words[cell + 4 + HIGH_HALF] = result < 0 ? 0xffff_ffff : highHalf(result);
     words[cell + 6] = 0;
     words[cell + 7] = 0;
     this.#tail = this.#tail + 1 === this.nr ? 0 : this.#tail + 1;

@@ -16,17 +16,16 @@ import {
   KIF_RUNNING,
 } from './aio-kiocb.ts';
 import { aio_run_iocb } from './aio-run.ts';
+import { KEY } from './iocb.ts';
 import type { KernelState } from './kernel-state.ts';
 import { put_ioctx } from './kioctx.ts';
-
-const KEY = 8;
 
 export function io_cancel(kernel: KernelState, ctx_id: Word, iocb: Word, result: Word): number {
   const user = pointer(iocb);
   const key = kernel.mm.reach(user + KEY, 4, 'read');
   if (key === undefined) return -ERRNO.EFAULT;
   // Every request has key 0, so that a wrong one finds nothing.
-  if (key.view.getUint32(user + KEY - key.base, true) !== 0) return -ERRNO.EINVAL;
+  if (key.view.getUint32(user + KEY - key.base) !== 0) return -ERRNO.EINVAL;
   const ctx = kernel.table.lookup(pointer(ctx_id));
   if (ctx === undefined) return -ERRNO.EINVAL;
   const req = lookup_kiocb(ctx, user);

@@ -1,9 +1,10 @@
 /** `io_getevents` and `io_pgetevents`. */
+import { LITTLE_ENDIAN } from '../../common/abi/byte-order.ts';
 import { ERRNO } from '../../common/abi/errno.ts';
 import { IO_EVENT_BYTES, TIMESPEC_BYTES } from '../../common/abi/layout.ts';
 import type { Word } from '../../common/kernel/aio-kernel.ts';
 import type { AddressSpace } from '../memory/mm.ts';
-import { fromHalves, pointer, signedLong } from '../memory/registers.ts';
+import { pointer, signedLong, unsignedLong } from '../memory/registers.ts';
 import type { AioKioctx } from './aio-kiocb.ts';
 import { aio_run_accepted, aio_run_all_iocbs } from './aio-run.ts';
 import type { KernelState } from './kernel-state.ts';
@@ -51,8 +52,8 @@ function readTimeout({ mm, profile }: KernelState, address: number): number | un
   const memory = mm.reach(address, TIMESPEC_BYTES, 'read');
   if (memory === undefined) return undefined;
   const at = address - memory.base;
-  const sec = memory.view.getBigInt64(at, true);
-  const nsec = memory.view.getBigInt64(at + 8, true);
+  const sec = memory.view.getBigInt64(at, LITTLE_ENDIAN);
+  const nsec = memory.view.getBigInt64(at + 8, LITTLE_ENDIAN);
   return profile.tickNs === undefined ? timespecToNs(sec, nsec) : timespecToTicks(sec, nsec, profile.tickNs);
 }
 
@@ -63,10 +64,9 @@ function checkSigset(mm: AddressSpace, usig: number): number {
   if (memory === undefined) return -ERRNO.EFAULT;
   const { view } = memory;
   const at = usig - memory.base;
-  const mask = fromHalves(view.getUint32(at, true), view.getUint32(at + 4, true));
+  const mask = unsignedLong(view, at);
   if (mask === 0) return 0;
-  if (view.getUint32(at + 8, true) !== SIGSET_BYTES || view.getUint32(at + 12, true) !== 0)
-    return -ERRNO.EINVAL;
+  if (unsignedLong(view, at + 8) !== SIGSET_BYTES) return -ERRNO.EINVAL;
   return mm.reach(mask, SIGSET_BYTES, 'read') === undefined ? -ERRNO.EFAULT : 0;
 }
 

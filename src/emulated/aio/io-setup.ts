@@ -1,7 +1,8 @@
 /** `io_setup`: the limits and their order, then the ring, the budget and the handle. */
+import { LITTLE_ENDIAN } from '../../common/abi/byte-order.ts';
 import { ERRNO } from '../../common/abi/errno.ts';
 import type { Word } from '../../common/kernel/aio-kernel.ts';
-import { highHalf, pointer, unsignedInt } from '../memory/registers.ts';
+import { pointer, unsignedInt } from '../memory/registers.ts';
 import type { AioKiocb, AioKioctx } from './aio-kiocb.ts';
 import { AioRingInfo, ringBytes } from './aio-ring.ts';
 import type { KernelState } from './kernel-state.ts';
@@ -17,7 +18,7 @@ export function io_setup(kernel: KernelState, nr_events: Word, ctxp: Word): numb
   if (user === undefined) return -ERRNO.EFAULT;
   const at = address - user.base;
   const nr = unsignedInt(nr_events);
-  if (nr === 0 || user.view.getUint32(at, true) !== 0 || user.view.getUint32(at + 4, true) !== 0) {
+  if (nr === 0 || user.view.getUint32(at) !== 0 || user.view.getUint32(at + 4) !== 0) {
     return -ERRNO.EINVAL;
   }
   const ctx = ioctx_alloc(kernel, nr);
@@ -29,8 +30,7 @@ export function io_setup(kernel: KernelState, nr_events: Word, ctxp: Word): numb
     return -ERRNO.EFAULT;
   }
   kernel.table.add(ctx);
-  out.view.setUint32(at, ctx.user_id % TWO_32, true);
-  out.view.setUint32(at + 4, highHalf(ctx.user_id), true);
+  out.view.setBigUint64(at, BigInt(ctx.user_id), LITTLE_ENDIAN);
   return 0;
 }
 

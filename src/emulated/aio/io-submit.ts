@@ -15,7 +15,7 @@ import type { Word } from '../../common/kernel/aio-kernel.ts';
 import { EventFd } from '../files/eventfd.ts';
 import { aio_fput_routine, pendingFputs } from '../files/fput.ts';
 import { access_ok } from '../memory/mm.ts';
-import { fromHalves, pointer, signedLong } from '../memory/registers.ts';
+import { pointer, signedLong, unsignedLong } from '../memory/registers.ts';
 import { AioKiocb, type AioKioctx, aio_put_req } from './aio-kiocb.ts';
 import { aio_run_all_iocbs } from './aio-run.ts';
 import { Iocb } from './iocb.ts';
@@ -61,11 +61,7 @@ function submitPointer(kernel: KernelState, ctx: AioKioctx, address: number): nu
   const entry = kernel.mm.reach(address, POINTER_BYTES, 'read');
   if (entry === undefined) return -ERRNO.EFAULT;
   const at = address - entry.base;
-  return io_submit_one(
-    kernel,
-    ctx,
-    fromHalves(entry.view.getUint32(at, true), entry.view.getUint32(at + 4, true)),
-  );
+  return io_submit_one(kernel, ctx, unsignedLong(entry.view, at));
 }
 
 function io_submit_one(kernel: KernelState, ctx: AioKioctx, user: number): number {

@@ -1,8 +1,11 @@
 /** The kernel's copy of a user's iocb: fields are captured once, whatever happens to the user's memory afterwards. */
+import { HIGH_HALF_BYTES, LITTLE_ENDIAN, LOW_HALF_BYTES } from '../../common/abi/byte-order.ts';
 import type { AddressSpace } from '../memory/mm.ts';
-import { fromHalves } from '../memory/registers.ts';
+import { fromHalves, unsignedLong } from '../memory/registers.ts';
 
-const KEY = 8;
+// As if they were the halves of one number (`uapi/linux/aio_abi.h`).
+export const KEY = 8 + LOW_HALF_BYTES;
+const RW_FLAGS = 8 + HIGH_HALF_BYTES;
 
 export class Iocb {
   /** Its address. */
@@ -26,20 +29,20 @@ export class Iocb {
 
   constructor(view: DataView, at: number, user: number) {
     this.user = user;
-    this.dataLow = view.getUint32(at, true);
-    this.dataHigh = view.getUint32(at + 4, true);
-    this.rw_flags = view.getUint32(at + 12, true);
-    this.opcode = view.getUint16(at + 16, true);
-    this.reqprio = view.getUint16(at + 18, true);
-    this.fildes = view.getUint32(at + 20, true);
-    this.buf = fromHalves(view.getUint32(at + 24, true), view.getUint32(at + 28, true));
-    this.nbytesLow = view.getUint32(at + 32, true);
-    this.nbytesHigh = view.getUint32(at + 36, true);
-    this.offsetLow = view.getUint32(at + 40, true);
-    this.offsetHigh = view.getUint32(at + 44, true);
-    this.hasReserved = (view.getUint32(at + 48, true) | view.getUint32(at + 52, true)) !== 0;
-    this.flags = view.getUint32(at + 56, true);
-    this.resfd = view.getUint32(at + 60, true);
+    this.dataLow = view.getUint32(at + LOW_HALF_BYTES, LITTLE_ENDIAN);
+    this.dataHigh = view.getUint32(at + HIGH_HALF_BYTES, LITTLE_ENDIAN);
+    this.rw_flags = view.getUint32(at + RW_FLAGS, LITTLE_ENDIAN);
+    this.opcode = view.getUint16(at + 16, LITTLE_ENDIAN);
+    this.reqprio = view.getUint16(at + 18, LITTLE_ENDIAN);
+    this.fildes = view.getUint32(at + 20, LITTLE_ENDIAN);
+    this.buf = unsignedLong(view, at + 24);
+    this.nbytesLow = view.getUint32(at + 32 + LOW_HALF_BYTES, LITTLE_ENDIAN);
+    this.nbytesHigh = view.getUint32(at + 32 + HIGH_HALF_BYTES, LITTLE_ENDIAN);
+    this.offsetLow = view.getUint32(at + 40 + LOW_HALF_BYTES, LITTLE_ENDIAN);
+    this.offsetHigh = view.getUint32(at + 40 + HIGH_HALF_BYTES, LITTLE_ENDIAN);
+    this.hasReserved = (view.getUint32(at + 48) | view.getUint32(at + 52)) !== 0;
+    this.flags = view.getUint32(at + 56, LITTLE_ENDIAN);
+    this.resfd = view.getUint32(at + 60, LITTLE_ENDIAN);
   }
 
   /** Rounded above 2^53. */
@@ -65,7 +68,7 @@ export class Iocb {
   /** Writes `aio_key` back. @returns Whether the iocb could be written. */
   storeKey(mm: AddressSpace, key: number): boolean {
     const memory = mm.reach(this.user + KEY, 4, 'write');
-    memory?.view.setUint32(this.user + KEY - memory.base, key, true);
+    memory?.view.setUint32(this.user + KEY - memory.base, key, LITTLE_ENDIAN);
     return memory !== undefined;
   }
 }

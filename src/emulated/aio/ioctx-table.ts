@@ -1,5 +1,5 @@
 /** From handle to context. */
-
+import { LITTLE_ENDIAN } from '../../common/abi/byte-order.ts';
 import type { AddressSpace } from '../memory/mm.ts';
 import type { AioKioctx } from './aio-kiocb.ts';
 
@@ -45,7 +45,7 @@ export class IoctxTable {
     if (!this.#throughRing) return this.#ioctx_list.get(handle);
     const header = this.#mm.reach(handle, 4, 'read');
     if (header === undefined) return undefined;
-    const ctx = this.#table[header.view.getUint32(handle - header.base, true)];
+    const ctx = this.#table[header.view.getUint32(handle - header.base, LITTLE_ENDIAN)];
     return ctx !== undefined && ctx.user_id === handle ? ctx : undefined;
   }
 }

@@ -1,11 +1,12 @@
 /** Importing the user's buffer, or array of buffers (`lib/iov_iter.c`). Whether memory is there is not looked at. */
 import { MAX_RW_COUNT, UIO_MAXIOV } from '../../common/abi/constants.ts';
+import { HIGH_HALF_BYTES, LITTLE_ENDIAN } from '../../common/abi/byte-order.ts';
 import { ERRNO } from '../../common/abi/errno.ts';
 import { IOVEC_BYTES } from '../../common/abi/layout.ts';
 import type { Profile } from '../profiles.ts';
 import type { IovIter } from './iov-iter.ts';
 import { type AddressSpace, access_ok } from './mm.ts';
-import { fromHalves } from './registers.ts';
+import { fromHalves, unsignedLong } from './registers.ts';
 
 const SSIZE_MAX = 0x7fff_ffff_ffff_ffffn;
 
@@ -50,11 +51,10 @@ export function import_iovec(
     if (memory === undefined) return -ERRNO.EFAULT;
     const { view } = memory;
     const at = address - memory.base;
-    const high = view.getUint32(at + 12, true);
-    if (high >= 0x8000_0000) return -ERRNO.EINVAL;
-    base.push(fromHalves(view.getUint32(at, true), view.getUint32(at + 4, true)));
-    length.push(fromHalves(view.getUint32(at + 8, true), high));
-    if (!profile.cutsLengths) sum += view.getBigUint64(at + 8, true);
+    if (view.getInt32(at + 8 + HIGH_HALF_BYTES, LITTLE_ENDIAN) < 0) return -ERRNO.EINVAL;
+    base.push(unsignedLong(view, at));
+    length.push(unsignedLong(view, at + 8));
+    if (!profile.cutsLengths) sum += view.getBigUint64(at + 8, LITTLE_ENDIAN);
   }
   if (!profile.cutsLengths && sum > SSIZE_MAX) return -ERRNO.EINVAL;
   if (count === 1) return import_ubuf(req, base[0]!, length[0]!, profile);

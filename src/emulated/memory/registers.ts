@@ -1,4 +1,5 @@
 /** What the kernel makes of a register: integers cut to width, as C would. */
+import { HIGH_HALF_BYTES, LITTLE_ENDIAN, LOW_HALF_BYTES } from '../../common/abi/byte-order.ts';
 import type { Word } from '../../common/kernel/aio-kernel.ts';
 
 const TWO_32 = 0x1_0000_0000;
@@ -35,6 +36,14 @@ export function pointer(word: Word): number {
 /** An unsigned 64-bit field from its halves, as a number. Above 2^53 it is rounded, never to below 2^53. */
 export function fromHalves(low: number, high: number): number {
   return high * TWO_32 + low;
+}
+
+/** An unsigned 64-bit field of memory, as {@link fromHalves} has it. */
+export function unsignedLong(view: DataView, at: number): number {
+  return fromHalves(
+    view.getUint32(at + LOW_HALF_BYTES, LITTLE_ENDIAN),
+    view.getUint32(at + HIGH_HALF_BYTES, LITTLE_ENDIAN),
+  );
 }
 
 /** The upper half of a number that is an exact non-negative integer. */

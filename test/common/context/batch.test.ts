@@ -7,10 +7,13 @@ import type { Memory } from '../../../src/common/kernel/aio-kernel.ts';
 
 it('points at the iocbs of its slots, in their order, and starts again', () => {
   const BASE = 0x7ffe_1234_5000;
-  const seen: ArrayBuffer[] = [];
-  const fake: Partial<Memory> = { addressOf: (memory) => BASE * seen.push(memory as ArrayBuffer) };
+  const seen: Uint32Array<ArrayBuffer>[] = [];
+  const fake: Partial<Memory> = {
+    wordBytes: 8,
+    addressOf: (memory) => BASE * seen.push(memory as Uint32Array<ArrayBuffer>),
+  };
   const batch = new Batch(fake as Memory, new IocbSlab(fake as Memory, 3));
-  const pointers = (): bigint[] => [...new BigUint64Array(seen[1]!)];
+  const pointers = (): bigint[] => [...new BigUint64Array(seen[1]!.buffer)];
   batch.add(2, 100);
   batch.add(0, 5);
   assert.deepEqual([batch.length, batch.bytes, batch.slotAt(0), batch.slotAt(1)], [2, 105, 2, 0]);

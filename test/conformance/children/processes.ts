@@ -57,7 +57,7 @@ await run({
     const { address } = f.ctxp();
     const old = f.pointers(0, 0);
     f.succeeds(f.host.call('getrlimit', RLIMIT_AS, old), 'getrlimit');
-    const soft = f.pointers(4096, f.peekWord(old + 8));
+    const soft = f.pointers(4096, f.peekWord(old + f.wordBytes));
     f.succeeds(f.host.call('setrlimit', RLIMIT_AS, soft), 'setrlimit');
     const answer = f.kernel.io_setup(1, address);
     f.succeeds(f.host.call('setrlimit', RLIMIT_AS, old), 'setrlimit');

@@ -2,7 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { LITTLE_ENDIAN } from '../../../src/common/abi/byte-order.ts';
 import { IOCB_CMD_POLL, POLLIN } from '../../../src/common/abi/constants.ts';
+import { dataView, encodeTimespec } from '../../../src/common/abi/structs.ts';
 import type { Address, AioContextId } from '../../../src/common/kernel/aio-kernel.ts';
 import type { Fixture, IocbFields } from '../fixture.ts';
 import { run } from './scenario.ts';
@@ -18,7 +20,8 @@ const CLOCK_MONOTONIC = 1;
 const SIGEV_THREAD_ID = 4;
 const SIGSET_BYTES = 128;
 const SIGACTION_BYTES = 152;
-const SIGACTION_FLAGS = 136;
+/** After the handler and the mask. */
+const flagsOf = (f: Fixture): number => f.wordBytes + SIGSET_BYTES;
 const SA_RESTART = 0x10000000;
 const RLIMIT_FSIZE = 1;
 const SOON_MS = 20;
@@ -30,19 +33,26 @@ function handle(): void {
   process.on('SIGALRM', () => handled++);
 }
 
-/** Sends SIGALRM to this very thread in a moment. */
-function alarm(f: Fixture): void {
+/** Sends SIGALRM to this very thread in a moment; with `again`, in each one. @returns What stops it. */
+function alarm(f: Fixture, again = false): () => void {
   const { bytes, address } = f.bytes(64);
   const sigevent = new DataView(bytes.buffer);
-  sigevent.setInt32(8, SIGALRM, true);
-  sigevent.setInt32(12, SIGEV_THREAD_ID, true);
-  sigevent.setInt32(16, process.pid, true);
-  const { bytes: id, address: idAt } = f.bytes(8);
+  // After a union of a pointer and an int.
+  sigevent.setInt32(f.wordBytes, SIGALRM, LITTLE_ENDIAN);
+  sigevent.setInt32(f.wordBytes + 4, SIGEV_THREAD_ID, LITTLE_ENDIAN);
+  sigevent.setInt32(f.wordBytes + 8, process.pid, LITTLE_ENDIAN);
+  const { address: idAt } = f.bytes(8);
   f.succeeds(f.host.call('timer_create', CLOCK_MONOTONIC, address, idAt), 'timer_create');
-  const { bytes: spec, address: specAt } = f.bytes(32);
-  new DataView(spec.buffer).setBigInt64(24, BigInt(SOON_MS) * 1_000_000n, true);
-  const timer = new DataView(id.buffer).getBigUint64(0, true);
+  const { bytes: spec, address: specAt } = f.bytes(2 * f.abi.timespec.size);
+  const soon = { tv_sec: 0, tv_nsec: SOON_MS * 1_000_000 };
+  if (again) encodeTimespec(soon, dataView(spec), 0, f.abi);
+  encodeTimespec(soon, dataView(spec), f.abi.timespec.size, f.abi);
+  const timer = f.peekWord(idAt);
   f.succeeds(f.host.call('timer_settime', timer, 0, specAt, 0), 'timer_settime');
+  return () => {
+    spec.fill(0);
+    f.succeeds(f.host.call('timer_settime', timer, 0, specAt, 0), 'timer_settime');
+  };
 }
 
 function sigset(f: Fixture, ...signals: number[]): Address {
@@ -84,7 +94,7 @@ function noRestart(f: Fixture): void {
   const { bytes, address } = f.bytes(SIGACTION_BYTES);
   f.succeeds(f.host.call('sigaction', SIGALRM, 0, address), 'sigaction');
   const action = new DataView(bytes.buffer);
-  action.setInt32(SIGACTION_FLAGS, action.getInt32(SIGACTION_FLAGS, true) & ~SA_RESTART, true);
+  action.setInt32(flagsOf(f), action.getInt32(flagsOf(f), LITTLE_ENDIAN) & ~SA_RESTART, LITTLE_ENDIAN);
   f.succeeds(f.host.call('sigaction', SIGALRM, address, 0), 'sigaction');
 }
 
@@ -177,13 +187,16 @@ await run({
     const ctx = f.setup();
     const { address } = f.bytes(64);
     const { fd } = f.file('file');
-    alarm(f);
-    const answer = f.submit(
-      ctx,
+    const iocbs = [
       f.read(blockingPipe(f), address, 8, 0, { aio_data: 1 }),
       f.read(blockingPipe(f), address, 8, 0, { aio_data: 2 }),
       f.read(fd, address, 4, 0, { aio_data: 3 }),
-    );
+    ].map((fields) => f.iocb(fields).address);
+    const iocbpp = f.pointers(...iocbs);
+    // A signal that comes before the thread waits interrupts nothing, and a slow machine takes long to get there.
+    const stop = alarm(f, true);
+    const answer = f.kernel.io_submit(ctx, iocbs.length, iocbpp);
+    stop();
     const events = f.reap(ctx, 3).map(({ res }) => Number(res));
     await handlerRan(1);
     return [answer, ...events];

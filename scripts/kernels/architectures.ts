@@ -1,0 +1,145 @@
+/**
+ * The conformance suite on other processors: other byte orders and words than this machine's.
+ *
+ * `npm run check:architectures`, or with the names of some (`-- s390x i386`), or with `--turn` for today's alone. The emulation is asked under
+ * QEMU's emulator of user space, whose kernel calls do not include AIO; where this machine runs the programs by itself, the native kernel too.
+ * All of it takes some 8 minutes on an idle machine of two cores, and at the first time the downloads: 60 MB each.
+ *
+ * It takes root, Linux 6.7 for the emulators (binfmt_misc in a namespace of its own), and Debian's apt.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Report } from '../../test/conformance/index.ts';
+import { packageRoot } from '../package-root.ts';
+import { cacheFolder, ForeignDebian, unpack } from './foreign-debian.ts';
+import { ARCHITECTURES, type Architecture, named, ofToday, QEMU_USER } from './targets.ts';
+
+const MOST_BYTES = 1 << 28;
+const DEADLINE_SECONDS = 120;
+const { koffi } = (
+  JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
+    devDependencies: { koffi: string };
+  }
+).devDependencies;
+
+/** What the header of its programs looks like: class, byte order and machine are compared (elf(5), binfmt_misc). */
+const ELF: Readonly<Record<string, readonly [bits: 32 | 64, isLittle: boolean, machine: number]>> = {
+  s390x: [64, false, 22],
+  arm: [32, true, 40],
+  aarch64: [64, true, 183],
+  riscv64: [64, true, 243],
+  ppc64le: [64, true, 21],
+};
+
+function bytesText(bytes: readonly number[]): string {
+  return bytes.map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
+}
+
+/** The line that registers an emulator: 20 bytes of a header, and which bits of them count. */
+function registration(qemu: string, interpreter: string): string {
+  const [bits, isLittle, machine] = ELF[qemu]!;
+  const half = (value: number): number[] =>
+    isLittle ? [value & 0xff, value >> 8] : [value >> 8, value & 0xff];
+  const ident = [0x7f, 0x45, 0x4c, 0x46, bits / 32, isLittle ? 1 : 2, 1];
+  const magic = [...ident, ...Array<number>(9).fill(0), ...half(2), ...half(machine)];
+  // A program or a shared object: the last bit of the type does not count; nor does the system, which compilers fill in differently.
+  const mask = [...ident.map(() => 0xff), ...Array<number>(9).fill(0), ...half(0xfffe), ...half(0xffff)];
+  return `:kaio:M::${bytesText(magic)}:${bytesText(mask)}:${interpreter}:FP`;
+}
+
+/** What runs in namespaces of its own: the folder is this package's, read by all and written by none of them. */
+const INSIDE = `
+set -eu
+mount --make-rprivate /
+mount -t proc proc "$ROOT/proc"
+mount --rbind /dev "$ROOT/dev"
+mount --rbind /sys "$ROOT/sys"
+mount -t tmpfs tmpfs "$ROOT/tmp"
+mount --bind "$PACKAGE" "$ROOT/kaio"
+if [ -n "$KOFFI" ]; then mount --bind "$KOFFI/node_modules/@koromix" "$ROOT/kaio/node_modules/@koromix"; fi
+if [ -n "$REGISTER" ]; then
+  mkdir -p "$ROOT/tmp/binfmt"
+  mount -t binfmt_misc binfmt_misc "$ROOT/tmp/binfmt"
+  printf %s "$REGISTER" >"$ROOT/tmp/binfmt/register"
+fi
+export TMPDIR=/tmp HOME=/root LANG=C.UTF-8
+unset NODE_EXTRA_CA_CERTS NODE_OPTIONS
+exec chroot "$ROOT" "$@"
+`;
+
+/** koffi's binary for another processor. @returns The folder that has it in `node_modules`. */
+function foreignKoffi(cpu: string): string {
+  const folder = join(cacheFolder(), `koffi-${cpu}`);
+  if (!existsSync(join(folder, 'node_modules', '@koromix'))) {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'package.json'), '{"private":true}');
+    execFileSync(
+      'npm',
+      ['install', '--no-audit', '--no-fund', `--cpu=${cpu}`, '--os=linux', '--libc=glibc', `koffi@${koffi}`],
+      { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] },
+    );
+  }
+  return folder;
+}
+
+function emulator(qemu: string): string {
+  const root = join(cacheFolder(), 'qemu-user');
+  unpack(new ForeignDebian(QEMU_USER.suite, 'amd64').download(QEMU_USER.package), root);
+  return join(root, 'usr', 'bin', `qemu-${qemu}`);
+}
+
+/** Runs the suite there. @returns Whether nothing failed. */
+function check({ name, suite, qemu, native, what }: Architecture): boolean {
+  const debian = new ForeignDebian(suite, name);
+  const root = join(cacheFolder(), `root-${suite}-${name}`);
+  unpack(debian.download('nodejs', 'busybox-static'), root);
+  const environment = {
+    ROOT: root,
+    PACKAGE: packageRoot(),
+    KOFFI: native === undefined ? '' : foreignKoffi(native),
+    REGISTER: qemu === undefined ? '' : registration(qemu, emulator(qemu)),
+  };
+  let isGood = true;
+  for (const backend of native === undefined ? ['emulated'] : ['emulated', 'native']) {
+    const began = performance.now();
+    const cli = '/kaio/dist/src/cli/cli.js';
+    const { stdout, stderr } = spawnSync(
+      'unshare',
+      [
+        ...['--mount', '--pid', '--fork', '--kill-child'],
+        // A namespace of users has emulators of its own.
+        ...(qemu === undefined ? [] : ['--user', '--map-root-user']),
+        ...['bash', '-c', INSIDE, 'bash', '/usr/bin/node', cli, 'conformance', '--backend', backend],
+        ...['--json', '--deadline', String(DEADLINE_SECONDS)],
+      ],
+      { env: { ...process.env, ...environment }, encoding: 'utf8', maxBuffer: MOST_BYTES },
+    );
+    const seconds = Math.round((performance.now() - began) / 1000);
+    isGood = judge(`${name} (${what}), ${backend}`, stdout, stderr, seconds) && isGood;
+  }
+  return isGood;
+}
+
+function judge(where: string, stdout: string, stderr: string, seconds: number): boolean {
+  if (!stdout.startsWith('{')) {
+    console.error(`${where}: no report\n${stdout}${stderr}`);
+    return false;
+  }
+  const { kernel, passed, failed, unsupported, broken, cases } = JSON.parse(stdout) as Report;
+  for (const { id, rule, outcome, detail } of cases)
+    if (outcome === 'failed' || outcome === 'broken') console.error(`${outcome} ${id} (${rule}): ${detail}`);
+  console.log(
+    `${where}: ${kernel}: ${passed} passed, ${failed} failed, ${unsupported} unsupported here, ${broken} broken; ${seconds} s`,
+  );
+  return failed === 0 && broken === 0;
+}
+
+const { values, positionals } = parseArgs({
+  options: { turn: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+const chosen = values.turn ? [ofToday(ARCHITECTURES)] : named(ARCHITECTURES, positionals);
+const good = chosen.map(check);
+if (good.includes(false)) process.exitCode = 1;

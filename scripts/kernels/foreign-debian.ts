@@ -1,0 +1,96 @@
+/**
+ * Packages of Debian for another processor or suite, by an apt of its own: its lists, status and cache lie in a folder of the cache, and
+ * nothing of this machine's apt changes. What is downloaded are packages, from the mirror that this machine's own apt is set up for, and apt
+ * checks each against the archive's signature.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
+const FOLDERS = ['lists/partial', 'cache/archives/partial', 'etc/apt.conf.d', 'etc/preferences.d', 'state'];
+/** What nobody reads in a root made for one program. */
+const USELESS = ['doc', 'man', 'locale', 'lintian', 'info', 'bug', 'nodejs/corepack'];
+
+/** Where what is downloaded stays. */
+export function cacheFolder(): string {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'kaio-kernels');
+}
+
+/** The mirror of this machine's apt. @throws Error where there is none: not Debian, or apt-get update was never called. */
+function mirror(): string {
+  const text = execFileSync('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages'], {
+    encoding: 'utf8',
+  });
+  const site = text.split('\n').find((line) => line !== '' && !line.includes('security'));
+  if (site === undefined) throw new Error('apt knows no mirror: apt-get update comes first');
+  return site.replace(/\/$/, '');
+}
+
+export class ForeignDebian {
+  readonly #home: string;
+  readonly #architecture: string;
+
+  constructor(suite: string, architecture: string) {
+    this.#architecture = architecture;
+    this.#home = join(cacheFolder(), `${suite}-${architecture}`);
+    for (const folder of FOLDERS) mkdirSync(join(this.#home, folder), { recursive: true });
+    writeFileSync(join(this.#home, 'status'), '');
+    const source = `deb [arch=${architecture} signed-by=${KEYRING}] ${mirror()} ${suite} main\n`;
+    writeFileSync(join(this.#home, 'etc', 'sources.list'), source);
+  }
+
+  /** Downloads packages with all that they depend on, as if nothing were installed. @returns The files. */
+  download(...packages: readonly string[]): string[] {
+    const archives = join(this.#home, 'cache', 'archives');
+    const mark = join(this.#home, `have-${packages.join('-')}`);
+    if (!existsSync(mark)) {
+      this.#apt('update');
+      this.#apt('install', '-y', '--download-only', '--no-install-recommends', ...packages);
+      writeFileSync(mark, '');
+    }
+    return readdirSync(archives)
+      .filter((name) => name.endsWith('.deb'))
+      .map((name) => join(archives, name));
+  }
+
+  #apt(...args: readonly string[]): void {
+    const at = (name: string): string => join(this.#home, name);
+    const settings = {
+      'Dir::State': at('state'),
+      'Dir::State::Lists': at('lists'),
+      'Dir::State::Status': at('status'),
+      'Dir::Cache': at('cache'),
+      'Dir::Etc': at('etc'),
+      'Dir::Etc::SourceList': at('etc/sources.list'),
+      'Dir::Etc::Parts': at('etc/apt.conf.d'),
+      'APT::Architecture': this.#architecture,
+      'APT::Architectures': this.#architecture,
+      'APT::Sandbox::User': 'root',
+      'Acquire::Languages': 'none',
+    };
+    const options = Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+    execFileSync('apt-get', ['-qq', ...options, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
+  }
+}
+
+/** Unpacks packages into a folder that becomes the root of a program; once. */
+export function unpack(packages: readonly string[], root: string): void {
+  const mark = join(root, '.complete');
+  if (existsSync(mark)) return;
+  rmSync(root, { recursive: true, force: true });
+  for (const name of ['bin', 'sbin', 'lib', 'lib64']) {
+    mkdirSync(join(root, 'usr', name), { recursive: true });
+    symlinkSync(`usr/${name}`, join(root, name));
+  }
+  for (const one of packages) {
+    const tar = execFileSync('dpkg-deb', ['--fsys-tarfile', one], { maxBuffer: 1 << 30 });
+    execFileSync('tar', ['-x', '-C', root, '--keep-directory-symlink'], { input: tar });
+  }
+  for (const name of ['proc', 'sys', 'dev', 'tmp', 'root', 'etc', 'kaio'])
+    mkdirSync(join(root, name), { recursive: true });
+  for (const name of USELESS) rmSync(join(root, 'usr', 'share', name), { recursive: true, force: true });
+  writeFileSync(join(root, 'etc', 'passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
+  writeFileSync(mark, '');
+}
