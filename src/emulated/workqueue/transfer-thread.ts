@@ -89,6 +89,16 @@ class Berth {
   isTaken = false;
 }
 
+/** How a thread is made. */
+export interface Making {
+  /** What runs on it. */
+  readonly body?: typeof transferWorker;
+  /** After so long, a transfer is slow. */
+  readonly slowMs?: number;
+  /** After so long without an end, it is stuck. */
+  readonly stuckMs?: number;
+}
+
 export class TransferThread {
   readonly #control = new SharedArrayBuffer(4 * (QUAY.WORDS + BERTHS * BERTH.WORDS));
   readonly #quay = new Int32Array(this.#control, 0, QUAY.WORDS);
@@ -100,6 +110,7 @@ export class TransferThread {
   readonly bytes: Uint8Array;
   readonly #worker: Worker;
   readonly #watch: NodeJS.Timeout;
+  readonly #watchMs: number;
   #isReady = false;
   #hasEnded = false;
   /** Places that were posted, and places seen to be passed. */
@@ -115,10 +126,13 @@ export class TransferThread {
   readonly #whenEnded: () => void;
 
   /**
-   * @param body - What runs on it, and after how long a transfer is slow: others for tests.
+   * @param making - Others for tests.
    * @throws What `new Worker` throws.
    */
-  constructor(whenEnded: () => void, body = transferWorker, slowMs = SLOW_MS) {
+  constructor(
+    whenEnded: () => void,
+    { body = transferWorker, slowMs = SLOW_MS, stuckMs = STUCK_MS }: Making = {},
+  ) {
     this.#whenEnded = whenEnded;
     this.#memory = sharedPageAlignedBuffer(BERTHS * BERTH_BYTES);
     this.bytes = new Uint8Array(this.#memory);
@@ -146,7 +160,8 @@ export class TransferThread {
     worker.on('error', () => {});
     worker.on('exit', () => this.#left());
     worker.unref();
-    this.#watch = setInterval(() => this.#look(), STUCK_MS).unref();
+    this.#watchMs = stuckMs;
+    this.#watch = setInterval(() => this.#look(), stuckMs).unref();
   }
 
   /**
@@ -267,7 +282,7 @@ export class TransferThread {
       this.#idleMs = 0;
       return;
     }
-    this.#idleMs += STUCK_MS;
+    this.#idleMs += this.#watchMs;
     if (this.#idleMs < IDLE_MS) return;
     this.#hasEnded = true;
     void this.#worker.terminate();

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { ERRNO } from '../../../src/common/abi/errno.ts';
 import {
   BERTH_BYTES,
+  type Making,
   type TransferOwner,
   TransferThread,
 } from '../../../src/emulated/workqueue/transfer-thread.ts';
@@ -13,6 +14,8 @@ import type { transferWorker } from '../../../src/emulated/workqueue/worker-bodi
 
 const directory = mkdtempSync(join(tmpdir(), 'kaio-thread-'));
 const BLOCK = 512;
+/** A busy machine makes any transfer take long. */
+const PATIENCE_MS = 60_000;
 
 function fileOf(blocks: number): string {
   const path = join(directory, `${blocks}-blocks`);
@@ -74,17 +77,12 @@ async function until(condition: () => boolean): Promise<void> {
 
 /** Starts a thread, and waits until it has a berth to give. */
 async function started(
-  body?: typeof transferWorker,
-  slowMs = 1000,
+  making: Making = { slowMs: PATIENCE_MS, stuckMs: PATIENCE_MS },
 ): Promise<{ owner: Owner; hasEnded: () => boolean }> {
   let ended = false;
-  const thread = new TransferThread(
-    () => {
-      ended = true;
-    },
-    body,
-    slowMs,
-  );
+  const thread = new TransferThread(() => {
+    ended = true;
+  }, making);
   let berth = -1;
   await until(() => {
     berth = thread.take(true);
@@ -149,7 +147,7 @@ describe('a transfer thread', () => {
 
   it('that finds all slow hands back what it has not begun, and rests', async () => {
     const fd = openSync(fileOf(256), 'r');
-    const { owner } = await started(undefined, -1);
+    const { owner } = await started({ slowMs: -1, stuckMs: PATIENCE_MS });
     let posted = 0;
     let refused = 0;
     for (let round = 0; round < 20; round++) {
@@ -175,7 +173,7 @@ describe('a transfer thread', () => {
       Atomics.compareExchange(words, BERTH.STATE, BERTH_STATE.POSTED, BERTH_STATE.RUNNING);
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
     };
-    const { owner } = await started(stuck);
+    const { owner } = await started({ body: stuck });
     for (let index = 0; index < 10; index++) owner.read(0, index);
     await until(() => owner.back.length === 9);
     expect(owner.back.map(({ block }) => block)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
@@ -190,7 +188,7 @@ describe('a transfer thread', () => {
       while (Atomics.load(new Int32Array(control, 0, QUAY.WORDS), QUAY.POSTED) === 0);
       throw new Error('there is no memory');
     };
-    const { owner, hasEnded } = await started(failing);
+    const { owner, hasEnded } = await started({ body: failing });
     for (let index = 0; index < 10; index++) owner.read(0, index);
     await until(hasEnded);
     expect(owner.back.length).toBe(10);
@@ -217,7 +215,7 @@ describe('a transfer thread', () => {
   });
 
   it('ends when it is idle', async () => {
-    const { owner, hasEnded } = await started();
+    const { owner, hasEnded } = await started({});
     await until(hasEnded);
     expect(owner.read(0, 0)).toBe(false);
   }, 30_000);
