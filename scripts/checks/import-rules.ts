@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 import { importsOf } from './import-reader.ts';
 
 /** Where koffi may be named. */
-const KOFFI_HOME = 'src/native/libc.ts';
+const KOFFI_HOME = 'src/native/koffi-ffi.ts';
 
 /** A part of the package that holds one idea. */
 export interface Room {

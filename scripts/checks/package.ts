@@ -38,7 +38,7 @@ const PROJECTS: readonly Project[] = [
 interface Doctor {
   readonly backend: string;
   readonly reason: string;
-  readonly koffi: string;
+  readonly ffi: string;
   readonly addon: string;
   readonly probe: string;
 }
@@ -108,7 +108,7 @@ async function check({ title, koffi, scripts, addon }: Project, tarball: string)
     report.addon,
     addon ? /prebuilds\/linux-.*\.node, Node-API \d+/ : /^no: No native build was found/,
   );
-  assert.match(report.koffi, koffi ? /^\d+\.\d+\.\d+$/ : /koffi/);
+  assert.match(report.ffi, koffi ? /^koffi \d+\.\d+\.\d+$/ : /koffi/);
   if (!koffi) assert.match(report.reason, /koffi/);
   assert.match(report.probe, koffi ? /brought the right bytes/ : /koffi/);
 

@@ -172,7 +172,7 @@ const OTHERS: readonly Row[] = [
     run: (workshop) => {
       const cli = 'node_modules/kaio/dist/src/cli/cli.js';
       const answer = workshop.shared.run(deno(workshop), ['run', '--allow-all', cli, 'doctor', '--json']);
-      return (JSON.parse(answer) as { koffi: string }).koffi.replace(/^no: /, '');
+      return (JSON.parse(answer) as { ffi: string }).ffi.replace(/^no: /, '');
     },
   },
 ];

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { AioStateError } from '../common/errors.ts';
 import type { AioKernel } from '../common/kernel/aio-kernel.ts';
 import { emulatedKernel } from '../emulated/index.ts';
-import { koffiVersion, loadAddon, openNativeKernel, pinsState } from '../native/index.ts';
+import { ffiInUse, loadAddon, openNativeKernel, pinsState } from '../native/index.ts';
 import { selectKernel } from '../select.ts';
 import { alignmentText, directReport } from './direct-report.ts';
 import { printable } from './printable.ts';
@@ -84,7 +84,7 @@ async function doctor({ json = false, directory }: DoctorOptions): Promise<void>
     node: process.version,
     platform: `${platform()} ${arch()} ${release()}`,
     ...limits,
-    koffi: attempt(koffiVersion),
+    ffi: attempt(() => Object.values(ffiInUse()).join(' ')),
     addon: addon(),
     probe: attempt(probeNative),
     ring: attempt(ring),
