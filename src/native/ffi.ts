@@ -37,13 +37,7 @@ export interface FfiAside {
   /** syscall(2), of six words. */
   syscall(number: number, words: readonly Word[], callback: (answer: number) => void): void;
   /** fallocate(2). Places have 64 bits on every machine. */
-  fallocate(
-    fd: number,
-    mode: number,
-    offset: number,
-    len: number,
-    callback: (answer: number) => void,
-  ): void;
+  fallocate(fd: number, mode: number, offset: number, len: number, callback: (answer: number) => void): void;
 }
 
 /** glibc, then musl: by its own name, and by the one Alpine installs. */

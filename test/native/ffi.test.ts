@@ -49,6 +49,9 @@ describe.runIf(process.platform === 'linux')('the foreign function interface', (
     const env = { KAIO_FFI: 'node' };
     assert.equal(ffiOf(env, fake('')), 'node:ffi');
     assert.match(ffiOf(env, fake('getRawPointer: () => 4096n,')), /addresses are wrong/);
-    assert.match(ffiOf(env, fake('toArrayBuffer: (_, length) => new ArrayBuffer(length),')), /errno cannot be read/);
+    assert.match(
+      ffiOf(env, fake('toArrayBuffer: (_, length) => new ArrayBuffer(length),')),
+      /errno cannot be read/,
+    );
   });
 });
