@@ -132,7 +132,7 @@ function remedyOf(error: unknown): string {
       // koffi's binaries are optional dependencies of its own, one for each machine.
       if (/native koffi module/i.test(messageOf(error)))
         return 'Install koffi again on this machine, with its optional dependencies: npm install koffi --include=optional';
-      return 'Run `kaio doctor` for details';
+      return 'Run `npx kaio doctor` for details';
   }
 }
 

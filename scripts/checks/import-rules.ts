@@ -25,9 +25,11 @@ const COMMON = ['common/file', 'common/context', ...BELOW_KERNELS];
 /** From the top down. */
 export const ROOMS: readonly Room[] = [
   {
+    // The package kaio-cli, with the fuzzers and bench.
     name: 'cli',
     holds: ['src/cli/'],
     imports: [
+      'command',
       'index',
       'select',
       'fuzz',
@@ -41,6 +43,11 @@ export const ROOMS: readonly Room[] = [
       ...COMMON,
     ],
     packages: ['commander', 'cli-progress', 'cli-table3', 'xmlbuilder'],
+  },
+  {
+    name: 'command',
+    holds: ['src/command/'],
+    imports: ['index', 'select', 'native', 'emulated', ...COMMON],
   },
   {
     // It is part of the published package, where development dependencies are missing.

@@ -170,7 +170,7 @@ const OTHERS: readonly Row[] = [
     title: 'kaio doctor on Deno',
     expected: 'koffi ends Deno, or hangs in it',
     run: (workshop) => {
-      const cli = 'node_modules/kaio/dist/src/cli/cli.js';
+      const cli = 'node_modules/kaio/dist/src/command/kaio.js';
       const answer = workshop.shared.run(deno(workshop), ['run', '--allow-all', cli, 'doctor', '--json']);
       return (JSON.parse(answer) as { ffi: string }).ffi.replace(/^no: /, '');
     },

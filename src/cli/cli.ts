@@ -7,7 +7,7 @@ import { addConformance } from './conformance.ts';
 import { addCp } from './cp.ts';
 import { addDoctor } from './doctor.ts';
 import { addFuzz } from './fuzz.ts';
-import { errorLine, printableLines } from './printable.ts';
+import { errorLine, printableLines } from '../command/printable.ts';
 
 // Built to dist/src/cli: the package lies three folders up.
 const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
