@@ -295,8 +295,8 @@ function relativeFault(room: Room, target: string): string | undefined {
 
 function packageFault(room: Room, path: string, specifier: string): string | undefined {
   if (specifier.startsWith('node:')) return undefined;
-  // The package's own name and version: no code comes with it.
-  if (specifier === 'kaio/package.json') return undefined;
+  // The name and version of the package, and of that of its commands: no code comes with it.
+  if (/^kaio(-cli)?\/package\.json$/.test(specifier)) return undefined;
   const name = packageOf(specifier);
   if (name === 'koffi' && path !== KOFFI_HOME) return `koffi belongs in ${KOFFI_HOME} alone`;
   if (room.packages?.includes(name)) return undefined;

@@ -105,7 +105,11 @@ async function check(
   assert.equal(existsSync(join(installed, 'build')), false, 'nothing is built at install');
 
   const node = (args: readonly string[], env: NodeJS.ProcessEnv = {}): string =>
-    execFileSync(process.execPath, args, { cwd: directory, encoding: 'utf8', env: { PATH: bin, KAIO_FFI: 'koffi', ...env } });
+    execFileSync(process.execPath, args, {
+      cwd: directory,
+      encoding: 'utf8',
+      env: { PATH: bin, KAIO_FFI: 'koffi', ...env },
+    });
   const command = join(installed, 'dist/src/command/kaio.js');
   const report = JSON.parse(node([command, 'doctor', '--json'])) as Doctor;
   assert.equal(report.backend, koffi ? 'native' : 'emulated');

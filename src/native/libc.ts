@@ -79,7 +79,7 @@ function padded(words: readonly Word[]): SixWords {
  *
  * `KAIO_FFI=koffi` or `KAIO_FFI=node` asks for one of them; else it is koffi, or `node:ffi` where koffi cannot be loaded.
  *
- * @throws What `require('koffi')` throws (`code` `MODULE_NOT_FOUND` without the package), an AggregateError
+ * @throws What koffi throws when it is required (`code` `MODULE_NOT_FOUND` without the package), an AggregateError
  * when no C library loads, or AioStateError `ERR_AIO_BACKEND_UNAVAILABLE` where it must not be tried.
  */
 export function loadLibc(): Libc {

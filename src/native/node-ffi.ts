@@ -10,43 +10,12 @@ import { AioStateError } from '../common/errors.ts';
 import type { Word } from '../common/kernel/aio-kernel.ts';
 import { workerThreads } from '../common/lazy-builtins.ts';
 import { type Ffi, type FfiFunction, type FfiResult, loadFirstLibc } from './ffi.ts';
+import { type DynamicLibrary, loadNodeFfi } from './node-ffi-module.ts';
 import { UvPolls } from './uv-poll.ts';
-
-export interface NodeFfi {
-  readonly DynamicLibrary: new (path: string | null) => DynamicLibrary;
-  getRawPointer(source: ArrayBufferView | ArrayBuffer): bigint;
-  getCurrentEventLoop(): bigint;
-  toArrayBuffer(pointer: bigint, length: number, copy: false): ArrayBuffer;
-  toString(pointer: bigint): string | null;
-}
-
-interface Signature {
-  readonly arguments: readonly string[];
-  readonly return: string;
-}
-
-export interface DynamicLibrary {
-  getFunction(name: string, signature: Signature): (...words: readonly Word[]) => number | bigint;
-  getSymbol(name: string): bigint;
-  registerCallback(signature: Signature, callback: (...words: readonly unknown[]) => void): bigint;
-  unregisterCallback(pointer: bigint): void;
-}
 
 const WORD_BITS = 64;
 const ERRNO_BYTES = 4;
 const SAMPLE = 0x6b61696f;
-
-/** `getBuiltinModule` asks for no package and emits the warning of an experiment only when there is one. */
-function loadNodeFfi(): NodeFfi {
-  const { getBuiltinModule } = process as { getBuiltinModule?: (name: string) => NodeFfi | undefined };
-  const ffi = getBuiltinModule?.('node:ffi');
-  if (ffi === undefined)
-    throw new AioStateError(
-      'ERR_AIO_BACKEND_UNAVAILABLE',
-      `node:ffi is not in this Node.js (${process.version}), or is switched off`,
-    );
-  return ffi;
-}
 
 /** C would cut; node:ffi refuses. */
 function toWord(word: Word): Word {

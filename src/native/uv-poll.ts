@@ -2,7 +2,7 @@
 import { errnoException } from '../common/errors.ts';
 import type { Word } from '../common/kernel/aio-kernel.ts';
 import { loadFirstLibc, type PollHandle } from './ffi.ts';
-import type { DynamicLibrary, NodeFfi } from './node-ffi.ts';
+import type { DynamicLibrary, NodeFfi } from './node-ffi-module.ts';
 
 // `uv.h` of libuv 1: its ABI, which the name of the type is compared for.
 const UV_POLL = 8;
