@@ -7,6 +7,7 @@ export {
   type OperationOptions,
   type TransferOptions,
 } from './common/context/aio-context.ts';
+export type { DiagnosticsMessages } from './common/context/channels.ts';
 export type { AioStats } from './common/context/stats.ts';
 export {
   AbortError,

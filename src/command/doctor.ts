@@ -6,6 +6,7 @@ import type { AioKernel } from '../common/kernel/aio-kernel.ts';
 import { emulatedKernel } from '../emulated/index.ts';
 import { ffiInUse, loadAddon, openNativeKernel, pinsState } from '../native/index.ts';
 import { selectKernel } from '../select.ts';
+import { curesOf } from './cures.ts';
 import { alignmentText, directReport } from './direct-report.ts';
 import { printable } from './printable.ts';
 
@@ -93,12 +94,14 @@ export async function doctor({ json = false, directory }: DoctorOptions): Promis
     directory,
     ...(await directReport(directory, kernel, backend)),
   };
+  const cures = curesOf(report);
   if (json) {
-    console.log(JSON.stringify(report, undefined, 2));
+    console.log(JSON.stringify({ ...report, cures }, undefined, 2));
     return;
   }
   for (const [name, value] of Object.entries(report)) {
     const text = typeof value === 'object' ? alignmentText(value) : String(value);
     console.log(`${NAMES[name] ?? name}`.padEnd(NAME_WIDTH), printable(text));
   }
+  for (const cure of cures) console.log('to cure'.padEnd(NAME_WIDTH), printable(cure));
 }

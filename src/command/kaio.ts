@@ -10,10 +10,12 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { doctor } from './doctor.ts';
 import { errorLine } from './printable.ts';
+import { trace } from './trace.ts';
 
 const USAGE = `Usage: kaio <command>
 
-  doctor [--json] [--directory <dir>]   which kernel would be used and why, and what works here
+  doctor [--json] [--directory <dir>]   which kernel would be used and why, what works here, and what cures the rest
+  trace [--output <file>] -- <program>  runs a program, and writes what kaio does in it for Perfetto and Chrome
 
 cp, conformance, fuzz and bench are in the package kaio-cli:
   npm install --save-dev kaio-cli       then they are commands of kaio, too
@@ -35,6 +37,12 @@ async function main([command, ...args]: readonly string[]): Promise<void> {
     const options = { json: { type: 'boolean' }, directory: { type: 'string', default: tmpdir() } } as const;
     const { values } = parseArgs({ args, options });
     return doctor(values);
+  }
+  if (command === 'trace') {
+    const options = { output: { type: 'string', short: 'o', default: 'kaio-trace.json' } } as const;
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
+    process.exitCode = await trace(positionals, values);
+    return;
   }
   const others = otherCommands();
   if (others !== undefined) {

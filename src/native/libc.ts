@@ -7,7 +7,6 @@ import type { Ffi, FfiAside, FfiFunction, FfiResult, PollHandle } from './ffi.ts
 import { openKoffi } from './koffi-ffi.ts';
 import { openNodeFfi } from './node-ffi.ts';
 import { koffiRefusal } from './refusals.ts';
-import { FALLOCATE } from './sysno.ts';
 
 /** The C library, called through registers: every argument is one machine word. */
 export interface Libc {
@@ -24,6 +23,16 @@ export interface Libc {
   view(address: number, bytes: number): ArrayBuffer;
   poll(fd: number, callback: () => void): PollHandle;
 }
+
+/** `fallocate`, on machines whose registers hold a place. Source: each architecture's `uapi/asm/unistd.h`. */
+const FALLOCATE: Readonly<Record<string, number>> = {
+  x64: 285,
+  arm64: 47,
+  riscv64: 47,
+  loong64: 47,
+  ppc64: 309,
+  s390x: 314,
+};
 
 const SYSCALL_WORDS = 7;
 const CHOICES = ['auto', 'koffi', 'node'];

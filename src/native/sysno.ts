@@ -48,13 +48,3 @@ export const SYSNO: Readonly<Record<string, AioSysno>> = {
   ppc64: consecutive(227, 388, 383, 54),
   s390x: consecutive(243, 382, 379, 54),
 };
-
-/** `fallocate`, on machines whose registers hold a place. Source: as above. */
-export const FALLOCATE: Readonly<Record<string, number>> = {
-  x64: 285,
-  arm64: 47,
-  riscv64: 47,
-  loong64: 47,
-  ppc64: 309,
-  s390x: 314,
-};

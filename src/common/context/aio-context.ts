@@ -24,6 +24,7 @@ import {
   validateSignal,
 } from '../validate.ts';
 import { contextCloseChannel, contextOpenChannel, threadPoolChannel } from './channels.ts';
+import { logWhenAsked } from './debug-log.ts';
 import { Operation } from './operation.ts';
 import type { AioStats } from './stats.ts';
 import { SubmissionQueue } from './submission.ts';
@@ -163,6 +164,7 @@ export class AioContext {
     this.kernel = kernel;
     this.#queue = new SubmissionQueue(kernel, { queueDepth, latency, submitThread, busyPoll });
     dropped.register(this, this.#queue, this.#queue);
+    logWhenAsked();
     if (contextOpenChannel.hasSubscribers) contextOpenChannel.publish({ context: this, kernel, queueDepth });
   }
 
