@@ -120,6 +120,8 @@ function remedyOf(error: unknown): string {
       return 'Install koffi: npm install koffi';
     case 'ERR_DLOPEN_DISABLED':
       return 'Allow native addons: node --allow-addons';
+    case 'ERR_ACCESS_DENIED':
+      return 'Allow it: node --allow-ffi, or --allow-addons with koffi installed';
     case 'ERR_DLOPEN_FAILED':
       return "koffi's binary is damaged or for another machine: install koffi again on this one";
     case 'ENOSYS':

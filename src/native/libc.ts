@@ -56,9 +56,9 @@ function openFfi(): Ffi {
     try {
       return openNodeFfi();
     } catch (other) {
-      // What people can cure is the missing package; a Node.js with the module says what is against that, too.
-      if (codeOf(other) === 'ERR_AIO_BACKEND_UNAVAILABLE') throw error;
-      throw other;
+      // What people can cure: a flag of the permission model where there is no package, else the package.
+      const forbidden = codeOf(other) === 'ERR_ACCESS_DENIED' && codeOf(error) === 'MODULE_NOT_FOUND';
+      throw forbidden ? other : error;
     }
   }
 }
