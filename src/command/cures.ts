@@ -11,6 +11,7 @@ export interface Symptoms {
   readonly addon: string;
   readonly ring: string | number;
   readonly direct: string;
+  readonly direct_reason: string;
   readonly directory: string;
 }
 
@@ -81,7 +82,7 @@ const CURES: readonly Cure[] = [
     why: 'FILE allows process_vm_readv: rings are then read in memory',
   },
   {
-    fits: (one) => onLinux(one) && one.direct.startsWith('no: '),
+    fits: (one) => onLinux(one) && one.direct.startsWith('no: ') && one.direct_reason !== 'not tried',
     command: 'kaio doctor --directory DIR',
     why: 'of ext4, XFS, btrfs or a disk: this folder has no direct I/O',
   },

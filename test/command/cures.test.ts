@@ -12,6 +12,7 @@ const WELL: Symptoms = {
   addon: '/app/node_modules/kaio/prebuilds/linux-x64/kaio.napi.glibc.node, Node-API 8, glibc',
   ring: 'read in memory',
   direct: 'yes',
+  direct_reason: 'the kernel says so',
   directory: '/tmp',
 };
 
