@@ -19,8 +19,9 @@ const SAMPLE = 0x6b61696f;
 
 /** C would cut; node:ffi refuses. */
 function toWord(word: Word): Word {
-  if (typeof word === 'number' && Number.isSafeInteger(word)) return word;
-  return BigInt.asIntN(WORD_BITS, BigInt(word));
+  if (typeof word === 'bigint') return BigInt.asIntN(WORD_BITS, word);
+  if (Number.isSafeInteger(word)) return word;
+  return Number.isFinite(word) ? BigInt.asIntN(WORD_BITS, BigInt(Math.trunc(word))) : 0;
 }
 
 /** The functions of a library. Each symbol has one signature in an open library, so each signature has a library of its own. */

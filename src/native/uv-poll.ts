@@ -23,8 +23,9 @@ export class UvPolls {
   readonly #library: DynamicLibrary;
   readonly #uv: Uv;
   readonly #calloc: (...words: readonly Word[]) => unknown;
-  /** A callback of libuv's for handles that are closed: it takes the handle, as libuv gives it. */
-  readonly #free: bigint;
+  readonly #free: (handle: bigint) => unknown;
+  /** Held, because the functions of a library that is collected are none any more. */
+  readonly #libc: DynamicLibrary;
   readonly #open = new Set<PollHandle>();
 
   /** @throws Error where this Node.js does not export libuv, or another one than is known here. */
@@ -44,13 +45,18 @@ export class UvPolls {
       unref: bind('uv_unref', 'void', 'pointer'),
       bytes: bind('uv_handle_size', 'uint64', 'int32')(UV_POLL) as bigint,
     };
-    const libc = loadFirstLibc((name) => new node.DynamicLibrary(name));
-    this.#calloc = libc.getFunction('calloc', { arguments: ['int64', 'int64'], return: 'pointer' });
-    this.#free = libc.getSymbol('free');
+    this.#libc = loadFirstLibc((name) => new node.DynamicLibrary(name));
+    this.#calloc = this.#libc.getFunction('calloc', { arguments: ['int64', 'int64'], return: 'pointer' });
+    this.#free = this.#libc.getFunction('free', { arguments: ['pointer'], return: 'void' });
     // What libuv could still call while Node.js is taken down would be gone by then.
     process.on('exit', () => {
       for (const handle of this.#open) handle.close();
     });
+  }
+
+  /** What libuv calls when it is done with the handle takes that alone, as `free` does. */
+  #close(handle: bigint): void {
+    this.#uv.close(handle, this.#libc.getSymbol('free'));
   }
 
   /** @throws Error with `code`, `errno` and `syscall` where libuv refuses. */
@@ -60,13 +66,21 @@ export class UvPolls {
     const handle = this.#calloc(1, uv.bytes) as bigint;
     if (handle === 0n) throw new Error('there is no memory for a handle');
     const answer = uv.init(this.#node.getCurrentEventLoop(), handle, fd) as number;
-    // What was refused is in no list of libuv's; a few bytes of C's memory are lost with it.
-    if (answer < 0) throw errnoException(answer, 'uv_poll_init');
+    if (answer < 0) {
+      // What was refused is in no list of libuv's.
+      this.#free(handle);
+      throw errnoException(answer, 'uv_poll_init');
+    }
     const pointer = this.#library.registerCallback(
       { arguments: ['pointer', 'int32', 'int32'], return: 'void' },
       () => callback(),
     );
-    uv.start(handle, UV_READABLE, pointer);
+    const started = uv.start(handle, UV_READABLE, pointer) as number;
+    if (started < 0) {
+      this.#library.unregisterCallback(pointer);
+      this.#close(handle);
+      throw errnoException(started, 'uv_poll_start');
+    }
     const opened = this.#open;
     let closed = false;
     const poll: PollHandle = {
@@ -78,7 +92,7 @@ export class UvPolls {
         opened.delete(poll);
         uv.stop(handle);
         this.#library.unregisterCallback(pointer);
-        uv.close(handle, this.#free);
+        this.#close(handle);
       },
     };
     opened.add(poll);
