@@ -120,8 +120,6 @@ function remedyOf(error: unknown): string {
       return 'Install koffi: npm install koffi';
     case 'ERR_DLOPEN_DISABLED':
       return 'Allow native addons: node --allow-addons';
-    case 'ERR_ACCESS_DENIED':
-      return 'Allow it: node --allow-ffi, or --allow-addons with koffi installed';
     case 'ERR_DLOPEN_FAILED':
       return "koffi's binary is damaged or for another machine: install koffi again on this one";
     case 'ENOSYS':
@@ -131,6 +129,8 @@ function remedyOf(error: unknown): string {
     case 'EAGAIN':
       return 'Raise fs.aio-max-nr, or close contexts';
     default:
+      if (/--allow-ffi/.test(messageOf(error)))
+        return 'Allow it: node --allow-ffi, or --allow-addons with koffi installed';
       // koffi's binaries are optional dependencies of its own, one for each machine.
       if (/native koffi module/i.test(messageOf(error)))
         return 'Install koffi again on this machine, with its optional dependencies: npm install koffi --include=optional';
