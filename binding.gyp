@@ -10,6 +10,7 @@
           'sources': [
             'src/native/addon/module.c',
             'src/native/addon/guard.c',
+            'src/native/addon/aside.c',
             'src/native/addon/watcher.c',
             'src/native/addon/submit-thread.c',
             'src/native/addon/pins.c',

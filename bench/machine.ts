@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { arch, cpus, loadavg, platform, release, totalmem } from 'node:os';
 import { resolve } from 'node:path';
-import { koffiVersion, loadAddon } from '../src/native/index.ts';
+import { ffiInUse, loadAddon } from '../src/native/index.ts';
 
 export interface Machine {
   readonly date: string;
@@ -65,7 +65,8 @@ function mountOf(directory: string): Mount | undefined {
 
 function koffi(): string {
   try {
-    return koffiVersion();
+    const { name, version } = ffiInUse();
+    return name === 'koffi' ? version : `none, but ${name} ${version}`;
   } catch {
     // The engines that need it say why; here it is just a version.
     return 'none';

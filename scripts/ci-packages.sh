@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs by apt what the checks need and this machine lacks: a C compiler with its headers, strace, a browser,
-# a second kernel with a file system to give it, tools for other file systems, an XML parser, what a FUSE file system is built with.
+# cross compilers for the package's addons, an emulator of arm64, a second kernel with a file system to give it, tools for other file systems, an XML parser, what a FUSE file system is built with.
 set -euo pipefail
 missing=()
 command -v cc >/dev/null 2>&1 || missing+=(gcc)
@@ -15,9 +15,14 @@ command -v xmllint >/dev/null 2>&1 || missing+=(libxml2-utils)
 command -v pkg-config >/dev/null 2>&1 || missing+=(pkg-config)
 pkg-config --exists fuse3 2>/dev/null || missing+=(libfuse3-dev)
 command -v fusermount3 >/dev/null 2>&1 || missing+=(fuse3)
+command -v aarch64-linux-gnu-gcc >/dev/null 2>&1 || missing+=(gcc-aarch64-linux-gnu)
+command -v qemu-aarch64 >/dev/null 2>&1 || missing+=(qemu-user)
+[ -e /usr/lib/x86_64-linux-musl/libc.so ] || missing+=(musl-dev:amd64)
+[ -e /usr/lib/aarch64-linux-musl/libc.so ] || missing+=(musl-dev:arm64)
 [ ${#missing[@]} -eq 0 ] && exit 0
 command -v apt-get >/dev/null 2>&1 || { echo "missing and no apt-get to install: ${missing[*]}" >&2; exit 1; }
 sudo=()
 [ "$(id -u)" -eq 0 ] || sudo=(sudo)
+case " ${missing[*]} " in *:arm64*) "${sudo[@]}" dpkg --add-architecture arm64 ;; esac
 "${sudo[@]}" apt-get update -q
 "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"

@@ -1,6 +1,7 @@
 /** kaio: Linux kernel AIO for Node.js. */
 export * as abi from './common/abi/index.ts';
 export { AioContext } from './common/context/aio-context.ts';
+export type { DiagnosticsMessages } from './common/context/channels.ts';
 export type {
   AioContextOptions,
   AioRequest,

@@ -139,10 +139,12 @@ function remedyOf(error: unknown): string {
     case 'EAGAIN':
       return 'Raise fs.aio-max-nr, or close contexts';
     default:
+      if (/--allow-ffi/.test(messageOf(error)))
+        return 'Allow it: node --allow-ffi, or --allow-addons with koffi installed';
       // koffi's binaries are optional dependencies of its own, one for each machine.
       if (/native koffi module/i.test(messageOf(error)))
         return 'Install koffi again on this machine, with its optional dependencies: npm install koffi --include=optional';
-      return 'Run `kaio doctor` for details';
+      return 'Run `npx kaio doctor` for details';
   }
 }
 

@@ -51,12 +51,11 @@ export function headersHome(): string | undefined {
 }
 
 /**
- * Compiles with the C compiler (the environment variable CC, else cc, gcc, clang) and seals the result.
+ * Compiles and seals the result. The compiler is the environment variable CC, else cc, gcc, clang, where none is given.
  *
  * @throws Error without a compiler or headers, or with what the compiler said.
  */
-export function compileAddon(output: string, flags: readonly string[]): void {
-  const compiler = findCompiler();
+export function compileAddon(output: string, flags: readonly string[], compiler = findCompiler()): void {
   if (compiler === undefined) throw new Error('there is no C compiler: install gcc or clang');
   const home = headersHome();
   if (home === undefined)
@@ -65,8 +64,21 @@ export function compileAddon(output: string, flags: readonly string[]): void {
     .filter((name) => name.endsWith('.c'))
     .map((name) => join(ADDON_SOURCES, name));
   mkdirSync(dirname(output), { recursive: true });
-  runOrThrow(compiler, [...FLAGS, ...flags, `-I${join(home, 'include/node')}`, ...sources, '-o', output]);
+  runOrThrow(compiler, [
+    ...FLAGS,
+    ...flags,
+    `-I${join(home, 'include/node')}`,
+    ...sources,
+    ...libraries(flags),
+    '-o',
+    output,
+  ]);
   runOrThrow(process.execPath, [join(ADDON_SOURCES, 'seal.cjs'), output]);
+}
+
+/** Behind the sources, where nothing is linked by itself. */
+function libraries(flags: readonly string[]): string[] {
+  return flags.includes('-nostdlib') ? ['-lc', '-lgcc'] : [];
 }
 
 /** Builds with node-gyp, offline where the headers are there. @throws Error with what it said. */

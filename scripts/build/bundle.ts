@@ -20,7 +20,7 @@ import { packageExports } from './package-exports.ts';
 const dist = join(packageRoot(), 'dist');
 const exported = packageExports().map(({ module }) => module);
 /** Programs of their own, with files beside them that they start or read. */
-const APART = ['src/cli/', 'src/fuzz/', 'src/file-fuzz/', 'src/fs-fuzz/', 'src/simulated'];
+const APART = ['src/cli/', 'src/command/', 'src/fuzz/', 'src/file-fuzz/', 'src/fs-fuzz/', 'src/simulated'];
 /** Who imports merged modules without being one. */
 const IMPORTERS = ['src', 'test/conformance', 'bench'];
 const CHUNKS = 'src/chunks/';

@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 import { importsOf } from './import-reader.ts';
 
 /** Where koffi may be named. */
-const KOFFI_HOME = 'src/native/libc.ts';
+const KOFFI_HOME = 'src/native/koffi-ffi.ts';
 
 /** A part of the package that holds one idea. */
 export interface Room {
@@ -30,9 +30,11 @@ const SHARED_BY_FUZZERS = ['environment', 'print', 'random', 'smallest', 'value'
 /** From the top down. */
 export const ROOMS: readonly Room[] = [
   {
+    // The package kaio-cli, with the fuzzers and bench.
     name: 'cli',
     holds: ['src/cli/'],
     imports: [
+      'command',
       'index',
       'select',
       'fuzz',
@@ -46,6 +48,11 @@ export const ROOMS: readonly Room[] = [
       ...COMMON,
     ],
     packages: ['commander', 'cli-progress', 'cli-table3', 'xmlbuilder'],
+  },
+  {
+    name: 'command',
+    holds: ['src/command/'],
+    imports: ['index', 'select', 'native', 'emulated', ...COMMON],
   },
   {
     // It is part of the published package, where development dependencies are missing.
@@ -289,8 +296,8 @@ function relativeFault(room: Room, target: string): string | undefined {
 
 function packageFault(room: Room, path: string, specifier: string): string | undefined {
   if (specifier.startsWith('node:')) return undefined;
-  // The package's own name and version: no code comes with it.
-  if (specifier === 'kaio/package.json') return undefined;
+  // The name and version of the package, and of that of its commands: no code comes with it.
+  if (/^kaio(-cli)?\/package\.json$/.test(specifier)) return undefined;
   const name = packageOf(specifier);
   if (name === 'koffi' && path !== KOFFI_HOME) return `koffi belongs in ${KOFFI_HOME} alone`;
   if (room.packages?.includes(name)) return undefined;

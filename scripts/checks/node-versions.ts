@@ -1,12 +1,15 @@
 /**
  * Runs the wake-up check, the native conformance suite and a short fuzz under every supported line of Node.js, on Linux x64: with the addon,
- * where it is built, and without. With it also a slice of the torture of worker threads; always one of the hostile fuzzer. The history of a simulation must be the
+ * where it is built, and without; by koffi and, in lines that have it, by node:ffi. With the addon also a slice of the torture of worker threads; always one of the hostile fuzzer. The history of a simulation must be the
  * same under all of them.
  */
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { loadAddon } from '../../src/native/index.ts';
 import { canInstallNode, underEachNode } from './node-binaries.ts';
+
+/** Its `node:ffi` is on by default. */
+const FIRST_WITH_FFI = 26;
 
 function main(): void {
   if (!canInstallNode()) {
@@ -21,8 +24,11 @@ function main(): void {
     const history = historyUnder(node);
     if (history !== historyUnder(process.execPath))
       throw new Error(`under Node.js ${line} the same seeds make another history: ${history}`);
-    for (const addon of loadAddon().addon === undefined ? ['0'] : ['1', '0']) {
+    const addons = loadAddon().addon === undefined ? ['0'] : ['1', '0'];
+    const interfaces = line >= FIRST_WITH_FFI ? ['koffi', 'node'] : ['koffi'];
+    for (const [addon, ffi] of interfaces.flatMap((ffi) => addons.map((addon) => [addon, ffi] as const))) {
       process.env.KAIO_ADDON = addon;
+      process.env.KAIO_FFI = ffi;
       run('./wake-up.js');
       run('../../src/cli/cli.js', 'conformance', '--backend', 'native');
       run('../../src/cli/cli.js', 'fuzz', '--operations', '20000');

@@ -1,5 +1,5 @@
 /** Programs that run JavaScript, and circumstances in which they do. */
-import { chmodSync, copyFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { EMULATED, EMULATED_WITH_ADDON, type Group, NATIVE, type Row } from './row.ts';
 import type { Project, Workshop } from './workshop.ts';
@@ -113,6 +113,42 @@ function rowsOf(line: string): Row[] {
   ];
 }
 
+/** Where Node.js has `node:ffi`, no package is needed. */
+function withoutKoffi(title: string, expected: Row['expected'], remark: string, ...flags: string[]): Row {
+  return {
+    title: `Node.js 26, without koffi${title}`,
+    expected,
+    remark,
+    run: (workshop) => {
+      const project = workshop.copy();
+      rmSync(project.path('node_modules/koffi'), { recursive: true });
+      return project.run(nodeOf(workshop, '26'), ['--no-warnings', ...flags, project.path('app.cjs')]);
+    },
+  };
+}
+
+const WITHOUT_KOFFI: readonly Row[] = [
+  withoutKoffi('', NATIVE, 'by node:ffi, which warns that it is experimental'),
+  withoutKoffi(
+    ', node:ffi off',
+    EMULATED_WITH_ADDON,
+    'the reason tells to install koffi',
+    '--no-experimental-ffi',
+  ),
+  withoutKoffi(
+    ', permission model with --allow-ffi',
+    /^native 100 without the addon: /,
+    'libuv is called through node:ffi, too',
+    ...['--permission', '--allow-fs-read=*', '--allow-ffi'],
+  ),
+  withoutKoffi(
+    ', permission model without --allow-ffi',
+    EMULATED,
+    'the reason tells to allow it',
+    ...['--permission', '--allow-fs-read=*'],
+  ),
+];
+
 /** The program reads itself instead of Node.js. */
 const UNREADABLE = `const { open } = require('kaio');
 const { loadAddon } = require('kaio/native');
@@ -170,14 +206,17 @@ const OTHERS: readonly Row[] = [
     title: 'kaio doctor on Deno',
     expected: 'koffi ends Deno, or hangs in it',
     run: (workshop) => {
-      const cli = 'node_modules/kaio/dist/src/cli/cli.js';
+      const cli = 'node_modules/kaio/dist/src/command/kaio.js';
       const answer = workshop.shared.run(deno(workshop), ['run', '--allow-all', cli, 'doctor', '--json']);
-      return (JSON.parse(answer) as { koffi: string }).koffi.replace(/^no: /, '');
+      return (JSON.parse(answer) as { ffi: string }).ffi.replace(/^no: /, '');
     },
   },
 ];
 
-export const runtimes: Group = { title: 'Runtimes', rows: [...LINES.flatMap(rowsOf), ...OTHERS] };
+export const runtimes: Group = {
+  title: 'Runtimes',
+  rows: [...LINES.flatMap(rowsOf), ...WITHOUT_KOFFI, ...OTHERS],
+};
 
 const BINARY = 'node_modules/@koromix/koffi-linux-x64';
 const ADDON = 'node_modules/kaio/prebuilds/linux-x64/kaio.napi.glibc.node';
@@ -235,6 +274,42 @@ export const damages: Group = {
       /^native 100 without the addon: No native build/,
       (p) => shell(p, 'rm -r node_modules/kaio/prebuilds'),
       'on the main thread nothing needs it',
+    ),
+    broken(
+      'the addon is for another machine',
+      /^native 100 without the addon: it was built for arm64/,
+      (p) => shell(p, `cp ${ADDON.replaceAll('x64', 'arm64')} ${ADDON}`),
+      'on the main thread nothing needs it',
+    ),
+    broken(
+      "the addon is another C library's",
+      /^native 100 without the addon: it was built for the C library musl/,
+      (p) => shell(p, `cp ${ADDON.replace('glibc', 'musl')} ${ADDON}`),
+      'on the main thread nothing needs it',
+    ),
+    broken(
+      'the addon is cut off',
+      /^native 100 without the addon: it is not a shared library for Linux, or a damaged one/,
+      (p) => shell(p, `printf x >${ADDON}`),
+      'on the main thread nothing needs it',
+    ),
+    broken(
+      'no node-gyp-build',
+      /^native 100 without the addon: Cannot find module 'node-gyp-build'/,
+      (p) => shell(p, 'rm -r node_modules/node-gyp-build'),
+      'on the main thread nothing needs it',
+    ),
+    broken(
+      'neither koffi nor the addon',
+      /^emulated 100 without the addon: No native build/,
+      (p) => shell(p, 'rm -r node_modules/koffi node_modules/kaio/prebuilds'),
+      'the reason tells to install koffi',
+    ),
+    broken(
+      'koffi is an empty folder',
+      EMULATED_WITH_ADDON,
+      (p) => shell(p, 'rm -r node_modules/koffi/*'),
+      'the reason tells to install koffi',
     ),
     broken(
       'node_modules cannot be written to',

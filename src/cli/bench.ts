@@ -32,7 +32,7 @@ import {
   targetLines,
 } from '../../bench/index.ts';
 import { blockSizeArgument, countArgument } from './options.ts';
-import { printable } from './printable.ts';
+import { printable } from '../command/printable.ts';
 
 const ENDING_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const MAX_SECONDS = 3600;

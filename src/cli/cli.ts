@@ -2,7 +2,7 @@
 /** The `kaio` command. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { errorLine, printableLines } from './printable.ts';
+import { errorLine, printableLines } from '../command/printable.ts';
 
 // Built to dist/src/cli: the package lies three folders up.
 const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');

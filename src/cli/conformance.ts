@@ -16,7 +16,7 @@ import { type BackendPreference, preferenceOf } from '../select.ts';
 import { changesBetween, describeChanges, readReport } from './conformance-compare.ts';
 import type { WantedKernel } from './conformance-kernel.ts';
 import { backendOption, type WithBackend } from './options.ts';
-import { printable } from './printable.ts';
+import { printable } from '../command/printable.ts';
 import { REPORTERS, type ReporterName, reporter } from './reporters/index.ts';
 import type { AbiReport } from './reporters/report.ts';
 

@@ -11,7 +11,7 @@ import { ERRNO } from '../common/abi/errno.ts';
 import { codeOf, errnoException } from '../common/errors.ts';
 import { directoryOf, endsInSeparator, followLinks, partialPath } from '../common/path-bytes.ts';
 import { adopt, type Existing, isSame, isUnchanged, tiesOf } from './copy-identity.ts';
-import { printable } from './printable.ts';
+import { printable } from '../command/printable.ts';
 
 /** Opening a FIFO would wait for its other end. Windows has neither. */
 const DO_NOT_WAIT: number = (constants.O_NONBLOCK as number | undefined) ?? 0;

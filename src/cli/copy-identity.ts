@@ -3,7 +3,7 @@ import type { BigIntStats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { codeOf } from '../common/errors.ts';
 import { extendedAttributes } from '../native/extended-attributes.ts';
-import { printable } from './printable.ts';
+import { printable } from '../command/printable.ts';
 
 const MODE = 0o7777n;
 const SET_ID = 0o6000n;

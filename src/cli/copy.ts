@@ -12,7 +12,7 @@ import {
   type TargetOptions,
 } from './copy-destination.ts';
 import { DIRECT_BYTES, Transfer, type TransferOptions } from './copy-transfer.ts';
-import { errorLine, printable } from './printable.ts';
+import { errorLine, printable } from '../command/printable.ts';
 
 export interface CopyOptions extends TransferOptions {
   /** Gives the copy the source's mode with set-id bits, its owner and its times, as `cp --preserve`. */

@@ -31,6 +31,21 @@ export interface Addon {
   io_destroy(ctx_id: Word): number;
   /** On a thread of its own. */
   destroyInBackground(ctx_id: Word, callback: (result: number) => void): void;
+  /**
+   * `syscall(2)` on a thread of libuv's pool. Node.js waits for one that has begun before it lets go of this thread's memory.
+   *
+   * @throws Error where nothing can be begun.
+   */
+  syscallAside(
+    number: Word,
+    a: Word,
+    b: Word,
+    c: Word,
+    d: Word,
+    e: Word,
+    f: Word,
+    callback: (answer: number) => void,
+  ): void;
   /** Guarded as contexts are: closed when this thread ends. */
   eventfd(initval: number, flags: number): number;
   /** Closes any descriptor; one of {@link eventfd} is forgotten in the same step. */
@@ -85,7 +100,7 @@ export type AddonState =
   | { readonly addon?: never; readonly path?: string; readonly reason: string };
 
 /** Must equal KAIO_ADDON_INTERFACE in addon/module.c. */
-const INTERFACE = 2;
+const INTERFACE = 3;
 const MARKER = /kaio-addon interface=(\d+) napi=(\d+) libc=(\w+);/;
 const MARKER_BYTES = 100;
 const SEAL_LABEL = 'kaio-fnv1a:';

@@ -1,15 +1,16 @@
 /** Calls of the C library on threads of libuv's pool, a few at a time. */
 import { ERRNO } from '../common/abi/errno.ts';
 import type { Word } from '../common/kernel/aio-kernel.ts';
-import { type Libc, loadLibc } from './libc.ts';
+import type { FfiAside } from './ffi.ts';
+import { loadLibc } from './libc.ts';
 
 /** Of the pool's four threads, one stays free for everybody else. */
 const AT_ONCE = 3;
 const RETRY_MS = 10;
 const RETRIES = 100;
 
-/** Begins an asynchronous call of koffi's. @throws Where koffi refuses it: nothing is called then. */
-type Start = (end: (answer: number) => void) => void;
+/** Begins an asynchronous call. @throws Where it is refused: nothing is called then. */
+type Start = (end: (answer: number) => void, aside: FfiAside) => void;
 
 interface Call {
   readonly start: Start;
@@ -22,20 +23,20 @@ interface Call {
  * and is called again later; after a second of that the answer is -EAGAIN, as Linux would say it.
  *
  * Where the thread ends, calls that have not begun are dropped, and Node.js waits for those that have, with the descriptors open that are
- * its own (observed on Node.js 20 to 26 with koffi 3.3.4). Memory that a call uses is the caller's to keep.
+ * its own (observed on Node.js 20 to 26 with koffi 3.3.4, and so promised by Node-API for the addon's). Memory that a call uses is the caller's to keep.
  */
 export class BackgroundCalls {
-  readonly #libc: Pick<Libc, 'syscallAsync'>;
+  readonly #aside: FfiAside;
   readonly #waiting: Call[] = [];
   #running = 0;
 
-  constructor(libc: Pick<Libc, 'syscallAsync'>) {
-    this.#libc = libc;
+  constructor(aside: FfiAside) {
+    this.#aside = aside;
   }
 
   /** `syscall(2)`, when there is room. Never rejects. @returns `>= 0` or a negative errno. */
   syscall(number: number, ...words: readonly Word[]): Promise<number> {
-    return this.run((end) => this.#libc.syscallAsync(number, words, end));
+    return this.run((end) => this.#aside.syscall(number, words, end));
   }
 
   /** Another call, when there is room. Never rejects. @returns What it ends with, or -EAGAIN. */
@@ -52,7 +53,7 @@ export class BackgroundCalls {
       if (call === undefined) return;
       this.#running++;
       try {
-        call.start((answer) => this.#end(call, answer));
+        call.start((answer) => this.#end(call, answer), this.#aside);
       } catch {
         this.#refused(call);
       }
@@ -82,8 +83,14 @@ export class BackgroundCalls {
 
 let shared: BackgroundCalls | undefined;
 
-/** Those of this thread: whoever calls shares the pool with the others. @throws What {@link loadLibc} throws. */
-export function backgroundCalls(): BackgroundCalls {
-  shared ??= new BackgroundCalls(loadLibc());
+/**
+ * Those of this thread: whoever calls shares the pool with the others.
+ *
+ * @returns `undefined` where nothing calls on other threads: with `node:ffi` and without the addon.
+ * @throws What {@link loadLibc} throws.
+ */
+export function backgroundCalls(): BackgroundCalls | undefined {
+  const { aside } = loadLibc();
+  if (aside !== undefined) shared ??= new BackgroundCalls(aside);
   return shared;
 }

@@ -2,7 +2,6 @@
 import { ERRNO } from '../common/abi/errno.ts';
 import { AioStateError } from '../common/errors.ts';
 import { type BackgroundCalls, backgroundCalls } from './background-calls.ts';
-import { loadLibc } from './libc.ts';
 
 /**
  * fallocate(2) on a thread of libuv's pool.
@@ -12,12 +11,12 @@ import { loadLibc } from './libc.ts';
  * Preconditions: the descriptor stays open until the promise settles.
  *
  * @returns 0 or a negative errno.
- * @throws AioStateError `ERR_AIO_UNSUPPORTED` where there is no such call to be had: on other systems and without koffi.
+ * @throws AioStateError `ERR_AIO_UNSUPPORTED` where there is no such call to be had: on other systems, and without koffi and the addon.
  */
 export async function fallocate(fd: number, mode: number, offset: number, len: number): Promise<number> {
   const calls = callsOrThrow();
   for (;;) {
-    const answer = await calls.run((end) => loadLibc().fallocateAsync(fd, mode, offset, len, end));
+    const answer = await calls.run((end, aside) => aside.fallocate(fd, mode, offset, len, end));
     // By a signal, in the middle of many blocks: what is done stays, and need not be done again.
     if (answer !== -ERRNO.EINTR) return answer;
   }
@@ -26,8 +25,9 @@ export async function fallocate(fd: number, mode: number, offset: number, len: n
 function callsOrThrow(): BackgroundCalls {
   if (process.platform !== 'linux')
     throw new AioStateError('ERR_AIO_UNSUPPORTED', `There is no fallocate(2) on ${process.platform}`);
+  let calls: BackgroundCalls | undefined;
   try {
-    return backgroundCalls();
+    calls = backgroundCalls();
   } catch (error) {
     const reason = (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
     throw new AioStateError(
@@ -36,4 +36,10 @@ function callsOrThrow(): BackgroundCalls {
       error,
     );
   }
+  if (calls === undefined)
+    throw new AioStateError(
+      'ERR_AIO_UNSUPPORTED',
+      'fallocate(2) takes koffi or the addon, and there is neither. Install it: npm install koffi',
+    );
+  return calls;
 }

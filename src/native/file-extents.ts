@@ -24,11 +24,11 @@ const STATFS_BYTES = 512;
 
 export class FileExtents {
   readonly #libc: Libc;
-  readonly #background: BackgroundCalls;
+  readonly #background: BackgroundCalls | undefined;
   readonly #ioctl: number;
   readonly #fstatfs: ReturnType<Libc['bind']>;
 
-  constructor(libc: Libc, background: BackgroundCalls, ioctl: number) {
+  constructor(libc: Libc, background: BackgroundCalls | undefined, ioctl: number) {
     this.#libc = libc;
     this.#background = background;
     this.#ioctl = ioctl;
@@ -37,7 +37,7 @@ export class FileExtents {
 
   /** See `AioKernel.loadExtents`. */
   async load(fd: number, from: number): Promise<number> {
-    if (this.#answersItself(fd)) return Number.POSITIVE_INFINITY;
+    if (this.#background === undefined || this.#answersItself(fd)) return Number.POSITIVE_INFINITY;
     const map = new DataView(new ArrayBuffer(FIEMAP_BYTES + EXTENTS * FIEMAP_EXTENT_BYTES));
     map.setBigUint64(0, BigInt(from), LITTLE_ENDIAN);
     map.setBigUint64(FM_LENGTH, ALL - BigInt(from), LITTLE_ENDIAN);

@@ -3,6 +3,6 @@ export { askAbiOracle } from './abi-oracle.ts';
 export { type AddonState, judge, loadAddon } from './addon.ts';
 export { fallocate } from './fallocate.ts';
 export { NativeKernel } from './native-kernel.ts';
-export { doubtOfNativeKernel, koffiVersion, openNativeKernel } from './open.ts';
+export { doubtOfNativeKernel, ffiInUse, openNativeKernel } from './open.ts';
 export { nativePins, type PinsState, pinsState } from './pins.ts';
 export { type Refusal, runtimeRefusal } from './refusals.ts';

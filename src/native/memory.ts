@@ -17,7 +17,7 @@ const MMAP_WORDS = 8;
 type Transfers = Readonly<Record<'process_vm_readv' | 'process_vm_writev', ReturnType<Libc['bind']>>>;
 
 /**
- * Addresses come from koffi; copies go through `process_vm_readv` and `process_vm_writev` on this very process, which
+ * Addresses come from FFI; copies go through `process_vm_readv` and `process_vm_writev` on this very process, which
  * answer EFAULT where a load or store would crash. Some sandboxes forbid them, or have none: there a pipe does it ({@link PipeCopies}).
  */
 export class ProcessMemory implements Memory {
@@ -42,8 +42,8 @@ export class ProcessMemory implements Memory {
     this.#munmap = libc.bind('munmap', 'int', 2);
     this.#mprotect = libc.bind('mprotect', 'int', 3);
     this.#transfers = {
-      process_vm_readv: libc.bind('process_vm_readv', 'long', 6),
-      process_vm_writev: libc.bind('process_vm_writev', 'long', 6),
+      process_vm_readv: libc.bind('process_vm_readv', 'count', 6),
+      process_vm_writev: libc.bind('process_vm_writev', 'count', 6),
     };
   }
 

@@ -55,7 +55,7 @@ export class NativeKernel implements AioKernel {
   readonly #sysno: AioSysno;
   #ringRefusal: string | undefined;
   readonly #rings = new Map<AioContextId, AioRing>();
-  readonly #background: BackgroundCalls;
+  readonly #background: BackgroundCalls | undefined;
   readonly #extents: FileExtents;
   readonly #stats: DescriptorStats;
   readonly #destroying = new Set<Promise<number>>();
@@ -84,9 +84,9 @@ export class NativeKernel implements AioKernel {
     this.#stats = new DescriptorStats(libc, this.memory, sysno.statx);
     this.#eventfdValueAt = this.memory.addressOf(this.#eventfdValue);
     this.#eventfd = libc.bind('eventfd', 'int', 2);
-    this.#syscallOf3 = libc.bind('syscall', 'long', 4);
-    this.#read = libc.bind('read', 'long', 3);
-    this.#write = libc.bind('write', 'long', 3);
+    this.#syscallOf3 = libc.bind('syscall', 'count', 4);
+    this.#read = libc.bind('read', 'count', 3);
+    this.#write = libc.bind('write', 'count', 3);
     this.#close = libc.bind('close', 'int', 1);
   }
 
@@ -106,7 +106,7 @@ export class NativeKernel implements AioKernel {
     const { addon } = this;
     const destroyed =
       addon === undefined
-        ? this.#background.syscall(this.#sysno.io_destroy, ctx_id)
+        ? this.#destroyWithoutAddon(ctx_id)
         : new Promise<number>((resolve) => addon.destroyInBackground(ctx_id, resolve));
     this.#destroying.add(destroyed);
     try {
@@ -114,6 +114,12 @@ export class NativeKernel implements AioKernel {
     } finally {
       this.#destroying.delete(destroyed);
     }
+  }
+
+  /** Where nothing calls on other threads, the event loop stands still for it. */
+  #destroyWithoutAddon(ctx_id: AioContextId): Promise<number> {
+    const destroy = this.#sysno.io_destroy;
+    return this.#background?.syscall(destroy, ctx_id) ?? Promise.resolve(this.libc.syscall(destroy, ctx_id));
   }
 
   async settled(): Promise<void> {

@@ -49,7 +49,8 @@ export function doubtOfNativeKernel(): string | undefined {
   return opened?.doubt;
 }
 
-/** The version of koffi. @throws If it can't be loaded. */
-export function koffiVersion(): string {
-  return loadLibc().koffiVersion;
+/** The foreign function interface in use, and its version. @throws If there is none. */
+export function ffiInUse(): { readonly name: string; readonly version: string } {
+  const { name, version } = loadLibc().ffi;
+  return { name, version };
 }

@@ -3,7 +3,8 @@ import { ERRNO } from '../common/abi/errno.ts';
 import { type AioError, errnoException } from '../common/errors.ts';
 import type { EventfdWatcher } from '../common/kernel/aio-kernel.ts';
 import type { Addon } from './addon.ts';
-import type { Libc, PollHandle } from './libc.ts';
+import type { PollHandle } from './ffi.ts';
+import type { Libc } from './libc.ts';
 
 // `asm-generic/fcntl.h` and `linux/eventpoll.h`.
 const F_DUPFD_CLOEXEC = 1030;
@@ -13,7 +14,7 @@ const EPOLLIN = 1;
 /** More than `struct epoll_event` has on any machine. */
 const EPOLL_EVENT_BYTES = 16;
 
-/** Bound once: koffi keeps each function it makes. */
+/** Bound once: FFI keeps each function it makes. */
 interface Calls {
   readonly fcntl: ReturnType<Libc['bind']>;
   readonly close: ReturnType<Libc['bind']>;
@@ -34,7 +35,7 @@ function callsOf(libc: Libc): Calls {
 }
 
 /**
- * Watches through the addon where there is one, else through koffi.
+ * Watches through the addon where there is one, else through FFI.
  *
  * @throws Error with `code`, `errno` and `syscall` when the event loop, or the limit of descriptors, refuses.
  */
@@ -44,7 +45,7 @@ export function watchEventfd(
   eventfd: number,
   callback: () => void,
 ): EventfdWatcher {
-  return addon === undefined ? watchByKoffi(libc, eventfd, callback) : watchByAddon(addon, eventfd, callback);
+  return addon === undefined ? watchByFfi(libc, eventfd, callback) : watchByAddon(addon, eventfd, callback);
 }
 
 /** `uv_poll` with a callback scope of its own: what the callback settles goes on at once, on every version of Node.js. */
@@ -58,15 +59,15 @@ function watchByAddon(addon: Addon, eventfd: number, callback: () => void): Even
 }
 
 /**
- * Watches through koffi's poll handle.
+ * Watches through a poll handle of koffi's, or of libuv itself.
  *
- * On Node 26 the handle's callback runs outside a callback scope: promise reactions and `process.nextTick` queued in it
+ * On Node 26 koffi's callback runs outside a callback scope: promise reactions and `process.nextTick` queued in it
  * wait for some unrelated event (observed with koffi 3.3.4; on Node 20 to 24 they run). A `setImmediate` opens a proper
  * scope on every version, so the callback runs in one, and the process never hangs on a settled promise.
  *
  * It watches a duplicate: libuv knows descriptors by number, and koffi ends the process where libuv refuses one that it knows already.
  */
-function watchByKoffi(libc: Libc, eventfd: number, callback: () => void): EventfdWatcher {
+function watchByFfi(libc: Libc, eventfd: number, callback: () => void): EventfdWatcher {
   let closed = false;
   let scheduled: NodeJS.Immediate | undefined;
   const run = (): void => {

@@ -251,7 +251,7 @@ describe('kaio doctor', () => {
     assert.equal(report.directory, directory);
     assert.match(report.addon, /^no: .|\.node, Node-API \d+, (glibc|musl)$/);
     if (linux) assert.equal(typeof report.aio_max_nr, 'number');
-    for (const key of ['reason', 'kernel', 'platform', 'koffi', 'probe', 'ring', 'pins'])
+    for (const key of ['reason', 'kernel', 'platform', 'ffi', 'probe', 'ring', 'pins'])
       assert.equal(typeof report[key], 'string', key);
     for (const key of ['file_system', 'mount', 'direct', 'direct_reason', 'nowait'])
       assert.equal(typeof report[key], 'string', key);

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, it } from 'vitest';
 import { dataRuns, isSparse } from '../../src/cli/holes.ts';
 import { pathArguments } from '../../src/cli/path-arguments.ts';
-import { errorLine, printable, printableLines } from '../../src/cli/printable.ts';
+import { errorLine, printable, printableLines } from '../../src/command/printable.ts';
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 

@@ -264,7 +264,7 @@ describe.skipIf(absent)(`with the addon${absent ? `, but: ${state.reason}` : ''}
         () => marked(`napi=8 libc=${libc};${libc === 'musl' ? '\0' : ''}`, 'napi=99 libc=musl;'),
         /Node-API 99/,
       ],
-      ['another interface', () => marked('interface=2', 'interface=7'), /another version of kaio/],
+      ['another interface', () => marked('interface=3', 'interface=7'), /another version of kaio/],
       [
         'another C library',
         () => marked(`libc=${libc};`, libc === 'musl' ? 'libc=bion;' : 'libc=musl; '),

@@ -127,9 +127,9 @@ describe.skipIf(missing !== undefined)('a probe of the native kernel', () => {
     (addon) => {
       const program = `
       import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
-      import { koffiVersion, loadAddon, openNativeKernel } from '${native}';
+      import { ffiInUse, loadAddon, openNativeKernel } from '${native}';
       loadAddon();
-      koffiVersion();
+      ffiInUse();
       const fds = () => readdirSync('/proc/self/fd').length;
       const open = fds();
       const taken = [];

@@ -23,6 +23,7 @@ import {
 } from '../validate.ts';
 import { contextCloseChannel, contextOpenChannel, threadPoolChannel } from './channels.ts';
 import type { AioContextOptions, AioRequest, OperationOptions, TransferOptions } from './context-types.ts';
+import { logWhenAsked } from './debug-log.ts';
 import { Operation } from './operation.ts';
 import {
   carrierOf,
@@ -99,6 +100,7 @@ export class AioContext {
     this.kernel = kernel;
     this.#queue = new SubmissionQueue(kernel, { queueDepth, latency, submitThread, busyPoll });
     dropped.register(this, this.#queue, this.#queue);
+    logWhenAsked();
     if (contextOpenChannel.hasSubscribers) contextOpenChannel.publish({ context: this, kernel, queueDepth });
   }
 

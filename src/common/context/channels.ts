@@ -1,16 +1,56 @@
 /**
  * What kaio publishes through `node:diagnostics_channel`. Nothing is built while nobody listens.
  *
- * - `kaio:context:open` `{ context, kernel, queueDepth }`
- * - `kaio:context:close` `{ context }`: everything is given back.
- * - `kaio:submit` `{ kernel, requests, accepted }`: one `io_submit`, its answer as the kernel gave it.
- * - `kaio:complete` `{ kernel, syscall, fd, res }`: one event.
- * - `kaio:threadpool` `{ fd, operation, reason }`: an operation went to the thread pool instead.
+ * Messages are for looking at: what a subscriber does to an object in them it does to the object itself.
  */
-import { channel } from 'node:diagnostics_channel';
+import { type Channel, channel } from 'node:diagnostics_channel';
+import type { AioKernel } from '../kernel/aio-kernel.ts';
 
-export const contextOpenChannel = channel('kaio:context:open');
-export const contextCloseChannel = channel('kaio:context:close');
-export const submitChannel = channel('kaio:submit');
-export const completeChannel = channel('kaio:complete');
-export const threadPoolChannel = channel('kaio:threadpool');
+/** The messages, by the name of their channel. */
+export interface DiagnosticsMessages {
+  /** A context was made. */
+  'kaio:context:open': {
+    /** The AioContext. */
+    readonly context: object;
+    readonly kernel: AioKernel;
+    /** Requests in flight at most. */
+    readonly queueDepth: number;
+  };
+  /** A context has given everything back. */
+  'kaio:context:close': { readonly context: object };
+  /** One `io_submit`. */
+  'kaio:submit': {
+    readonly kernel: AioKernel;
+    /** Handed over. */
+    readonly requests: number;
+    /** The answer, as the kernel gave it: how many it took, or a negative errno. */
+    readonly accepted: number;
+  };
+  /** One request's event. */
+  'kaio:complete': {
+    readonly kernel: AioKernel;
+    /** What `node:fs` calls it: `read`, `write`, `fsync`, ... */
+    readonly syscall: string;
+    readonly fd: number;
+    /** Bytes, or a negative errno. */
+    readonly res: number;
+  };
+  /** An operation went to the thread pool instead. */
+  'kaio:threadpool': {
+    readonly fd: number;
+    readonly operation: string;
+    /** As in `stats.threadPool`. */
+    readonly reason: string;
+  };
+}
+
+const named = <Name extends keyof DiagnosticsMessages>(
+  name: Name,
+): Channel<unknown, DiagnosticsMessages[Name]> =>
+  channel(name) as Channel<unknown, DiagnosticsMessages[Name]>;
+
+export const contextOpenChannel = named('kaio:context:open');
+export const contextCloseChannel = named('kaio:context:close');
+export const submitChannel = named('kaio:submit');
+export const completeChannel = named('kaio:complete');
+export const threadPoolChannel = named('kaio:threadpool');

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "abi.h"
+#include "aside.h"
 #include "environment.h"
 #include "guard.h"
 #include "mailbox.h"
@@ -19,7 +20,7 @@
 #include "watcher.h"
 
 /* The interface between this addon and src/native/addon.ts: the two are refused to each other when it differs. */
-#define KAIO_ADDON_INTERFACE 2
+#define KAIO_ADDON_INTERFACE 3
 
 #ifdef __GLIBC__
 #define LIBC_NAME "glibc"
@@ -61,6 +62,7 @@ static const struct {
     {"io_setup", guard_io_setup},
     {"io_destroy", guard_io_destroy},
     {"destroyInBackground", guard_destroy_in_background},
+    {"syscallAside", syscall_aside},
     {"eventfd", guard_eventfd},
     {"close", guard_close_descriptor},
     {"watcherOpen", watcher_open},

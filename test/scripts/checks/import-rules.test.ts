@@ -42,7 +42,7 @@ describe('violationsIn', () => {
     ['src/index.ts', './select.ts'],
     ['src/select.ts', './native/index.ts'],
     ['src/select.ts', './emulated/emulated-kernel.ts'],
-    ['src/native/libc.ts', 'koffi'],
+    ['src/native/koffi-ffi.ts', 'koffi'],
     ['src/native/supports.ts', '../common/kernel/aio-kernel.ts'],
     ['src/fuzz/side.ts', '../emulated/memory/mm.ts'],
     ['src/file-fuzz/print.ts', '../fuzz/print.ts'],
@@ -136,9 +136,9 @@ describe('violationsIn', () => {
     ['bench/run.ts', '../scripts/package-root.ts', 'must not import what is in no room'],
     // Packages.
     ['src/common/errors.ts', 'commander', 'must not import the package commander'],
-    ['src/native/index.ts', 'koffi', 'koffi belongs in src/native/libc.ts alone'],
-    ['src/emulated/index.ts', 'koffi', 'koffi belongs in src/native/libc.ts alone'],
-    ['src/cli/doctor.ts', 'koffi', 'koffi belongs in src/native/libc.ts alone'],
+    ['src/native/index.ts', 'koffi', 'koffi belongs in src/native/koffi-ffi.ts alone'],
+    ['src/emulated/index.ts', 'koffi', 'koffi belongs in src/native/koffi-ffi.ts alone'],
+    ['src/cli/doctor.ts', 'koffi', 'koffi belongs in src/native/koffi-ffi.ts alone'],
     ['test/conformance/suite.ts', 'vitest', 'must not import the package vitest'],
     ['bench/page.ts', 'chart.js', 'must not import the package chart.js'],
   ])('%s must not import %s', (path, specifier, reason) => {

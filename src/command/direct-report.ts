@@ -47,23 +47,30 @@ export async function directReport(
   try {
     directory = mkdtempSync(join(parent, 'kaio-doctor-'));
   } catch (error) {
-    const direct = `no: ${messageOf(error)}`;
-    return {
-      file_system: 'unknown',
-      mount: 'unknown',
-      direct,
-      direct_reason: 'not tried',
-      nowait: 'not tried',
-    };
+    return notTried(error);
   }
   try {
     const path = join(directory, 'block');
     const mount = await fill(path);
     const where = { file_system: mount?.type ?? 'unknown', mount: describe(mount) };
     return { ...where, ...(await tryDirect(path, kernel)), nowait: await tryNowait(path, backend) };
+  } catch (error) {
+    // The permission model forbids fsync, and who knows what.
+    return notTried(error);
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+function notTried(error: unknown): DirectReport {
+  const direct = `no: ${messageOf(error)}`;
+  return {
+    file_system: 'unknown',
+    mount: 'unknown',
+    direct,
+    direct_reason: 'not tried',
+    nowait: 'not tried',
+  };
 }
 
 /** Makes the file, with something in it that is on the disk: only that can be seen to be read. */
