@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -95,7 +95,13 @@ describe('the command of the library', () => {
     const { status, stdout } = run(process.execPath, [COMMAND, 'doctor', '--json', '--directory', directory]);
     assert.equal(status, 0);
     assert.ok(Array.isArray(JSON.parse(stdout).cures));
-    const other = run(process.execPath, [COMMAND, 'bench']);
+    // In the repository the others lie beside it.
+    const { stdout: help } = run(process.execPath, [COMMAND, 'bench', '--help']);
+    assert.match(help, /^Usage: kaio bench/);
+    const packed = join(directory, 'dist/src');
+    cpSync(dist, packed, { recursive: true, filter: (path) => path !== join(dist, 'cli') });
+    writeFileSync(join(directory, 'package.json'), '{ "type": "module" }');
+    const other = run(process.execPath, [join(packed, 'command/kaio.js'), 'bench']);
     assert.equal(other.status, 1);
     assert.match(
       other.stderr,
