@@ -11,6 +11,7 @@ import { optionsOf } from './options.ts';
 type AnyStats = Stats | BigIntStats;
 type Listener = (current: AnyStats, previous: AnyStats) => void;
 
+const ROOT = '/';
 const INTERVAL_MS = 5007;
 const NSEC_PER_MSEC = 1e6;
 
@@ -61,7 +62,7 @@ export class StatWatching {
   };
 
   #keyOf(path: unknown): string {
-    return posix.resolve('/', admit('accessSync', [path])[0]!);
+    return posix.resolve(ROOT, admit('accessSync', [path])[0]!);
   }
 }
 
