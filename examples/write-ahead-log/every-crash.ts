@@ -26,6 +26,8 @@ export interface EveryCrashTestOptions {
   readonly model?: ModelName | undefined;
   /** Crashes during the recovery from each crash. Default 1. */
   readonly again?: number | 'every';
+  /** Where the page of a failure goes, as `everyCrash` takes it. Default: none. */
+  readonly pages?: string | boolean;
 }
 
 /** What is tried. */
@@ -62,6 +64,7 @@ export async function everyCrashTest({
   flaw,
   model = 'posix',
   again = 1,
+  pages = false,
 }: EveryCrashTestOptions): Promise<EveryCrash<void>> {
   const trial: Trial = { flaw, model };
   const simulation = simulate({ seed, model, strictNames: model === 'posix' });
@@ -102,5 +105,5 @@ export async function everyCrashTest({
     deepStrictEqual(found, attempted.slice(0, found.length), 'there are records that were not appended');
     deepStrictEqual(await contentOf(after, trial), found, 'recovery is not idempotent');
   };
-  return everyCrash(simulation, program, verify, { again, kills: true });
+  return everyCrash(simulation, program, verify, { again, kills: true, pages });
 }

@@ -66,23 +66,6 @@ export const documents: readonly Subject[] = [
     },
   },
   {
-    spec: 'jsonfile@6.2.1',
-    what: 'writes a JSON document over the one before',
-    promise: 'nothing',
-    async load(load) {
-      const { default: jsonfile } = await load<{
-        default: {
-          writeFile(path: string, value: unknown): Promise<void>;
-          readFile(path: string): Promise<unknown>;
-        };
-      }>('jsonfile');
-      return () => ({
-        step: (number) => jsonfile.writeFile(PATH, documentOf(number)),
-        find: () => orNone(async () => stepOf(await jsonfile.readFile(PATH))),
-      });
-    },
-  },
-  {
     spec: 'conf@15.1.0',
     by: ['atomically', 'stubborn-fs'],
     what: 'a config store; `set()`, by atomically',

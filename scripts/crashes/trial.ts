@@ -7,6 +7,9 @@ const STEPS = 5;
 /** Multiples of it, without what is before the point, are spread evenly however many there are: the golden ratio. */
 const SPREAD = (Math.sqrt(5) - 1) / 2;
 
+/** What `check` says of who waits while nothing is due. */
+const NEVER = 'the program waits for something that never happens';
+
 /** How a machine ends. */
 export interface End {
   readonly how: Ending['how'];
@@ -33,8 +36,8 @@ export async function trial(
   atEvent = Number.MAX_SAFE_INTEGER,
 ): Promise<Trial> {
   const simulation = simulate({ seed, model });
-  return check(simulation, async () => {
-    let saved = 0;
+  let saved = 0;
+  const life = check(simulation, async (): Promise<Trial> => {
     const program = async (): Promise<void> => {
       const store = make();
       await store.begin?.();
@@ -62,6 +65,11 @@ export async function trial(
     if (found > saved + 1) return result('damaged', told);
     return result(found < saved ? 'older' : 'whole', told);
   });
+  return life.catch((error: Error): Trial => {
+    if (!error.message.startsWith(NEVER)) throw error;
+    const told = `${saved} were saved; then reading never ends`;
+    return { verdict: 'damaged', told, events: simulation.events, after: simulation };
+  });
 }
 
 export interface Trials {
@@ -75,6 +83,7 @@ export interface Trials {
 /** Many ends, all over the program, each with a seed of its own. */
 export async function trials(make: () => Store, end: End, count: number): Promise<Trials> {
   const { events } = await trial(make, end, 1);
+  if (events < STEPS) throw new Error('it does not use the simulated disk');
   const counts = { whole: 0, older: 0, damaged: 0 };
   const first: Partial<Record<Verdict, { seed: number; atEvent: number; told: string }>> = {};
   for (let done = 0; done < count; done++) {

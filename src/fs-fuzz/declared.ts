@@ -8,6 +8,7 @@ interface Declared {
 }
 
 const NODE_MAJOR = Number.parseInt(process.versions.node, 10);
+const PATH_MAX = 4096;
 const REFUSALS = ['ERR_OUT_OF_RANGE', 'ERR_UNKNOWN_ENCODING'];
 
 export const DECLARED: readonly Declared[] = [
@@ -104,7 +105,15 @@ export const DECLARED: readonly Declared[] = [
   {
     name: 'a tree that is too deep',
     why: 'Node goes down by recursion, and has no stack for what a copy of a folder into itself can become.',
-    applies: ({ node }) => node.includes('Maximum call stack size exceeded'),
+    applies: ({ node, simulated }, { steps }) =>
+      node.includes('Maximum call stack size exceeded') ||
+      (steps.some((step) => step.op === 'call' && step.name === 'cp') &&
+        [node, simulated].some((shown) => shown.includes('ENAMETOOLONG') || shown.length > PATH_MAX)),
+  },
+  {
+    name: 'a bigint for a place in a buffer',
+    why: 'Node 20 reckons with it before it looks at it.',
+    applies: ({ node }) => node.includes('Cannot mix BigInt and other types'),
   },
   {
     name: 'nothing to transfer with what is no descriptor',

@@ -1,3 +1,6 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { everyCrashTest } from '../../examples/write-ahead-log/every-crash.ts';
 import { FLAWS } from '../../examples/write-ahead-log/flaws.ts';
@@ -29,13 +32,22 @@ describe('the write-ahead log at every moment of a life', () => {
   it.each(FLAWS)(
     'is caught with one seed and one run when it is broken: %s',
     async (flaw) => {
-      const failing = everyCrashTest({ seed: 1, flaw });
-      await expect(failing).rejects.toMatchObject({
-        code: 'ERR_AIO_SIMULATION',
-        message: expect.stringMatching(
-          /only: \{ event: \d+, outcome: [\d'kil]+ \}[\s\S]*-- (power lost|process killed)/,
-        ),
-      });
+      const pages = mkdtempSync(join(tmpdir(), 'kaio-every-crash-'));
+      try {
+        const failing = everyCrashTest({ seed: 1, flaw, pages });
+        await expect(failing).rejects.toMatchObject({
+          code: 'ERR_AIO_SIMULATION',
+          message: expect.stringMatching(
+            /only: \{ event: \d+, outcome: [\d'kil]+ \}[\s\S]*-- (power lost|process killed)/,
+          ),
+          // The page shows where: test/emulated/simulation/history-page.test.ts has what is on it.
+          page: expect.stringContaining(pages),
+        });
+        const [page] = readdirSync(pages);
+        expect(readFileSync(join(pages, page!), 'utf8')).toMatch(/power lost|process killed/);
+      } finally {
+        rmSync(pages, { recursive: true });
+      }
     },
     120_000,
   );
