@@ -14,7 +14,7 @@
  */
 import { constants, type Stats } from 'node:fs';
 import * as host from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import { type AioFile, type OpenOptions, open } from '../index.ts';
 import { callBack } from './callbacks.ts';
 import type { Names } from './names.ts';
@@ -93,7 +93,7 @@ export class RandomAccessFile extends Storage {
     const { directory, names = host } = options;
     this.directory = directory ?? null;
     // Seen from a root of its own, whatever is in it, and so below the folder.
-    const inside = directory === undefined ? filename : resolve('/', filename).replace(/^\w+:\\/, '');
+    const inside = directory === undefined ? filename : resolve(sep, filename).replace(/^\w+:\\/, '');
     this.filename = directory === undefined ? filename : join(directory, inside);
     this.#options = options;
     this.#names = names;
