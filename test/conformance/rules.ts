@@ -2,7 +2,7 @@
  * The rules of the Linux AIO interface, by id, as far as the suite knows them.
  *
  * A rule that a program can observe has a case; `unobservable` says why the others have none. `npm run check:rules` holds
- * that, and `docs/rules.md` is made from this list and the cases.
+ * that, and `docs/internals/rules.md` is made from this list and the cases.
  */
 
 export interface Rule {
