@@ -5,7 +5,12 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Extractor, ExtractorConfig, ExtractorLogLevel, type ExtractorMessage } from '@microsoft/api-extractor';
+import {
+  Extractor,
+  ExtractorConfig,
+  ExtractorLogLevel,
+  type ExtractorMessage,
+} from '@microsoft/api-extractor';
 import { packageExports } from '../build/package-exports.ts';
 import { packageRoot } from '../package-root.ts';
 
@@ -34,14 +39,26 @@ function report(module: string, name: string, made: string): string {
       projectFolder: root,
       mainEntryPointFilePath: join(root, 'dist', module.replace(/\.js$/, '.d.ts')),
       compiler: {
-        overrideTsconfig: { compilerOptions: COMPILER_OPTIONS, files: [join('dist', module.replace(/\.js$/, '.d.ts'))] },
+        overrideTsconfig: {
+          compilerOptions: COMPILER_OPTIONS,
+          files: [join('dist', module.replace(/\.js$/, '.d.ts'))],
+        },
       },
-      apiReport: { enabled: true, reportFileName: `${name}.api.md`, reportFolder: made, reportTempFolder: join(made, 'new') },
+      apiReport: {
+        enabled: true,
+        reportFileName: `${name}.api.md`,
+        reportFolder: made,
+        reportTempFolder: join(made, 'new'),
+      },
       docModel: { enabled: false },
       dtsRollup: { enabled: false },
       tsdocMetadata: { enabled: false },
       newlineKind: 'lf',
-      messages: { compilerMessageReporting: QUIET, extractorMessageReporting: QUIET, tsdocMessageReporting: QUIET },
+      messages: {
+        compilerMessageReporting: QUIET,
+        extractorMessageReporting: QUIET,
+        tsdocMessageReporting: QUIET,
+      },
     },
   });
   const faults: string[] = [];

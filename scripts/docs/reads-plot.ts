@@ -42,7 +42,8 @@ function thousands(engine: string, [mode, queueDepth]: Bar): number {
       one.blockSize === 4096 &&
       one.queueDepth === queueDepth,
   );
-  if (row?.iops == null) throw new Error(`docs/performance.json has no ${engine}, ${mode}, depth ${queueDepth}`);
+  if (row?.iops == null)
+    throw new Error(`docs/performance.json has no ${engine}, ${mode}, depth ${queueDepth}`);
   return Math.round(row.iops / 1000);
 }
 
@@ -64,7 +65,9 @@ function draw(): string {
     xAxis: PANELS.map((bars, gridIndex) => ({
       type: 'category',
       gridIndex,
-      data: bars.map(([mode, depth]) => `${mode}, ${depth} at once`),
+      data: bars.map(([mode, depth]) => `${mode},\n${depth} at once`),
+      // Each of them, however wide.
+      axisLabel: { interval: 0 },
     })),
     yAxis: PANELS.map((_, gridIndex) => ({ type: 'value', gridIndex })),
     series: PANELS.flatMap((bars, index) =>

@@ -62,7 +62,8 @@ function table(): string {
 
 if (process.argv.includes('--check')) {
   const found = problems();
-  if (readFileSync(page, 'utf8') !== table()) found.push('docs/internals/rules.md is out of date: npm run docs:rules');
+  if (readFileSync(page, 'utf8') !== table())
+    found.push('docs/internals/rules.md is out of date: npm run docs:rules');
   for (const problem of found) console.error(problem);
   console.log(`${RULES.length} rules, ${ALL_CASES.length} cases, ${found.length} problems`);
   if (found.length > 0) process.exitCode = 1;

@@ -36,7 +36,7 @@ const OPTIONS: TypeDocOptions = {
 
 provideCompiler();
 const { Application, TSConfigReader, ReflectionKind } = await import('typedoc');
-const kinds = ['Variable', 'Function', 'Class', 'Interface', 'Property', 'Method', 'Accessor', 'TypeAlias'] as const;
+const kinds = ['Variable', 'Function', 'Class', 'Interface', 'Method', 'Accessor', 'TypeAlias'] as const;
 const app = await Application.bootstrapWithPlugins(
   { ...OPTIONS, requiredToBeDocumented: kinds.filter((kind) => kind in ReflectionKind) as never },
   [new TSConfigReader()],

@@ -1,5 +1,6 @@
 /** Promises for who calls back. */
 
+/** Called once, with an error or with what was asked for. */
 export type Callback<T = void> = (error: Error | null, value?: T) => void;
 
 /** Calls back when a promise has settled, outside of it: what the callback throws is an exception of the program, not a rejection. */

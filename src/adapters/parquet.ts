@@ -31,6 +31,7 @@ export interface ParquetBuffer {
 export interface OwnParquetBuffer extends ParquetBuffer {
   /** Waits for reads under way. */
   close(): Promise<void>;
+  /** {@link close}. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

@@ -2,6 +2,7 @@
 
 /** What a pool asks of a file. */
 export interface Poolable {
+  /** Closes it until it is used again. */
   suspend(): void;
 }
 
@@ -9,7 +10,9 @@ export interface Poolable {
 export interface FilePool {
   /** Those that are open. */
   readonly active: readonly Poolable[];
+  /** One was opened. */
   add(file: Poolable): void;
+  /** One was closed. */
   remove(file: Poolable): void;
 }
 

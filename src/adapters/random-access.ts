@@ -83,6 +83,7 @@ interface Locks {
 export class RandomAccessFile extends Storage {
   /** Null where there is none. */
   readonly directory: string | null;
+  /** With the folder, where there is one. */
   readonly filename: string;
   readonly #options: RandomAccessOptions;
   readonly #names: Names;
@@ -109,38 +110,46 @@ export class RandomAccessFile extends Storage {
     return this.#file;
   }
 
+  /** @internal */
   override _open(request: StorageRequest): void {
     callBack(this.#opened(), request.callback.bind(request));
   }
 
+  /** @internal */
   override _read(request: StorageRequest<Uint8Array>): void {
     callBack(this.#bytes(request), request.callback.bind(request));
   }
 
+  /** @internal */
   override _write(request: StorageRequest): void {
     const { offset: position, data } = request;
     const written = this.#file!.writeFully(data!, { position }).then(() => {});
     callBack(written, request.callback.bind(request));
   }
 
+  /** @internal */
   override _del(request: StorageRequest): void {
     // What older callers say for a truncation.
     if (request.size === Number.POSITIVE_INFINITY) this._truncate(request);
     else callBack(this.#deleted(request), request.callback.bind(request));
   }
 
+  /** @internal */
   override _truncate(request: StorageRequest): void {
     callBack(this.#file!.truncate(request.offset), request.callback.bind(request));
   }
 
+  /** @internal */
   override _stat(request: StorageRequest<Stats>): void {
     callBack(this.#file!.stat(), request.callback.bind(request));
   }
 
+  /** @internal */
   override _close(request: StorageRequest): void {
     callBack(this.#closed(), request.callback.bind(request));
   }
 
+  /** @internal */
   override _unlink(request: StorageRequest): void {
     callBack(this.#unlinked(), request.callback.bind(request));
   }

@@ -11,7 +11,9 @@ export interface Machine {
   readonly open: (path: string, flags: number) => Promise<AioFile>;
   /** `fs.promises` has these, and so has the file system of a simulation. */
   readonly names: {
+    /** Removes a file. */
     unlink(path: string): Promise<void>;
+    /** Of a file that is not there: `ENOENT`. */
     stat(path: string): Promise<{ readonly size: number }>;
   };
   /** Where SQLite's temporary files are. */

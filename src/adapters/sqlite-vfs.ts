@@ -76,6 +76,7 @@ const JOURNALS = SQLite.SQLITE_OPEN_MAIN_JOURNAL | SQLite.SQLITE_OPEN_WAL;
  * *Errors*: SQLite's own codes (`SQLITE_FULL` for `ENOSPC`, else by what failed); {@link lastError} has the cause.
  */
 export class AioVfs extends Facade {
+  /** Bytes of the longest path. */
   override mxPathname = LONGEST_PATH;
   /** What a call failed with last. */
   lastError: unknown;
@@ -100,6 +101,7 @@ export class AioVfs extends Facade {
     this.#promises = promises;
   }
 
+  /** @internal */
   async jOpen(name: string | null, id: number, flags: number, outFlags: MemoryNumber): Promise<number> {
     // There is no lock between processes, and so none between connections that would need it.
     if ([...this.#files.values()].some(({ path }) => path === name)) return SQLite.SQLITE_BUSY;
@@ -121,6 +123,7 @@ export class AioVfs extends Facade {
     });
   }
 
+  /** @internal */
   async jClose(id: number): Promise<number> {
     const opened = this.#files.get(id);
     // SQLite closes what could not be opened too.
@@ -133,6 +136,7 @@ export class AioVfs extends Facade {
     });
   }
 
+  /** @internal */
   async jRead(id: number, data: MemoryBytes, position: number): Promise<number> {
     let read = 0;
     const answer = await this.#settled(SQLite.SQLITE_IOERR_READ, async () => {
@@ -145,16 +149,19 @@ export class AioVfs extends Facade {
     return SQLite.SQLITE_IOERR_SHORT_READ;
   }
 
+  /** @internal */
   async jWrite(id: number, data: MemoryBytes, position: number): Promise<number> {
     return this.#settled(SQLite.SQLITE_IOERR_WRITE, async () => {
       await this.#files.get(id)!.file.writeFully(data.subarray(), { position });
     });
   }
 
+  /** @internal */
   async jTruncate(id: number, size: number): Promise<number> {
     return this.#settled(SQLite.SQLITE_IOERR_TRUNCATE, () => this.#files.get(id)!.file.truncate(size));
   }
 
+  /** @internal */
   async jSync(id: number, flags: number): Promise<number> {
     const opened = this.#files.get(id)!;
     return this.#settled(SQLite.SQLITE_IOERR_FSYNC, async () => {
@@ -170,12 +177,14 @@ export class AioVfs extends Facade {
     });
   }
 
+  /** @internal */
   async jFileSize(id: number, size: MemoryNumber): Promise<number> {
     return this.#settled(SQLite.SQLITE_IOERR_FSTAT, async () => {
       size.setBigInt64(0, BigInt((await this.#files.get(id)!.file.stat()).size), true);
     });
   }
 
+  /** @internal */
   async jDelete(path: string, syncsDirectory: number): Promise<number> {
     return this.#settled(SQLite.SQLITE_IOERR_DELETE, async () => {
       await this.#machine.names.unlink(path);
@@ -183,6 +192,7 @@ export class AioVfs extends Facade {
     });
   }
 
+  /** @internal */
   async jAccess(path: string, flags: number, answer: MemoryNumber): Promise<number> {
     return this.#settled(SQLite.SQLITE_IOERR_ACCESS, async () => {
       const found = await this.#machine.names.stat(path).catch((error: unknown) => {
@@ -194,15 +204,18 @@ export class AioVfs extends Facade {
     });
   }
 
+  /** @internal */
   jSectorSize(): number {
     return SECTOR_BYTES;
   }
 
+  /** @internal */
   override xRandomness(_vfs: number, length: number, address: number): number {
     this._module.HEAPU8.set(this.#machine.randomBytes(length), address);
     return length;
   }
 
+  /** @internal */
   override xCurrentTimeInt64(_vfs: number, address: number): number {
     const { buffer, byteOffset } = this._module.HEAPU8;
     const ms = BigInt(Math.floor(this.#machine.nowMs())) + JULIAN_EPOCH_MS;

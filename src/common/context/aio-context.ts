@@ -33,6 +33,7 @@ const MAX_QUEUE_DEPTH = 1 << 20;
 const MAX_SUBMIT_THREADS = 64;
 const MAX_U16 = 0xffff;
 
+/** Options of an {@link AioContext}. */
 export interface AioContextOptions {
   /** Which kernel to use: from `selectKernel()`. */
   readonly kernel: AioKernel;
@@ -82,6 +83,7 @@ export type AioRequest =
   | ({ readonly operation: 'fsync' | 'fdatasync'; readonly fd: Descriptor } & OperationOptions)
   | ({ readonly operation: 'poll'; readonly fd: Descriptor; readonly events: number } & OperationOptions);
 
+/** Options of every operation. */
 export interface OperationOptions {
   /**
    * Aborts the operation.
@@ -92,6 +94,7 @@ export interface OperationOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Options of reads and writes. */
 export interface TransferOptions extends OperationOptions {
   /** RWF_* bits for this transfer, such as `abi.RWF_DSYNC`. Default 0. */
   readonly rw_flags?: number;
@@ -130,6 +133,7 @@ const dropped = new FinalizationRegistry<SubmissionQueue>((queue) => {
  * ```
  */
 export class AioContext {
+  /** That it was made with. */
   readonly kernel: AioKernel;
   readonly #queue: SubmissionQueue;
   #isClosed = false;
@@ -340,6 +344,7 @@ export class AioContext {
     return this.#closing;
   }
 
+  /** {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
