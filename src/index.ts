@@ -1,4 +1,8 @@
-/** kaio: Linux kernel AIO for Node.js. */
+/**
+ * kaio: Linux kernel AIO for Node.js.
+ *
+ * @module kaio
+ */
 export * as abi from './common/abi/index.ts';
 export {
   AioContext,

@@ -25,6 +25,7 @@ const OPTIONS: TypeDocOptions = {
   readme: join(root, 'README.md'),
   projectDocuments: ['docs/guides/*.md', 'docs/*.md', 'docs/internals/*.md'].map((glob) => join(root, glob)),
   out: join(root, 'docs/site'),
+  highlightLanguages: ['bash', 'console', 'css', 'html', 'javascript', 'json', 'jsonc', 'json5', 'tsx', 'typescript', 'diff'],
   // The repository has no address yet.
   disableSources: true,
   excludeInternal: true,

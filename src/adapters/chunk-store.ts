@@ -11,6 +11,8 @@
  *   store.get(7, { offset: 0, length: 5 }, (failure, bytes) => console.log(failure ?? String(bytes)));
  * });
  * ```
+ *
+ * @module kaio/chunk-store
  */
 import { constants } from 'node:fs';
 import * as host from 'node:fs/promises';

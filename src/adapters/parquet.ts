@@ -9,6 +9,8 @@
  * await using file = await asyncBufferFromFile('events.parquet', { direct: 'prefer' });
  * console.log(await parquetReadObjects({ file, columns: ['id'], rowStart: 0, rowEnd: 10 }));
  * ```
+ *
+ * @module kaio/parquet
  */
 import { AioStateError } from '../common/errors.ts';
 import { type AioFile, type OpenOptions, open } from '../index.ts';

@@ -11,6 +11,8 @@
  *   file.read(4096, 5, (failure, bytes) => console.log(failure ?? String(bytes)));
  * });
  * ```
+ *
+ * @module kaio/random-access
  */
 import { constants, type Stats } from 'node:fs';
 import * as host from 'node:fs/promises';

@@ -14,6 +14,8 @@
  * const database = await sqlite.open_v2('/var/lib/app/data.db');
  * await sqlite.exec(database, 'PRAGMA locking_mode = exclusive; PRAGMA journal_mode = wal');
  * ```
+ *
+ * @module kaio/sqlite-vfs
  */
 import { constants } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -18,6 +18,7 @@ const BY_READING = 'known only by reading the kernel: no answer to a program dep
 
 const BY_A_SLOW_DISK = 'told by time alone, on a slow disk: `npm run check:slow-disk`';
 
+/** The rules of Linux AIO that the suite asks for. */
 export const RULES: readonly Rule[] = [
   // io_setup
   {

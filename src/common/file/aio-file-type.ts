@@ -111,7 +111,9 @@ export interface AioFileExtras {
     length?: number | null,
     position?: number | bigint | null,
   ): Promise<FileReadResult<T>>;
+  /** The same, by options. */
   read<T extends NodeJS.ArrayBufferView>(buffer: T, options?: AioTransferOptions): Promise<FileReadResult<T>>;
+  /** The same, into a buffer of its own unless the options have one. */
   read<T extends NodeJS.ArrayBufferView = OwnBuffer>(options?: AioReadOptions<T>): Promise<FileReadResult<T>>;
 
   /**
