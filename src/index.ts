@@ -1,4 +1,8 @@
-/** kaio: Linux kernel AIO for Node.js. */
+/**
+ * kaio: Linux kernel AIO for Node.js.
+ *
+ * @module kaio
+ */
 export * as abi from './common/abi/index.ts';
 export { AioContext } from './common/context/aio-context.ts';
 export type { DiagnosticsMessages } from './common/context/channels.ts';

@@ -16,8 +16,32 @@ import { invalidArgType, invalidArgValue, validateDescriptor } from './common/va
 import { type BackendPreference, fallocate } from './select.ts';
 import { leaseSharedContext } from './shared-context.ts';
 
-/** {@inheritDoc AnyFile} */
+/**
+ * An open file: a FileHandle whose transfers go through kernel AIO where that pays.
+ *
+ * @remarks
+ * What `open()` answers is the FileHandle that `fs.promises.open` has made: whatever takes a FileHandle takes it, and the methods that are
+ * not here are Node's own. Those here take the same arguments, answer the same and throw the same codes. Files of a kernel
+ * that brings its own (a simulated disk), and files over a descriptor ({@link fromDescriptor}), have the same methods and are no FileHandle
+ * of Node's. The table in docs/filehandle.md has every difference.
+ *
+ * *Blocking*: never the event loop for the disk. Direct transfers go to the kernel with RWF_NOWAIT, and to the thread pool where it would have
+ * to wait (writes that extend the file or fill holes, dirty pages in the way) or where the file system knows no RWF_NOWAIT; more than the
+ * device takes at once waits in a queue. What Linux waits for nevertheless is found by the time it took, and then goes to the thread
+ * pool for a while; docs/direct-io.md has what that can be. Buffered reads at a position go there with RWF_NOWAIT and, when
+ * the page cache has not got them or they are more than a mebibyte at once, to the thread pool; buffered writes, parts of blocks of
+ * direct files, and whatever goes on at the current position of a buffered file, go to the thread pool. So do syncs, one for all
+ * who wait for one (docs/durability.md). `file.routes` tells.
+ *
+ * *Ownership*: a buffer belongs to the file until the promise settles, also after an abort. Giving its memory away meanwhile is refused, or
+ * fails the request with `ERR_INVALID_ARG_VALUE`. A read into a WebAssembly memory, which may grow meanwhile, is made at the call where
+ * nothing can hold it: without the addon (docs/memory.md).
+ *
+ * *Abort*: `signal` gives up an operation that has not begun at once, with an AbortError. One that has begun settles with its
+ * real outcome: Linux gives up neither reads nor writes, and what the thread pool has been given has begun.
+ */
 export type AioFile = AnyFile;
+/** The class of files, for `instanceof`. */
 export const AioFile = HostFile as unknown as AioFileClass;
 
 /** Beyond what `fs.promises.open` takes. */

@@ -24,6 +24,7 @@ export type BackendPreference = 'auto' | 'native' | 'emulated';
 
 const PREFERENCES: readonly BackendPreference[] = ['auto', 'native', 'emulated'];
 
+/** Options of {@link selectKernel}. */
 export interface SelectOptions {
   /** Default: the environment variable `KAIO_BACKEND`, else `'auto'`. */
   readonly backend?: BackendPreference;

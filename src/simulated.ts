@@ -13,6 +13,8 @@
  * use(simulation);
  * const after = await simulation.crashDuring(() => writeFileAtomic('/settings', 'new'));
  * ```
+ *
+ * @module kaio/simulated
  */
 import Module from 'node:module';
 import { fileURLToPath } from 'node:url';

@@ -2,8 +2,7 @@
 import { deepStrictEqual, fail } from 'node:assert';
 import { check, type Pages, type Simulation, simulate } from 'kaio/emulated';
 import { Database, type JournalMode } from './database.ts';
-import { simulated } from './machines.ts';
-import type { Promised } from './vfs.ts';
+import { type Promised, simulated } from 'kaio/sqlite-vfs';
 
 const PATH = '/test.db';
 const TRANSACTIONS = 6;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import * as SQLite from '@journeyapps/wa-sqlite';
 import createModule from '@journeyapps/wa-sqlite/dist/wa-sqlite-async.mjs';
-import { AioVfs, type Machine, type Promised } from './vfs.ts';
+import { AioVfs, type Machine, type Promised } from 'kaio/sqlite-vfs';
 
 /** How a transaction becomes durable. */
 export type JournalMode = 'delete' | 'truncate' | 'persist' | 'wal';

@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { SimulationError } from 'kaio/emulated';
 import { type CrashTestResult, crashTest } from './crash-test.ts';
 import type { JournalMode } from './database.ts';
-import type { Promised } from './vfs.ts';
+import type { Promised } from 'kaio/sqlite-vfs';
 
 const JOURNALS: readonly JournalMode[] = ['delete', 'truncate', 'persist', 'wal'];
 /** Crashes within which a database that leaves out a sync must be caught. */

@@ -26,6 +26,8 @@ const IMPORTERS = ['src', 'test/conformance', 'bench'];
 const CHUNKS = 'src/chunks/';
 /** Folders whose modules go into one chunk each, whoever imports them; the first that fits. Later ones import earlier ones only. */
 const GROUPS = ['src/common/', 'src/native/', 'src/page/', 'src/emulated/', 'src/'];
+/** Whoever uses one of them loads it alone: they are in no chunk of others. */
+const ALONE = 'src/adapters/';
 /** What is only required when it is first used: who runs on the real kernel does not load the emulated one, the largest of all. */
 const ON_FIRST_USE = { chunk: 'emulated', by: 'index' };
 
@@ -41,9 +43,6 @@ const moduleUrl = typeof __filename === "string"
 	? pathToFileURL(__filename).href
 	: /file:\\S+?(?=:\\d+:\\d+)/.exec(new Error().stack)?.[0] ?? pathToFileURL(process.argv[1] ?? process.execPath).href;
 `;
-/** Chunks that look for files. */
-const LOOKING = ['native', 'page'];
-
 /**
  * What is never called is for tools that trace what a deployment needs: so they find koffi, node-gyp-build and the addon. They know
  * `module.createRequire` by these very names, which bundlers do not follow.
@@ -86,6 +85,10 @@ function entries(): string[] {
   return [...wanted];
 }
 
+function isIn(folder: string, path: string): boolean {
+  return path.startsWith(folder) && !path.startsWith(ALONE);
+}
+
 /** `src/emulated/` is `emulated`, `src/` is `index`. */
 function chunkName(folder: string): string {
   return folder.slice('src/'.length, -1).replaceAll('/', '-') || 'index';
@@ -117,7 +120,7 @@ function requireOnFirstUse(code: string, chunk: string): string {
 function takeBuiltins({ name }: OutputChunk, code: string): string {
   const taken = code.replace(STRICT, '').replace(/\brequire\("(?=node:)/g, 'builtin("');
   if (taken.includes('require("node:')) throw new Error('a module of Node.js is still required');
-  return `${STRICT}${BUILTIN}${LOOKING.includes(name) ? MODULE_URL : ''}${name === 'native' ? TRACED : ''}${taken}`;
+  return `${STRICT}${BUILTIN}${/\bmoduleUrl\b/.test(code) ? MODULE_URL : ''}${name === 'native' ? TRACED : ''}${taken}`;
 }
 
 /** An ES module at the place of a merged one, with its names. By `import`, which the bundlers of applications follow. */
@@ -146,7 +149,7 @@ const { output } = await bundle.generate({
     includeDependenciesRecursively: false,
     groups: GROUPS.map((folder, index) => ({
       name: chunkName(folder),
-      test: (id: string) => relative(dist, id).split(sep).join('/').startsWith(folder),
+      test: (id: string) => isIn(folder, relative(dist, id).split(sep).join('/')),
       priority: GROUPS.length - index,
     })),
   },

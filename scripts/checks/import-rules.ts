@@ -95,6 +95,12 @@ export const ROOMS: readonly Room[] = [
     face: 'src/simulated.ts',
     imports: ['emulated', 'common/ground'],
   },
+  {
+    // Each is built upon a package that only its users have.
+    name: 'adapters',
+    holds: ['src/adapters/'],
+    imports: ['index', 'emulated', 'src/native/installed.ts', 'common/ground'],
+  },
   { name: 'index', holds: ['src/index.ts'], imports: ['replace-file', 'open', 'select', ...COMMON] },
   {
     name: 'replace-file',

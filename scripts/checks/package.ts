@@ -159,6 +159,7 @@ async function check(
     `import { Worker } from 'node:worker_threads'; new Worker(new URL('use.mjs', import.meta.url));`,
   );
   assert.equal(node(['worker.mjs']), `${koffi && addon ? 'native' : 'emulated'} 100\n`);
+  checkAdapters(directory, node, title === PROJECTS[0]!.title);
   // In an application that is merged into one file itself.
   const bundle = await rolldown({
     input: join(directory, 'use.mjs'),
@@ -177,6 +178,37 @@ async function check(
   console.log(
     `${title}: ${report.backend}; addon: ${addon ? 'prebuilt' : 'none'}; a worker thread: ${koffi && addon ? 'native' : 'emulated'}`,
   );
+}
+
+const PEERS = ['random-access-storage', '@journeyapps/wa-sqlite'];
+
+/** Also where it fails: Node.js 20 throws what a required module has thrown once more, although the import is caught. */
+function printedBy(run: () => string): string {
+  try {
+    return run();
+  } catch (error) {
+    return (error as { stdout: string }).stdout;
+  }
+}
+
+/** Each adapter is imported and required; without its package it tells how to get that. */
+function checkAdapters(
+  directory: string,
+  node: (args: readonly string[]) => string,
+  withPeers: boolean,
+): void {
+  if (withPeers) npm(directory, 'install', '--no-audit', '--no-fund', '--ignore-scripts', ...PEERS);
+  for (const adapter of ['random-access', 'sqlite-vfs', 'chunk-store', 'parquet'])
+    for (const load of [
+      `import('kaio/${adapter}')`,
+      `Promise.resolve().then(() => require('kaio/${adapter}'))`,
+    ]) {
+      const told = printedBy(() =>
+        node(['--eval', `${load}.then(() => console.log('loaded'), ({ message }) => console.log(message))`]),
+      );
+      const isMissing = !withPeers && /^(random-access|sqlite-vfs)$/.test(adapter);
+      assert.match(told, isMissing ? /^kaio\/.* which is not installed: npm install / : /^loaded$/m);
+    }
 }
 
 try {

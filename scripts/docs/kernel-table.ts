@@ -149,7 +149,7 @@ function table({ reasons, kernels }: Records): string {
     '',
     '<!-- Made by `npm run docs:kernels`; do not edit. -->',
     '',
-    'What the conformance suite was answered on each kernel, rule by rule (`docs/rules.md` says what they are). **yes**: every case of the',
+    'What the conformance suite was answered on each kernel, rule by rule (`docs/internals/rules.md` says what they are). **yes**: every case of the',
     'rule passed. **in part**: those that could be asked passed. **otherwise**: it does what such kernels do instead, and the cases of that',
     'passed. **not asked**: the question makes no sense there, for the reason noted below. **-**: a rule of other kernels. `npm run docs:kernels -- --record` runs all of this again; `npm run check:kernels` holds that this page is what was recorded.',
     '',

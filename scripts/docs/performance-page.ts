@@ -20,7 +20,7 @@ import { packageRoot } from '../package-root.ts';
 
 const docs = join(packageRoot(), 'docs');
 const page = join(docs, 'performance.md');
-const notes = readFileSync(join(docs, 'performance-notes.md'), 'utf8').trim();
+const notes = readFileSync(join(docs, 'internals/performance-notes.md'), 'utf8').trim();
 const report = JSON.parse(readFileSync(join(docs, 'performance.json'), 'utf8')) as TargetsReport;
 /** More processes than this wanted to run before it began: others were at work. */
 const QUIET_LOAD = 0.5;
@@ -49,7 +49,7 @@ function text(): string {
   return [
     '# Performance',
     '',
-    '<!-- Made by `npm run docs:performance` of docs/performance.json and docs/performance-notes.md; do not edit. -->',
+    '<!-- Made by `npm run docs:performance` of docs/performance.json and docs/internals/performance-notes.md; do not edit. -->',
     '',
     `Made by \`${command}\`: ${rounds} rounds, engines in turns, each in a process of its own; medians of ratios within a round, and`,
     'the lowest and the highest of them. `npm run bench:targets` makes it again.',

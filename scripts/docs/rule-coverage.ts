@@ -1,5 +1,5 @@
 /**
- * Which case asks for which rule: makes `docs/rules.md`, and with `--check` holds that every observable rule has a case, that
+ * Which case asks for which rule: makes `docs/internals/rules.md`, and with `--check` holds that every observable rule has a case, that
  * every case names known rules, that no case's name is used twice, and that the page is up to date.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { sourceOf } from '../../test/conformance/rule-sources.ts';
 import { RULES } from '../../test/conformance/rules.ts';
 import { packageRoot } from '../package-root.ts';
 
-const page = join(packageRoot(), 'docs', 'rules.md');
+const page = join(packageRoot(), 'docs/internals/rules.md');
 
 function casesOf(rule: string): string[] {
   return ALL_CASES.filter((one) => one.rule.split(' ').includes(rule)).map(({ id }) => id);
@@ -62,7 +62,8 @@ function table(): string {
 
 if (process.argv.includes('--check')) {
   const found = problems();
-  if (readFileSync(page, 'utf8') !== table()) found.push('docs/rules.md is out of date: npm run docs:rules');
+  if (readFileSync(page, 'utf8') !== table())
+    found.push('docs/internals/rules.md is out of date: npm run docs:rules');
   for (const problem of found) console.error(problem);
   console.log(`${RULES.length} rules, ${ALL_CASES.length} cases, ${found.length} problems`);
   if (found.length > 0) process.exitCode = 1;

@@ -102,7 +102,11 @@ export type AioStateCode =
   | 'ERR_AIO_CLOSED'
   | 'ERR_AIO_BACKEND_UNAVAILABLE'
   | 'ERR_AIO_UNKNOWN_BACKEND'
-  | 'ERR_AIO_UNSUPPORTED';
+  | 'ERR_AIO_UNSUPPORTED'
+  /** An adapter's package is not there. */
+  | 'ERR_AIO_PEER_MISSING'
+  /** A file ends before what an adapter was asked for. */
+  | 'ERR_AIO_SHORT_FILE';
 
 /** kaio itself cannot do what was asked, whatever the kernel thinks. */
 export class AioStateError extends Error {

@@ -27,7 +27,8 @@ const DEFAULT_LEVEL = 4;
  * it, `none` does not. The emulation judges it as the kernel does, and can do no more.
  *
  * @param level - From 0, the first served, to 7. The class `'idle'` has none: it is not looked at. Default 4.
- * @throws TypeError `ERR_INVALID_ARG_VALUE` for a class that there is not; what {@link validateInteger} throws for a level.
+ * @throws TypeError `ERR_INVALID_ARG_VALUE` for a class that there is not; TypeError `ERR_INVALID_ARG_TYPE`, RangeError
+ * `ERR_OUT_OF_RANGE` for a level that is none.
  * @example
  * ```ts
  * await file.read(block, { position: 0, priority: ioprio('idle') });

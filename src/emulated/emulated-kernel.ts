@@ -392,6 +392,7 @@ export class EmulatedKernel implements AioKernel {
     for (const fd of this.#state.files.descriptors) this.close(fd);
   }
 
+  /** Ends what it has started, as a process that ends does. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.exit();
   }

@@ -24,6 +24,7 @@ import { Workers } from './workqueue/workers.ts';
  */
 export type ExecutorName = 'threadpool' | 'inline' | 'submit' | 'workers' | 'simulated';
 
+/** What can run the operations of files: see `emulatedKernel()`. */
 export const EXECUTORS: readonly ExecutorName[] = ['threadpool', 'inline', 'submit', 'workers', 'simulated'];
 
 /** Threads of the `workers` executor: as many as libuv's pool has. */

@@ -1,4 +1,8 @@
-/** The emulated kernel: the six AIO system calls in TypeScript, on any host that runs Node.js. */
+/**
+ * The emulated kernel: the six AIO system calls in TypeScript, on any host that runs Node.js.
+ *
+ * @module kaio/emulated
+ */
 export {
   EmulatedKernel,
   type EmulatedKernelOptions,

@@ -20,6 +20,7 @@ import {
   RWF_SYNC,
 } from '../common/abi/constants.ts';
 
+/** The name of one of {@link PROFILES}. */
 export type ProfileName = 'linux-6.x' | 'linux-2.6.20';
 
 export interface Profile {
@@ -122,6 +123,7 @@ const NSEC_PER_SEC = 1_000_000_000;
 const TRANSFERS = [IOCB_CMD_PREAD, IOCB_CMD_PWRITE, IOCB_CMD_PREADV, IOCB_CMD_PWRITEV];
 const SYNCS = [IOCB_CMD_FSYNC, IOCB_CMD_FDSYNC];
 
+/** The kernels that the emulation can be, by name. */
 export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
   'linux-6.x': {
     name: 'linux-6.x',

@@ -1,4 +1,8 @@
-/** The native kernel: Linux itself. */
+/**
+ * The native kernel: Linux itself.
+ *
+ * @module kaio/native
+ */
 export { askAbiOracle } from './abi-oracle.ts';
 export { type AddonState, judge, loadAddon } from './addon.ts';
 export { fallocate } from './fallocate.ts';

@@ -15,5 +15,6 @@ export interface Case {
   readonly lacks?: readonly Feature[];
   /** RWF_* bits the kernel must know. */
   readonly rw_flags?: number;
+  /** Asks. @throws AssertionError where the answer is another than Linux's. */
   run(fixture: Fixture): void | Promise<void>;
 }

@@ -43,4 +43,5 @@ const modern: readonly Case[] = [
   ...processLifeCases,
 ];
 
+/** Every case of the suite, in its order. */
 export const ALL_CASES: readonly Case[] = [...ofTheirEra(modern), ...seedSubmitCases, ...seedRunningCases];

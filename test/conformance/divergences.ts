@@ -5,6 +5,7 @@ import { join } from 'node:path';
 /** What kaio runs on: the platform, or what passes itself off as one. */
 export type HostSystem = NodeJS.Platform | 'wine';
 
+/** The system that this runs on, as divergences name it. */
 export function hostSystem(): HostSystem {
   const { SystemRoot = 'C:\\windows' } = process.env;
   return process.platform === 'win32' && existsSync(join(SystemRoot, 'system32', 'winecfg.exe'))
@@ -12,6 +13,7 @@ export function hostSystem(): HostSystem {
     : process.platform;
 }
 
+/** A case that a kernel fails, as it is meant to. */
 export interface Divergence {
   /** Id of the case. */
   readonly id: string;
@@ -25,6 +27,7 @@ export interface Divergence {
   readonly expected: RegExp;
 }
 
+/** Where kaio itself answers otherwise than Linux, on purpose. */
 export const DIVERGENCES: readonly Divergence[] = [
   {
     id: 'transfer/write-then-read',

@@ -1,4 +1,8 @@
-/** The conformance suite of the Linux AIO interface. */
+/**
+ * The conformance suite of the Linux AIO interface.
+ *
+ * @module kaio/conformance
+ */
 export type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
 export type { Case } from './case.ts';
 export { ALL_CASES } from './cases.ts';

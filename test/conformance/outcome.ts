@@ -3,6 +3,7 @@
 /** How a case ended: the three failures are told apart. */
 export type Outcome = 'passed' | 'failed' | 'unsupported' | 'broken';
 
+/** How a case has ended. */
 export interface CaseReport {
   readonly id: string;
   readonly title: string;

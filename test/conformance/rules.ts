@@ -2,7 +2,7 @@
  * The rules of the Linux AIO interface, by id, as far as the suite knows them.
  *
  * A rule that a program can observe has a case; `unobservable` says why the others have none. `npm run check:rules` holds
- * that, and `docs/rules.md` is made from this list and the cases.
+ * that, and `docs/internals/rules.md` is made from this list and the cases.
  */
 
 export interface Rule {
@@ -18,6 +18,7 @@ const BY_READING = 'known only by reading the kernel: no answer to a program dep
 
 const BY_A_SLOW_DISK = 'told by time alone, on a slow disk: `npm run check:slow-disk`';
 
+/** The rules of Linux AIO that the suite asks for. */
 export const RULES: readonly Rule[] = [
   // io_setup
   {

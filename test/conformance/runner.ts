@@ -14,6 +14,7 @@ import { hostOf } from './linux-host.ts';
 import { shuffled } from './order.ts';
 import { type CaseReport, EnvironmentBroken, type Outcome, Unsupported } from './outcome.ts';
 
+/** Options of {@link runConformance}. */
 export interface RunOptions {
   /** The kernel to ask. Cases leave nothing behind on it. */
   readonly kernel: AioKernel;

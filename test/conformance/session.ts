@@ -11,6 +11,7 @@ const DEADLINE_MS = 90_000;
 const OUTPUT_CHARACTERS = 4000;
 const LAST_OUTPUT_MS = 500;
 
+/** Options of a {@link ConformanceSession}. */
 export interface SessionOptions {
   /**
    * A module (a `file:` URL) that makes the kernel to ask.
@@ -120,6 +121,7 @@ export class ConformanceSession implements AsyncDisposable {
     await worker.ended;
   }
 
+  /** {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

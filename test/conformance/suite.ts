@@ -13,6 +13,7 @@ import { ConformanceSession } from './session.ts';
  */
 export type Skip = (context: unknown, reason: string) => void;
 
+/** Options of {@link suite}. */
 export interface SuiteOptions extends Omit<RunOptions, 'kernel'> {
   /** The framework's `describe`: vitest's, node:test's, mocha's or one like them. */
   readonly describe: (name: string, body: () => void) => unknown;

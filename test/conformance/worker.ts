@@ -19,8 +19,11 @@ export type FromWorker =
 
 /** What a module that makes a kernel exports. */
 export interface KernelModule {
+  /** Opens a kernel: a fresh one for each case, where that can be. */
   default(options: unknown): AioKernel | Promise<AioKernel>;
+  /** Where it answers otherwise on purpose. */
   readonly divergences?: readonly Divergence[];
+  /** What surrounds that kernel, if it is not this machine. */
   host?(kernel: AioKernel): Host | undefined;
 }
 

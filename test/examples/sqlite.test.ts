@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { crashTest } from '../../examples/sqlite/crash-test.ts';
 import { Database, type JournalMode } from '../../examples/sqlite/database.ts';
-import { host } from '../../examples/sqlite/machines.ts';
+import { host } from 'kaio/sqlite-vfs';
 import type { SimulationError } from '../../src/emulated/index.ts';
 
 const JOURNALS: readonly JournalMode[] = ['delete', 'truncate', 'persist', 'wal'];

@@ -2,10 +2,14 @@
 import { open as openHandle } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { AioContext, AioError, type AioKernel, abi, open, selectKernel } from 'kaio';
+import { ChunkStore } from 'kaio/chunk-store';
 import { ALL_CASES, runConformance, suite } from 'kaio/conformance';
 import { check, emulatedKernel, explore, type Simulation, simulate } from 'kaio/emulated';
 import { loadAddon, openNativeKernel } from 'kaio/native';
-import { during, fs as seen, register, use } from 'kaio/simulated';
+import { asyncBufferFromFile } from 'kaio/parquet';
+import { RandomAccessFile } from 'kaio/random-access';
+import { during, register, fs as seen, use } from 'kaio/simulated';
+import { AioVfs, simulated } from 'kaio/sqlite-vfs';
 
 export async function usesContext(path: string): Promise<void> {
   const { kernel, backend, reason } = selectKernel({ backend: 'auto' });
@@ -66,4 +70,14 @@ export function asksKernels(directory: string): Promise<unknown> {
   suite({ describe, it, kernel: () => kernels[0]!, directory });
   console.log(loadAddon().addon, ALL_CASES.length);
   return runConformance({ kernel: kernels[1]!, directory, rule: 'SETUP-03' });
+}
+
+export async function adapts(path: string, simulation: Simulation): Promise<unknown> {
+  const file = new RandomAccessFile(path, { direct: 'prefer', names: simulation.fs.promises });
+  file.read(0, 5, (error, bytes) => console.log(error, bytes?.byteLength));
+  new ChunkStore(16, { path }).get(7, { offset: 1 }, (error, chunk) => console.log(error, chunk?.length));
+  await using buffer = await asyncBufferFromFile(path);
+  const piece: ArrayBuffer = await buffer.slice(-8);
+  const vfs: { readonly name: string } = new AioVfs('aio', {}, simulated(simulation));
+  return [piece, vfs];
 }

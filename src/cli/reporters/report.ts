@@ -40,7 +40,8 @@ export function particularsOf(report: CaseReport): (readonly [heading: string, t
     ...(expected === undefined ? [] : [['expected', expected] as const]),
     ...(observed === undefined ? [] : [['observed', observed] as const]),
     ...rulesOf(report).map(
-      ({ id, summary, source }) => ['rule', `${id}: ${summary} (${source}; docs/rules.md)`] as const,
+      ({ id, summary, source }) =>
+        ['rule', `${id}: ${summary} (${source}; docs/internals/rules.md)`] as const,
     ),
     ...(at === undefined ? [] : [['judged at', at] as const]),
   ];

@@ -54,20 +54,34 @@ export const MAX_RW_COUNT = 0x7ffff000;
 
 /** First word check of the completion ring. */
 export const AIO_RING_MAGIC = 0xa10a10a1;
+/** `AIO_RING_COMPAT_FEATURES` of `fs/aio.c`, which every ring has. */
 export const AIO_RING_COMPAT_FEATURES = 1;
+/** `AIO_RING_INCOMPAT_FEATURES` of `fs/aio.c`, which every ring has. */
 export const AIO_RING_INCOMPAT_FEATURES = 0;
 
+/** `POLLIN` of poll(2). */
 export const POLLIN = 0x1;
+/** `POLLPRI` of poll(2). */
 export const POLLPRI = 0x2;
+/** `POLLOUT` of poll(2). */
 export const POLLOUT = 0x4;
+/** `POLLERR` of poll(2). */
 export const POLLERR = 0x8;
+/** `POLLHUP` of poll(2). */
 export const POLLHUP = 0x10;
+/** `POLLNVAL` of poll(2). */
 export const POLLNVAL = 0x20;
+/** `POLLRDNORM` of poll(2). */
 export const POLLRDNORM = 0x40;
+/** `POLLRDBAND` of poll(2). */
 export const POLLRDBAND = 0x80;
+/** `POLLWRNORM` of poll(2). */
 export const POLLWRNORM = 0x100;
+/** `POLLWRBAND` of poll(2). */
 export const POLLWRBAND = 0x200;
+/** `POLLMSG` of poll(2). */
 export const POLLMSG = 0x400;
+/** `POLLRDHUP` of poll(2). */
 export const POLLRDHUP = 0x2000;
 
 /** Each read takes 1 from the counter instead of all of it. */
@@ -77,8 +91,13 @@ export const EFD_NONBLOCK = 0o4000;
 /** The same number as O_CLOEXEC. */
 export const EFD_CLOEXEC = 0o2000000;
 
+/** `IOPRIO_CLASS_SHIFT` of `linux/ioprio.h`. */
 export const IOPRIO_CLASS_SHIFT = 13;
+/** `IOPRIO_CLASS_NONE` of `linux/ioprio.h`. */
 export const IOPRIO_CLASS_NONE = 0;
+/** `IOPRIO_CLASS_RT` of `linux/ioprio.h`. */
 export const IOPRIO_CLASS_RT = 1;
+/** `IOPRIO_CLASS_BE` of `linux/ioprio.h`. */
 export const IOPRIO_CLASS_BE = 2;
+/** `IOPRIO_CLASS_IDLE` of `linux/ioprio.h`. */
 export const IOPRIO_CLASS_IDLE = 3;

@@ -22,6 +22,7 @@ export interface Layout<Name extends string> {
   readonly fields: { readonly [Key in Name]: Field };
 }
 
+/** Fields of `struct iocb`. */
 export type IocbField =
   | 'aio_data'
   | 'aio_key'
@@ -35,7 +36,9 @@ export type IocbField =
   | 'aio_reserved2'
   | 'aio_flags'
   | 'aio_resfd';
+/** Fields of `struct io_event`. */
 export type IoEventField = 'data' | 'obj' | 'res' | 'res2';
+/** Fields of the header of `struct aio_ring`. */
 export type AioRingField =
   | 'id'
   | 'nr'
@@ -45,8 +48,11 @@ export type AioRingField =
   | 'compat_features'
   | 'incompat_features'
   | 'header_length';
+/** Fields of `struct iovec`. */
 export type IovecField = 'iov_base' | 'iov_len';
+/** Fields of `struct timespec`. */
 export type TimespecField = 'tv_sec' | 'tv_nsec';
+/** Fields of `struct __aio_sigset`. */
 export type AioSigsetField = 'sigmask' | 'sigsetsize';
 
 /** The structures of one word size and byte order. */
@@ -141,11 +147,15 @@ export function abiOf(wordBytes: 4 | 8): Abi {
   return wordBytes === 8 ? ABI_64 : ABI_32;
 }
 
+/** `sizeof(struct iocb)`. */
 export const IOCB_BYTES = 64;
+/** `sizeof(struct io_event)`. */
 export const IO_EVENT_BYTES = 32;
+/** Bytes before the events of a ring. */
 export const AIO_RING_HEADER_BYTES = 32;
-/** Of an iovec and a timespec where words have 64 bits. */
+/** `sizeof(struct iovec)` where words have 64 bits. */
 export const IOVEC_BYTES = 16;
+/** `sizeof(struct timespec)` of 64 bits. */
 export const TIMESPEC_BYTES = 16;
 
 /**

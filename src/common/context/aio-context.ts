@@ -67,6 +67,7 @@ const dropped = new FinalizationRegistry<SubmissionQueue>((queue) => {
  * ```
  */
 export class AioContext {
+  /** That it was made with. */
   readonly kernel: AioKernel;
   readonly #queue: SubmissionQueue;
   #isClosed = false;
@@ -270,6 +271,7 @@ export class AioContext {
     return this.#closing;
   }
 
+  /** {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -2,6 +2,7 @@
 import type { AioKernel } from '../kernel/aio-kernel.ts';
 import type { Descriptor } from '../validate.ts';
 
+/** Options of an `AioContext`. */
 export interface AioContextOptions {
   /** Which kernel to use: from `selectKernel()`. */
   readonly kernel: AioKernel;
@@ -51,6 +52,7 @@ export type AioRequest =
   | ({ readonly operation: 'fsync' | 'fdatasync'; readonly fd: Descriptor } & OperationOptions)
   | ({ readonly operation: 'poll'; readonly fd: Descriptor; readonly events: number } & OperationOptions);
 
+/** Options of every operation. */
 export interface OperationOptions {
   /**
    * Aborts the operation.
@@ -61,6 +63,7 @@ export interface OperationOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Options of reads and writes. */
 export interface TransferOptions extends OperationOptions {
   /** RWF_* bits for this transfer, such as `abi.RWF_DSYNC`. Default 0. */
   readonly rw_flags?: number;

@@ -111,7 +111,9 @@ export interface AioFileExtras {
     length?: number | null,
     position?: number | bigint | null,
   ): Promise<FileReadResult<T>>;
+  /** The same, by options. */
   read<T extends NodeJS.ArrayBufferView>(buffer: T, options?: AioTransferOptions): Promise<FileReadResult<T>>;
+  /** The same, into a buffer of its own unless the options have one. */
   read<T extends NodeJS.ArrayBufferView = OwnBuffer>(options?: AioReadOptions<T>): Promise<FileReadResult<T>>;
 
   /**
@@ -152,7 +154,7 @@ export interface AioFileExtras {
    * *Blocking*: never the event loop: fallocate(2) runs on the thread pool, where it may take as long as the file system likes. The file
    * stays open meanwhile, and `close()` waits. It cannot be given up.
    *
-   * *Durability*: as any change of a file's metadata, with the next {@link FileHandle.datasync | datasync()} or `sync()`.
+   * *Durability*: as any change of a file's metadata, with the next `datasync()` or `sync()`.
    *
    * *Availability*: Linux, with koffi, on either kernel, and the simulated disk. No zeros are written in its stead: that would be
    * no reservation, and as slow as what it is to spare. Which file systems can is in fallocate(2).
@@ -206,30 +208,7 @@ export interface AioFileExtras {
   ): Promise<AioWriteResult<T>>;
 }
 
-/**
- * An open file: a FileHandle whose transfers go through kernel AIO where that pays.
- *
- * @remarks
- * What `open()` answers is the FileHandle that `fs.promises.open` has made: whatever takes a FileHandle takes it, and the methods that are
- * not here are Node's own. Those here take the same arguments, answer the same and throw the same codes. Files of a kernel
- * that brings its own (a simulated disk), and files over a descriptor ({@link fromDescriptor}), have the same methods and are no FileHandle
- * of Node's. The table in docs/filehandle.md has every difference.
- *
- * *Blocking*: never the event loop for the disk. Direct transfers go to the kernel with RWF_NOWAIT, and to the thread pool where it would have
- * to wait (writes that extend the file or fill holes, dirty pages in the way) or where the file system knows no RWF_NOWAIT; more than the
- * device takes at once waits in a queue. What Linux waits for nevertheless is found by the time it took, and then goes to the thread
- * pool for a while; docs/direct-io.md has what that can be. Buffered reads at a position go there with RWF_NOWAIT and, when
- * the page cache has not got them or they are more than a mebibyte at once, to the thread pool; buffered writes, parts of blocks of
- * direct files, and whatever goes on at the current position of a buffered file, go to the thread pool. So do syncs, one for all
- * who wait for one (docs/durability.md). {@link AioFileExtras.routes} tells.
- *
- * *Ownership*: a buffer belongs to the file until the promise settles, also after an abort. Giving its memory away meanwhile is refused, or
- * fails the request with `ERR_INVALID_ARG_VALUE`. A read into a WebAssembly memory, which may grow meanwhile, is made at the call where
- * nothing can hold it: without the addon (docs/memory.md).
- *
- * *Abort*: `signal` gives up an operation that has not begun at once, with an AbortError. One that has begun settles with its
- * real outcome: Linux gives up neither reads nor writes, and what the thread pool has been given has begun.
- */
+/** What `open()` gives: told there. */
 export type AioFile = FileHandle & AioFileExtras & EventEmitter;
 
 /** The class of files, for `instanceof`: `open()` and `fromDescriptor()` make them. */

@@ -13,6 +13,7 @@ export const FALLOC_FL_PUNCH_HOLE = 0x02;
  * Transfers without a position go on from the descriptor's own, which is at the end for files that append.
  */
 export interface DescriptorCalls {
+  /** As `fs.read()`. */
   read(
     fd: number,
     buffer: NodeJS.ArrayBufferView,
@@ -20,6 +21,7 @@ export interface DescriptorCalls {
     length?: number | null,
     position?: number | bigint | null,
   ): Promise<{ bytesRead: number }>;
+  /** As `fs.write()`. */
   write(
     fd: number,
     buffer: NodeJS.ArrayBufferView,
@@ -27,26 +29,39 @@ export interface DescriptorCalls {
     length?: number | null,
     position?: number | null,
   ): Promise<{ bytesWritten: number }>;
+  /** As `fs.readv()`. */
   readv(
     fd: number,
     buffers: readonly NodeJS.ArrayBufferView[],
     position?: number | null,
   ): Promise<{ bytesRead: number }>;
+  /** As `fs.writev()`. */
   writev(
     fd: number,
     buffers: readonly NodeJS.ArrayBufferView[],
     position?: number | null,
   ): Promise<{ bytesWritten: number }>;
+  /** As `fs.fsync()`. */
   fsync(fd: number): Promise<void>;
+  /** As `fs.fdatasync()`. */
   fdatasync(fd: number): Promise<void>;
+  /** As `fs.fstat()`. */
   fstat(fd: number): Promise<Stats>;
+  /** As `fs.fstat()`. */
   fstat(fd: number, options?: StatOptions): Promise<Stats | BigIntStats>;
+  /** As `fs.ftruncate()`. */
   ftruncate(fd: number, length?: number): Promise<void>;
+  /** As `fs.futimes()`. */
   futimes(fd: number, atime: TimeLike, mtime: TimeLike): Promise<void>;
+  /** As `fs.fchmod()`. */
   fchmod(fd: number, mode: Mode): Promise<void>;
+  /** As `fs.fchown()`. */
   fchown(fd: number, uid: number, gid: number): Promise<void>;
+  /** As `fs.readFile()`. */
   readFile(fd: number, options?: unknown): Promise<Buffer | string>;
+  /** As `fs.writeFile()`. */
   writeFile(fd: number, data: unknown, options?: unknown): Promise<void>;
+  /** As `fs.close()`. */
   close(fd: number): Promise<void>;
   /**
    * Opens the file of a descriptor once more for writing, without O_DIRECT. Absent where the descriptor itself takes any write.
@@ -72,8 +87,11 @@ export interface DescriptorCalls {
  * A directory is made durable as on Linux: it is opened and synced.
  */
 export interface KernelNames {
+  /** As `fs.promises.stat()`. */
   stat(path: PathLike): Promise<Stats>;
+  /** As `fs.promises.rename()`. */
   rename(oldPath: PathLike, newPath: PathLike): Promise<void>;
+  /** As `fs.promises.unlink()`. */
   unlink(path: PathLike): Promise<void>;
   /** Bytes for a name that nobody has yet: by chance, or by what makes a history that can be repeated. */
   randomBytes(count: number): Uint8Array;

@@ -88,6 +88,7 @@ export const FEATURES = [
   'ring-cancel',
 ] as const;
 
+/** Something that not every kernel has: see {@link FEATURES}. */
 export type Feature = (typeof FEATURES)[number];
 
 /** The capability manifest of a kernel. */

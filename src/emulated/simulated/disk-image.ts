@@ -73,6 +73,7 @@ export class DiskImage {
     return Buffer.from(buffer, byteOffset, length);
   }
 
+  /** Whether the other has the same entries, with the same content. */
   equals(other: DiskImage): boolean {
     return this.differences(other).length === 0;
   }

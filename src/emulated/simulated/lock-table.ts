@@ -2,6 +2,7 @@
 import { ERRNO } from '../../common/abi/errno.ts';
 import type { Inode } from './inode.ts';
 
+/** Who else may have a lock meanwhile: others that are shared, or nobody; or that it is given up. */
 export type LockKind = 'shared' | 'exclusive' | 'unlock';
 
 /** A lock of a range; `to` is the first byte that it does not have. */

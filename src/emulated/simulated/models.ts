@@ -1,6 +1,7 @@
 /** What a file system promises beyond POSIX, by name: the rules as data, each with where it is known from. */
 import { invalidArgValue } from '../../common/validate.ts';
 
+/** The name of one of {@link MODELS}. */
 export type ModelName = 'posix' | 'ext4-ordered' | 'xfs' | 'apfs' | 'ntfs';
 
 /** One rule, for people. The test in `models.test.ts` has its name. */
@@ -10,6 +11,7 @@ export interface Rule {
   readonly source: string;
 }
 
+/** What is kept in a crash, and by which rules. */
 export interface Model {
   readonly name: ModelName;
   /**
@@ -46,6 +48,7 @@ const ordered = (source: string): Rule => ({
 
 const EXT4 = 'Documentation/admin-guide/ext4.rst';
 
+/** What is kept in a crash, by the name of the rules. */
 export const MODELS: Readonly<Record<ModelName, Model>> = {
   posix: {
     name: 'posix',

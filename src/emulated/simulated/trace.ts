@@ -147,6 +147,7 @@ export class Trace {
     return (before > 0 ? [`   ... ${before} entries before`, ...shown] : shown).join('\n');
   }
 
+  /** A line for each thing that has happened. */
   toString(): string {
     return this.tail(this.#entries.length);
   }

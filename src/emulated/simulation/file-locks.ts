@@ -11,6 +11,7 @@ import { SimulatedFile } from '../simulated/simulated-file.ts';
 /** A descriptor of the simulation's, or a file that has one. */
 export type Lockable = number | { readonly fd: number };
 
+/** Whether a lock is waited for. */
 export interface WaitOptions {
   /** Whether to wait until nobody is in the way; otherwise that is EAGAIN. Default false. */
   readonly wait?: boolean;

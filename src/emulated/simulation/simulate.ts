@@ -154,6 +154,7 @@ export class Simulation {
     return this.#disk.drive.capacityBytes;
   }
 
+  /** @throws RangeError `ERR_OUT_OF_RANGE`. */
   set capacityBytes(capacityBytes: number) {
     if (!(capacityBytes >= 0)) throw outOfRange('capacityBytes', '>= 0', capacityBytes);
     this.#disk.drive.capacityBytes = capacityBytes;
@@ -164,6 +165,7 @@ export class Simulation {
     return this.#disk.drive.slowdown;
   }
 
+  /** @throws RangeError `ERR_OUT_OF_RANGE`. */
   set slowdown(factor: number) {
     if (!(factor > 0 && factor <= MOST_SLOWDOWN))
       throw outOfRange('slowdown', `> 0 && <= ${MOST_SLOWDOWN}`, factor);

@@ -1,10 +1,10 @@
-/** Whether docs/seed.md is true as far as names go: places, words of the kernel, cases and tests exist. */
+/** Whether docs/internals/seed.md is true as far as names go: places, words of the kernel, cases and tests exist. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ALL_CASES as cases } from '../../conformance/cases.ts';
 
-const docs = join(import.meta.dirname, '..', '..', '..', 'docs');
+const docs = join(import.meta.dirname, '..', '..', '..', 'docs', 'internals');
 const rows = readFileSync(join(docs, 'seed.md'), 'utf8')
   .split('\n')
   .filter((line) => line.startsWith('| `'))
@@ -16,7 +16,7 @@ const contentOf = (link: string): string => {
 const links = (cell: string): string[] => [...cell.matchAll(/\]\(([^)#]+)\)/g)].map(([, link]) => link!);
 const words = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, word]) => word!);
 
-describe('docs/seed.md', () => {
+describe('docs/internals/seed.md', () => {
   it('has every function of fs/aio.c once', () => {
     const functions = rows.flatMap(([first]) => words(first!));
     expect(functions.length).toBeGreaterThan(40);

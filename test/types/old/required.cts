@@ -1,8 +1,12 @@
 /** What a CommonJS module sees: every entry of the package, as TypeScript 4.9 can read it. */
 import { AioContext, AioError, type AioFile, abi, alignedBuffer, open, selectKernel } from 'kaio';
+import { ChunkStore } from 'kaio/chunk-store';
 import { type Case, suite } from 'kaio/conformance';
 import { emulatedKernel, type Simulation, simulate } from 'kaio/emulated';
 import { loadAddon, NativeKernel } from 'kaio/native';
+import { asyncBuffer } from 'kaio/parquet';
+import { RandomAccessFile } from 'kaio/random-access';
+import { AioVfs } from 'kaio/sqlite-vfs';
 
 export async function usesAll(path: string): Promise<number> {
   const file: AioFile = await open(path, 'r', 0o666, { direct: 'prefer' });
@@ -24,5 +28,9 @@ export const entries: readonly unknown[] = [
   loadAddon,
   NativeKernel,
   AioError,
+  ChunkStore,
+  asyncBuffer,
+  RandomAccessFile,
+  AioVfs,
 ];
 export type Types = [Case, Simulation];

@@ -1,9 +1,41 @@
-/** A virtual file system for SQLite over kaio's files: the same on the host and on a simulated machine. */
+/**
+ * A virtual file system for SQLite in WebAssembly (`@journeyapps/wa-sqlite`) over kaio's files: the same on the host and on a simulated
+ * machine.
+ *
+ * @example
+ * ```ts
+ * import * as SQLite from '@journeyapps/wa-sqlite';
+ * import createModule from '@journeyapps/wa-sqlite/dist/wa-sqlite-async.mjs';
+ * import { AioVfs } from 'kaio/sqlite-vfs';
+ *
+ * const module = await createModule();
+ * const sqlite = SQLite.Factory(module);
+ * sqlite.vfs_register(new AioVfs('aio', module), true);
+ * const database = await sqlite.open_v2('/var/lib/app/data.db');
+ * await sqlite.exec(database, 'PRAGMA locking_mode = exclusive; PRAGMA journal_mode = wal');
+ * ```
+ *
+ * @module kaio/sqlite-vfs
+ */
 import { constants } from 'node:fs';
-import { dirname } from 'node:path';
-import { FacadeVFS, type MemoryBytes, type MemoryNumber } from '@journeyapps/wa-sqlite/src/FacadeVFS.js';
-import * as SQLite from '@journeyapps/wa-sqlite/src/sqlite-constants.js';
-import type { AioFile } from 'kaio';
+import { dirname, join } from 'node:path';
+import type { AioFile } from '../index.ts';
+import { loadPeer } from './peer.ts';
+import type { FacadeClass, MemoryBytes, MemoryNumber, SqliteConstants } from './sqlite-facade.ts';
+import { host, type Machine } from './sqlite-machines.ts';
+
+export type { MemoryBytes, MemoryNumber, SqliteFacade, SqliteModule } from './sqlite-facade.ts';
+export { host, type Machine, simulated } from './sqlite-machines.ts';
+
+const PEER = { adapter: 'kaio/sqlite-vfs', name: '@journeyapps/wa-sqlite', range: '^2' };
+const Facade: FacadeClass = loadPeer(
+  PEER,
+  (near) => (near('@journeyapps/wa-sqlite/src/FacadeVFS.js') as { FacadeVFS: FacadeClass }).FacadeVFS,
+);
+const SQLite = loadPeer(
+  PEER,
+  (near) => near('@journeyapps/wa-sqlite/src/sqlite-constants.js') as SqliteConstants,
+);
 
 /** Why something is made durable. A database that forgets one of these breaks its word. */
 export type Promised =
@@ -20,23 +52,6 @@ export type Promised =
   /** Its name. */
   | 'wal-name';
 
-/** What the database is on. */
-export interface Machine {
-  /** kaio's `open()`, on whatever kernel. */
-  readonly open: (path: string, flags: number) => Promise<AioFile>;
-  /** `fs.promises` has these, and so has the file system of a simulation. */
-  readonly names: {
-    unlink(path: string): Promise<void>;
-    stat(path: string): Promise<{ readonly size: number }>;
-  };
-  /** Chance: for the salts of journals. */
-  readonly randomBytes: (length: number) => Uint8Array;
-  /** Milliseconds since 1970. */
-  readonly nowMs: () => number;
-  /** Whether directories can be opened and synced. Windows cannot, and keeps names by itself. */
-  readonly syncsDirectories: boolean;
-}
-
 interface OpenFile {
   readonly path: string;
   readonly file: AioFile;
@@ -52,20 +67,35 @@ const LONGEST_PATH = 512;
 const JULIAN_EPOCH_MS = 210_866_760_000_000n;
 const JOURNALS = SQLite.SQLITE_OPEN_MAIN_JOURNAL | SQLite.SQLITE_OPEN_WAL;
 
-export class AioVfs extends FacadeVFS {
+/**
+ * What SQLite asks of files, by kaio's.
+ *
+ * @remarks **One connection**: it has no locks, refuses a second connection of its own with `SQLITE_BUSY`, and does not see those of other
+ * programs, which must not have the database open. A write-ahead log takes `PRAGMA locking_mode = exclusive`, since there is no shared
+ * memory. The module has to be one of the asynchronous builds.
+ *
+ * *Durability*: each sync that SQLite asks for is made, `datasync()` where the data suffice, and names by a sync of their directory.
+ * *Errors*: SQLite's own codes (`SQLITE_FULL` for `ENOSPC`, else by what failed); {@link lastError} has the cause.
+ */
+export class AioVfs extends Facade {
+  /** Bytes of the longest path. */
   override mxPathname = LONGEST_PATH;
   /** What a call failed with last. */
   lastError: unknown;
   readonly #machine: Machine;
   readonly #promises: (why: Promised) => boolean;
   readonly #files = new Map<number, OpenFile>();
-  #temporaries = 0;
 
-  /** @param promises - Whether something is made durable. Saying no to any is a mistake, for tests that want to see it found. */
+  /**
+   * @param name - By which SQLite knows it.
+   * @param module - What the build's `createModule()` has given.
+   * @param machine - What the database is on.
+   * @param promises - Whether something is made durable. Saying no to any is a mistake, for tests that want to see it found.
+   */
   constructor(
     name: string,
     module: unknown,
-    machine: Machine,
+    machine: Machine = host,
     promises: (why: Promised) => boolean = () => true,
   ) {
     super(name, module);
@@ -73,11 +103,12 @@ export class AioVfs extends FacadeVFS {
     this.#promises = promises;
   }
 
+  /** @internal */
   async jOpen(name: string | null, id: number, flags: number, outFlags: MemoryNumber): Promise<number> {
     // There is no lock between processes, and so none between connections that would need it.
     if ([...this.#files.values()].some(({ path }) => path === name)) return SQLite.SQLITE_BUSY;
     return this.#settled(SQLite.SQLITE_CANTOPEN, async () => {
-      const path = name ?? `/sqlite-temporary-${this.#temporaries++}`;
+      const path = name ?? this.#temporaryPath();
       const writable = (flags & SQLite.SQLITE_OPEN_READWRITE) !== 0;
       const access = writable ? constants.O_RDWR : constants.O_RDONLY;
       const file = await this.#machine.open(path, access).catch((error: unknown) => {
@@ -94,6 +125,7 @@ export class AioVfs extends FacadeVFS {
     });
   }
 
+  /** @internal */
   async jClose(id: number): Promise<number> {
     const opened = this.#files.get(id);
     // SQLite closes what could not be opened too.
@@ -106,6 +138,7 @@ export class AioVfs extends FacadeVFS {
     });
   }
 
+  /** @internal */
   async jRead(id: number, data: MemoryBytes, position: number): Promise<number> {
     let read = 0;
     const answer = await this.#settled(SQLite.SQLITE_IOERR_READ, async () => {
@@ -118,16 +151,19 @@ export class AioVfs extends FacadeVFS {
     return SQLite.SQLITE_IOERR_SHORT_READ;
   }
 
+  /** @internal */
   async jWrite(id: number, data: MemoryBytes, position: number): Promise<number> {
     return this.#settled(SQLite.SQLITE_IOERR_WRITE, async () => {
       await this.#files.get(id)!.file.writeFully(data.subarray(), { position });
     });
   }
 
+  /** @internal */
   async jTruncate(id: number, size: number): Promise<number> {
     return this.#settled(SQLite.SQLITE_IOERR_TRUNCATE, () => this.#files.get(id)!.file.truncate(size));
   }
 
+  /** @internal */
   async jSync(id: number, flags: number): Promise<number> {
     const opened = this.#files.get(id)!;
     return this.#settled(SQLite.SQLITE_IOERR_FSYNC, async () => {
@@ -143,12 +179,14 @@ export class AioVfs extends FacadeVFS {
     });
   }
 
+  /** @internal */
   async jFileSize(id: number, size: MemoryNumber): Promise<number> {
     return this.#settled(SQLite.SQLITE_IOERR_FSTAT, async () => {
       size.setBigInt64(0, BigInt((await this.#files.get(id)!.file.stat()).size), true);
     });
   }
 
+  /** @internal */
   async jDelete(path: string, syncsDirectory: number): Promise<number> {
     return this.#settled(SQLite.SQLITE_IOERR_DELETE, async () => {
       await this.#machine.names.unlink(path);
@@ -156,6 +194,7 @@ export class AioVfs extends FacadeVFS {
     });
   }
 
+  /** @internal */
   async jAccess(path: string, flags: number, answer: MemoryNumber): Promise<number> {
     return this.#settled(SQLite.SQLITE_IOERR_ACCESS, async () => {
       const found = await this.#machine.names.stat(path).catch((error: unknown) => {
@@ -167,20 +206,29 @@ export class AioVfs extends FacadeVFS {
     });
   }
 
+  /** @internal */
   jSectorSize(): number {
     return SECTOR_BYTES;
   }
 
+  /** @internal */
   override xRandomness(_vfs: number, length: number, address: number): number {
     this._module.HEAPU8.set(this.#machine.randomBytes(length), address);
     return length;
   }
 
+  /** @internal */
   override xCurrentTimeInt64(_vfs: number, address: number): number {
     const { buffer, byteOffset } = this._module.HEAPU8;
     const ms = BigInt(Math.floor(this.#machine.nowMs())) + JULIAN_EPOCH_MS;
     new DataView(buffer, byteOffset).setBigInt64(address, ms, true);
     return SQLite.SQLITE_OK;
+  }
+
+  /** Of what SQLite keeps for itself, and has removed when it is closed. */
+  #temporaryPath(): string {
+    const { temporaryFolder, randomBytes } = this.#machine;
+    return join(temporaryFolder, `sqlite-${Buffer.from(randomBytes(12)).toString('hex')}`);
   }
 
   async #promiseNames(path: string, why: Promised): Promise<void> {
