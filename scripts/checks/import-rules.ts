@@ -33,6 +33,7 @@ export const ROOMS: readonly Room[] = [
       'fuzz',
       'file-fuzz',
       'fs-fuzz',
+      'page',
       'conformance',
       'bench',
       'native',
@@ -71,6 +72,7 @@ export const ROOMS: readonly Room[] = [
     imports: [
       'index',
       ...['environment', 'print', 'random'].map((file) => `src/fuzz/${file}.ts`),
+      'common/file',
       'common/ground',
     ],
   },
