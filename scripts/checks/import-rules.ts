@@ -48,7 +48,7 @@ export const ROOMS: readonly Room[] = [
     name: 'conformance',
     holds: ['test/conformance/'],
     face: 'test/conformance/index.ts',
-    imports: ['native', 'src/native/sysno.ts', 'emulated', ...BELOW_KERNELS],
+    imports: ['native', 'src/native/sysno.ts', 'emulated', 'src/common/file/mounts.ts', ...BELOW_KERNELS],
   },
   {
     // So is this.
