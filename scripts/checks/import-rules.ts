@@ -72,7 +72,6 @@ export const ROOMS: readonly Room[] = [
     imports: [
       'index',
       ...['environment', 'print', 'random'].map((file) => `src/fuzz/${file}.ts`),
-      'common/file',
       'common/ground',
     ],
   },
