@@ -40,6 +40,7 @@ export const ROOMS: readonly Room[] = [
       'fuzz',
       'file-fuzz',
       'fs-fuzz',
+      'page',
       'conformance',
       'bench',
       'native',
@@ -59,7 +60,7 @@ export const ROOMS: readonly Room[] = [
     name: 'conformance',
     holds: ['test/conformance/'],
     face: 'test/conformance/index.ts',
-    imports: ['native', 'src/native/sysno.ts', 'emulated', ...BELOW_KERNELS],
+    imports: ['native', 'src/native/sysno.ts', 'emulated', 'src/common/file/mounts.ts', ...BELOW_KERNELS],
   },
   {
     // So is this.

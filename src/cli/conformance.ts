@@ -4,7 +4,9 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import {
+  C_RULES,
   ConformanceSession,
+  cProgram,
   directoryFault,
   EnvironmentBroken,
   type SessionOptions,
@@ -32,6 +34,7 @@ interface ConformanceOptions extends WithBackend {
   readonly deadline: number;
   readonly directory: string;
   readonly compare?: readonly string[];
+  readonly c?: boolean;
 }
 
 const NOT_CONFORMANT = 1;
@@ -85,6 +88,13 @@ function sessionOptions(options: ConformanceOptions): SessionOptions {
   };
 }
 
+/** @throws Error without a rule, or for one that there is no program for. */
+function printProgram(rule: string | undefined): void {
+  const program = rule === undefined ? undefined : cProgram(rule);
+  if (program === undefined) throw new Error(`--c takes --rule with one of ${C_RULES.join(', ')}`);
+  process.stdout.write(program);
+}
+
 /** Exit code 1 where something changed, as diff(1) has it. */
 function compare(paths: readonly string[]): void {
   const [before, after, ...more] = paths;
@@ -96,6 +106,10 @@ function compare(paths: readonly string[]): void {
 }
 
 async function conformance(options: ConformanceOptions): Promise<void> {
+  if (options.c === true) {
+    printProgram(options.rule);
+    return;
+  }
   if (options.compare !== undefined) {
     compare(options.compare);
     return;
@@ -168,6 +182,7 @@ export function addConformance(program: Command): void {
       secondsArgument,
       90,
     )
+    .option('--c', 'print a C program that asks for what the rule of --rule says; runs nothing')
     .option('--compare <reports...>', 'what changed between two reports of --json; runs nothing')
     .action(conformance);
 }

@@ -5,6 +5,7 @@
  */
 export type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
 export type { Case } from './case.ts';
+export { C_RULES, cProgram } from './c-programs.ts';
 export { ALL_CASES } from './cases.ts';
 export { DIVERGENCES, type Divergence, type HostSystem, hostSystem } from './divergences.ts';
 export { directoryFault } from './environment.ts';

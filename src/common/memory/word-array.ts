@@ -1,6 +1,5 @@
 /** Machine words in memory that a kernel reads or writes: pointers, handles of contexts, iovecs. */
 import { HIGH_HALF, LOW_HALF } from '../abi/byte-order.ts';
-import type { Memory } from '../kernel/aio-kernel.ts';
 
 const TWO_32 = 0x1_0000_0000;
 const CELL_BYTES = 4;
@@ -13,7 +12,7 @@ export class WordArray {
   readonly wordBytes: number;
   readonly #isWide: boolean;
 
-  constructor({ wordBytes }: Pick<Memory, 'wordBytes'>, length: number) {
+  constructor({ wordBytes }: { readonly wordBytes: 4 | 8 }, length: number) {
     this.wordBytes = wordBytes;
     this.#isWide = wordBytes === 2 * CELL_BYTES;
     this.cells = new Uint32Array((length * wordBytes) / CELL_BYTES);
