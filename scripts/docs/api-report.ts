@@ -70,7 +70,12 @@ function report(module: string, name: string, made: string): string {
     },
   });
   if (faults.length > 0) throw new Error(`${module}: ${faults.join('; ')}`);
-  return readFileSync(join(made, `${name}.api.md`), 'utf8');
+  return sameQuotes(readFileSync(join(made, `${name}.api.md`), 'utf8'));
+}
+
+/** TypeScript 7 writes a type of strings with either, from run to run. */
+function sameQuotes(text: string): string {
+  return text.replaceAll(/'([^'"\n]*)'/g, '"$1"');
 }
 
 const made = mkdtempSync(join(tmpdir(), 'kaio-api-'));
