@@ -10,9 +10,11 @@ import { pageAlignedBuffer } from '../src/index.ts';
 import { check, FRESH } from './blocks.ts';
 import type { Session, Work } from './engines/engine.ts';
 import { OPEN_ENGINE } from './engines/index.ts';
+import { openSmallFiles } from './engines/small-files.ts';
 import { messageOf } from './errors.ts';
 import {
   type Answer,
+  isOpen,
   isRandom,
   isWrite,
   type Job,
@@ -151,8 +153,9 @@ function memoryFor({ blockSize, queueDepth }: Job): Buffer[] {
 async function answer(engine: NodeEngine, job: Job): Promise<Answer> {
   try {
     const work: Work = { ...job, blocks: memoryFor(job) };
-    if (job.mode === 'cached') warm(job.path);
-    const session = await OPEN_ENGINE[engine](work);
+    // Small files were written just now.
+    if (job.mode === 'cached' && !isOpen(job)) warm(job.path);
+    const session = await (isOpen(job) ? openSmallFiles(engine, work) : OPEN_ENGINE[engine](work));
     try {
       return { measurement: await new Measuring(job, session).measure() };
     } finally {

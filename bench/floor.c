@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <limits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #define MOST_SAMPLES (1u << 20)
 #define MOST_BETWEEN_LOOKS 256
 #define MS 1000000ull
+#define FILES_KEPT_OPEN 10000
 
 struct aio_ring {
   unsigned id, nr, head, tail, magic, compat_features, incompat_features, header_length;
@@ -38,7 +40,7 @@ static struct {
 static struct { uint64_t ns, operations; } warm_up, throughput, latency;
 
 static int fd;
-static bool writes, cold;
+static bool writes, cold, opens;
 static aio_context_t ctx;
 static unsigned char **blocks;
 static struct iocb *iocbs, **pointers;
@@ -142,8 +144,50 @@ static void read_back(uint64_t begun) {
   close(reader);
 }
 
+/*
+ * Opens a file of one block, reads it and closes it, one after the other whatever the depth: there is no asynchronous open to compare with.
+ *
+ * @returns files.
+ */
+static uint64_t open_phase(uint64_t ns, uint64_t operations, bool timed, bool verify, uint64_t *took_ns) {
+  uint64_t completed = 0, begin = now_ns(), most_samples = timed ? MOST_SAMPLES : 0;
+  char path[PATH_MAX];
+  for (; completed < operations; completed++) {
+    uint64_t started = now_ns(), number = order[completed % order_length];
+    if (started - begin >= ns) break;
+    snprintf(path, sizeof path, "%s/%llu", job.path, (unsigned long long)number);
+    int file = open(path, O_RDONLY | (strcmp(job.mode, "direct") ? 0 : O_DIRECT));
+    if (file < 0) fail("open", errno);
+    if (pread(file, blocks[0], job.block_size, 0) != (ssize_t)job.block_size) fail("a short transfer", errno);
+    close(file);
+    if (completed < most_samples) {
+      uint64_t took = now_ns() - started;
+      samples[completed] = took < UINT32_MAX ? took : UINT32_MAX;
+    }
+    if (verify) check(blocks[0], number * job.block_size);
+  }
+  if (took_ns) *took_ns = now_ns() - begin;
+  if (verify) verified += completed;
+  return completed;
+}
+
+/* While they are, the descriptor of each new file is a large one, and the table of descriptors too. */
+static void keep_open(void) {
+  char path[PATH_MAX];
+  struct rlimit limit;
+  if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+  for (unsigned index = 0; index < FILES_KEPT_OPEN; index++) {
+    snprintf(path, sizeof path, "%s/%llu", job.path, (unsigned long long)(index % order_length));
+    if (open(path, O_RDONLY | (strcmp(job.mode, "direct") ? 0 : O_DIRECT)) < 0) fail("open", errno);
+  }
+}
+
 /* @returns transfers that have ended. */
 static uint64_t phase(uint64_t ns, uint64_t operations, bool timed, bool verify, uint64_t *took_ns) {
+  if (opens) return open_phase(ns, operations, timed, verify, took_ns);
   struct aio_ring *ring = (struct aio_ring *)ctx;
   uint64_t completed = 0, begun = 0, left = operations, at = 0, most_samples = 0;
   unsigned idle_count = job.depth, in_flight = 0, until_look = 1, between_looks = 1;
@@ -252,6 +296,7 @@ static void read_arguments(int argc, char **argv) {
   job.samples = argv[16];
   writes = strstr(job.rw, "write") != NULL;
   cold = !strcmp(job.mode, "cold");
+  opens = !strncmp(job.rw, "open", 4);
 }
 
 static void prepare(void) {
@@ -269,6 +314,11 @@ static void prepare(void) {
   positions = calloc(job.depth, sizeof *positions);
   samples = malloc(MOST_SAMPLES * sizeof *samples);
   if (!blocks || !iocbs || !pointers || !events || !starts || !positions || !samples) fail("malloc", ENOMEM);
+  if (opens) {
+    if (posix_memalign((void **)&blocks[0], 4096, job.block_size)) fail("posix_memalign", ENOMEM);
+    if (!strcmp(job.rw, "open.kept")) keep_open();
+    return;
+  }
   fd = open(job.path, (writes ? O_RDWR : O_RDONLY) | (strcmp(job.mode, "direct") ? 0 : O_DIRECT));
   if (fd < 0) fail("open", errno);
   for (unsigned lane = 0; lane < job.depth; lane++) {

@@ -46,9 +46,18 @@ export const ENGINE_TITLES: Readonly<Record<EngineName, string>> = {
   'fs.sync': 'fs.readSync and fs.writeSync, one at a time',
 };
 
-/** In fio's words. */
-export const TRANSFERS = ['randread', 'read', 'randwrite', 'write'] as const;
+/**
+ * The first four in fio's words.
+ *
+ * - `open`: one of many files of one block is opened, read and closed.
+ * - `open.kept`: the same, while {@link FILES_KEPT_OPEN} files are kept open.
+ */
+export const TRANSFERS = ['randread', 'read', 'randwrite', 'write', 'open', 'open.kept'] as const;
 export type Transfer = (typeof TRANSFERS)[number];
+
+export const FILES_KEPT_OPEN = 10_000;
+/** So that their inodes and blocks stay cached everywhere. */
+export const MOST_SMALL_FILES = 1024;
 
 /**
  * - `direct`: O_DIRECT.
@@ -82,8 +91,9 @@ export interface Length {
 
 /** A case, and where and how long. */
 export interface Job extends Case {
+  /** Of the file; where files are opened, of the directory that has them, by their numbers. */
   readonly path: string;
-  /** Bytes of the file. */
+  /** Bytes of the file, or of all of them. */
   readonly size: number;
   readonly seed: number;
   /** Checks every block of every phase; otherwise only those of the first phase are checked. */
@@ -122,6 +132,11 @@ export function isWrite({ rw }: Pick<Case, 'rw'>): boolean {
 
 export function isRandom({ rw }: Pick<Case, 'rw'>): boolean {
   return rw.startsWith('rand');
+}
+
+/** Whether each transfer has a file of its own. */
+export function isOpen({ rw }: Pick<Case, 'rw'>): boolean {
+  return rw.startsWith('open');
 }
 
 /** Such as `direct randread 4 KiB, depth 32`. */

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { BusyPrograms } from './busy.ts';
 import { messageOf } from './errors.ts';
 import {
   type Answer,
@@ -9,9 +10,11 @@ import {
   ENGINES,
   type EngineName,
   FLOOR,
+  isOpen,
   isWrite,
   type Job,
   type Length,
+  MOST_SMALL_FILES,
   PERCENTILES,
   UNLIMITED,
 } from './job.ts';
@@ -21,7 +24,7 @@ import { compileFloor, type Floor, runFloor } from './outside/floor.ts';
 import type { Plan, PlannedCase } from './plan.ts';
 import { runProgram } from './process.ts';
 import { type BenchReport, type Failure, type Row, rowsOf, type Turn } from './report.ts';
-import { impossible, makeTestFile, settle } from './test-file.ts';
+import { impossible, makeSmallFiles, makeTestFile, settle } from './test-file.ts';
 
 const CHILD = fileURLToPath(new URL('./child.js', import.meta.url));
 /** Blocks that are checked before anything is timed. */
@@ -81,6 +84,7 @@ class Bench {
     const found = await this.#lookAround();
     const machine = describeMachine(directory, found);
     const rows: Row[] = [];
+    using _beside = await BusyPrograms.start(this.#plan.busy ?? 0);
     for (const one of this.#plan.cases) {
       const added = await this.#case(one);
       rows.push(...added);
@@ -146,6 +150,7 @@ class Bench {
 
   /** One file for reads, whose blocks stay as they were stamped, and one for writes. */
   async #fileFor(one: PlannedCase): Promise<string> {
+    if (isOpen(one)) return this.#smallFilesFor(one);
     const name = isWrite(one) ? 'written' : 'read';
     let path = this.#files.get(name);
     if (path === undefined) {
@@ -160,6 +165,26 @@ class Bench {
       this.#files.set(name, path);
     }
     return path;
+  }
+
+  /** One directory for each size of files. */
+  async #smallFilesFor(one: PlannedCase): Promise<string> {
+    const { blockSize } = one;
+    const name = `files-${blockSize}`;
+    let path = this.#files.get(name);
+    if (path === undefined) {
+      path = join(this.#home, name);
+      this.#options.onProgress?.(this.#done, this.#total, 'writing small files');
+      await makeSmallFiles(path, this.#bytesFor(one) / blockSize, blockSize);
+      this.#files.set(name, path);
+    }
+    return path;
+  }
+
+  #bytesFor(one: PlannedCase): number {
+    const { size } = this.#plan;
+    const { blockSize } = one;
+    return isOpen(one) ? Math.min(MOST_SMALL_FILES, Math.floor(size / blockSize)) * blockSize : size;
   }
 
   async #case(one: PlannedCase): Promise<Row[]> {
@@ -196,8 +221,9 @@ class Bench {
   }
 
   #jobFor(one: PlannedCase, path: string): Job {
-    const { operations, seconds, seed, size, verify } = this.#plan;
+    const { operations, seconds, seed, verify } = this.#plan;
     const { rw, mode, blockSize, queueDepth } = one;
+    const size = this.#bytesFor(one);
     const blocks = Math.floor(size / blockSize);
     const part = (fraction: number): Length => ({
       ms: operations === undefined ? seconds * 1000 * fraction : UNLIMITED,

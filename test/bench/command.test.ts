@@ -176,6 +176,34 @@ describe.skipIf(noNative !== undefined)(
       for (const { verifiedBlocks, engine } of rows) assert.equal(verifiedBlocks, 256 + 900, engine);
     });
 
+    it.skipIf(!has('cc'))(
+      'opens, reads, checks and closes small files, also while 10,000 are kept open',
+      () => {
+        for (const [mode, transfers] of [
+          ['cached', ['open', 'open.kept']],
+          ['direct', ['open']],
+        ] as const) {
+          const { rows, failures } = benchJson([
+            ...['--engines', 'c,context,file,emulation.file,fs.promises,fs.callbacks', '--verify'],
+            ...['--mode', mode, '--rw', transfers.join(','), '--queue-depth', '8', '--operations', '300'],
+          ]);
+          // A temporary folder may be in memory, without direct I/O.
+          if (mode === 'direct' && failures.some(({ engine }) => engine === null)) continue;
+          assert.deepEqual(failures, []);
+          // No context opens files.
+          assert.deepEqual(
+            rows.map(({ rw, engine }) => `${rw} ${engine}`),
+            transfers.flatMap((rw) =>
+              ['c', 'file', 'emulation.file', 'fs.promises', 'fs.callbacks'].map(
+                (engine) => `${rw} ${engine}`,
+              ),
+            ),
+          );
+          for (const { verifiedBlocks, engine } of rows) assert.equal(verifiedBlocks, 256 + 900, engine);
+        }
+      },
+    );
+
     it('goes on after a depth that aio-max-nr has no room for', () => {
       const kernel = openNativeKernel();
       // Whatever else the machine does: with this one held, the rest is less than the depth that is asked for.
