@@ -14,12 +14,14 @@ import { openSmallFiles } from './engines/small-files.ts';
 import { messageOf } from './errors.ts';
 import {
   type Answer,
+  isMixed,
   isOpen,
   isRandom,
   isWrite,
   type Job,
   type Length,
   type Measurement,
+  mixWrites,
   type NodeEngine,
   PERCENTILES,
   UNLIMITED,
@@ -97,7 +99,8 @@ class Measuring {
   ): Promise<{ phase: Phase; seconds: number }> {
     const { blockSize, mode, path, queueDepth } = this.#job;
     const writes = isWrite(this.#job);
-    if (verify && writes) this.#generation++;
+    const mixed = isMixed(this.#job);
+    if (verify && (writes || mixed)) this.#generation++;
     const phase = new Phase({
       order: this.#order,
       blockSize,
@@ -105,7 +108,7 @@ class Measuring {
       length,
       once: mode === 'cold',
       timed,
-      verify: verify ? (writes ? 'stamp' : 'check') : undefined,
+      verify: verify ? (mixed ? 'mixed' : writes ? 'stamp' : 'check') : undefined,
       generation: this.#generation,
     });
     if (mode === 'cold') chill(path);
@@ -116,6 +119,7 @@ class Measuring {
     const seconds = (performance.now() - started) / 1000;
     if (verify) {
       if (writes) this.#readBack(phase.taken);
+      if (mixed) this.#readBack(phase.taken.filter(mixWrites));
       this.#verified += phase.completed;
     }
     return { phase, seconds };

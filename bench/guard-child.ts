@@ -6,8 +6,8 @@
 import { openSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { messageOf } from './errors.ts';
 import { openFlags } from './engines/flags.ts';
+import { messageOf } from './errors.ts';
 import { GUARD_BLOCK_BYTES, GUARD_FILE_BYTES, type GuardAnswer, type GuardJob } from './guard-job.ts';
 import { blockOrder } from './order.ts';
 

@@ -47,12 +47,13 @@ export const ENGINE_TITLES: Readonly<Record<EngineName, string>> = {
 };
 
 /**
- * The first four in fio's words.
+ * The first five in fio's words.
  *
+ * - `randrw`: 30 % of the blocks are written, always the same ones, and the others are read.
  * - `open`: one of many files of one block is opened, read and closed.
  * - `open.kept`: the same, while {@link FILES_KEPT_OPEN} files are kept open.
  */
-export const TRANSFERS = ['randread', 'read', 'randwrite', 'write', 'open', 'open.kept'] as const;
+export const TRANSFERS = ['randread', 'read', 'randwrite', 'write', 'randrw', 'open', 'open.kept'] as const;
 export type Transfer = (typeof TRANSFERS)[number];
 
 export const FILES_KEPT_OPEN = 10_000;
@@ -128,6 +129,19 @@ export type Answer = { readonly measurement: Measurement } | { readonly failure:
 
 export function isWrite({ rw }: Pick<Case, 'rw'>): boolean {
   return rw.endsWith('write');
+}
+
+/** Whether some are reads and some are writes: which, a block's number tells (see {@link mixWrites}). */
+export function isMixed({ rw }: Pick<Case, 'rw'>): boolean {
+  return rw === 'randrw';
+}
+
+/** Of ten blocks. */
+const MIX_WRITTEN = 3;
+
+/** Whether a mixed transfer of this block is a write: three of ten, spread evenly. `floor.c` knows the same ones. */
+export function mixWrites(block: number): boolean {
+  return (Math.imul(block, 0x9e3779b1) >>> 0) % 10 < MIX_WRITTEN;
 }
 
 export function isRandom({ rw }: Pick<Case, 'rw'>): boolean {

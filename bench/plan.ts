@@ -2,7 +2,7 @@
 
 import { UNIT_BYTES } from './blocks.ts';
 import type { Case, EngineName, Mode, Transfer } from './job.ts';
-import { bytesTitle, ENGINES, isOpen, isWrite, MODES, TRANSFERS } from './job.ts';
+import { bytesTitle, ENGINES, isMixed, isOpen, isWrite, MODES, TRANSFERS } from './job.ts';
 
 /** A case and who takes turns in it. */
 export interface PlannedCase extends Case {
@@ -139,7 +139,7 @@ function casesOf(base: Preset, choice: Choice): readonly Case[] {
 
 function refusalOf(one: Case, size: number): string | undefined {
   const { blockSize, mode, queueDepth } = one;
-  if (mode === 'cold' && isWrite(one))
+  if (mode === 'cold' && (isWrite(one) || isMixed(one)))
     return 'cold writes are left out: a write of whole pages reads nothing';
   if (mode === 'cold' && isOpen(one))
     return 'cold files to open are left out: they could be opened once, and no more of them are made than fit into caches';

@@ -10,6 +10,7 @@ import {
   ENGINES,
   type EngineName,
   FLOOR,
+  isMixed,
   isOpen,
   isWrite,
   type Job,
@@ -62,6 +63,10 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
   } finally {
     rmSync(home, { recursive: true, force: true });
   }
+}
+
+function isFio(engine: EngineName): boolean {
+  return engine === 'fio-libaio' || engine === 'fio-io_uring';
 }
 
 class Bench {
@@ -148,10 +153,14 @@ class Bench {
 
   #files = new Map<string, string>();
 
-  /** One file for reads, whose blocks stay as they were stamped, and one for writes. */
+  /** One file for reads, whose blocks stay as they were stamped, and others for writes. */
   async #fileFor(one: PlannedCase): Promise<string> {
     if (isOpen(one)) return this.#smallFilesFor(one);
-    const name = isWrite(one) ? 'written' : 'read';
+    // What is read of a mixed one was never written: which blocks, depends on their size.
+    return this.#blocksFile(isMixed(one) ? `mixed-${one.blockSize}` : isWrite(one) ? 'written' : 'read');
+  }
+
+  async #blocksFile(name: string): Promise<string> {
     let path = this.#files.get(name);
     if (path === undefined) {
       path = join(this.#home, name);
@@ -200,6 +209,9 @@ class Bench {
     }
     const job = this.#jobFor(one, path);
     const engines = ENGINES.filter((engine) => one.engines.includes(engine) && !this.#missing.has(engine));
+    // fio writes whichever blocks it likes.
+    const isApart = isMixed(one) && engines.some(isFio);
+    const fioJob = isApart ? { ...job, path: await this.#blocksFile('mixed-fio') } : job;
     this.#done += (one.engines.length - engines.length) * rounds;
     const turns = new Map<EngineName, Turn[]>(engines.map((engine) => [engine, []]));
     const failed = new Set<EngineName>();
@@ -209,7 +221,7 @@ class Bench {
         const engine = engines[(turn + round) % engines.length]!;
         this.#options.onProgress?.(this.#done++, this.#total, `${caseTitle(one)}: ${engine}`);
         if (failed.has(engine)) continue;
-        const answer = await this.#turn(engine, job);
+        const answer = await this.#turn(engine, isFio(engine) ? fioJob : job);
         if ('measurement' in answer) turns.get(engine)!.push({ round, measurement: answer.measurement });
         else {
           failed.add(engine);
@@ -258,7 +270,7 @@ class Bench {
     const limitMs = this.#patienceMs + (operations === undefined ? seconds * 1000 * 4 + WARM_UP_MS : 0);
     try {
       const answer = await this.#launch(engine, job, limitMs);
-      if (isWrite(job)) await settle(job.path, this.#patienceMs);
+      if (isWrite(job) || isMixed(job)) await settle(job.path, this.#patienceMs);
       return answer;
     } catch (error) {
       signal?.throwIfAborted();

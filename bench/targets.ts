@@ -138,6 +138,8 @@ export const STORAGE_CASES: readonly PlannedCase[] = (
     ['write', 'direct'],
     ['randwrite', 'cached'],
     ['write', 'cached'],
+    ['randrw', 'direct'],
+    ['randrw', 'cached'],
   ] as const
 ).flatMap(([rw, mode]) =>
   [1, 32].map((queueDepth) => ({ rw, mode, blockSize: 4096, queueDepth, engines: BESIDE_WRITES })),

@@ -168,10 +168,19 @@ describe.skipIf(noNative !== undefined)(
     it.skipIf(!has('cc'))('checks every block that it reads and writes, the floor too', () => {
       const { rows, failures } = benchJson([
         ...['--engines', 'c,calls,context,file,emulation,fs.promises,fs.callbacks', '--verify'],
-        ...['--mode', 'cached', '--rw', 'randread,randwrite', '--queue-depth', '8', '--operations', '300'],
+        ...[
+          '--mode',
+          'cached',
+          '--rw',
+          'randread,randwrite,randrw',
+          '--queue-depth',
+          '8',
+          '--operations',
+          '300',
+        ],
       ]);
       assert.deepEqual(failures, []);
-      assert.equal(rows.length, 14);
+      assert.equal(rows.length, 21);
       // 256 that are always checked, and 300 each to warm up, for throughput and for latency.
       for (const { verifiedBlocks, engine } of rows) assert.equal(verifiedBlocks, 256 + 900, engine);
     });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'vitest';
 import { check, FRESH, stamp, UNIT_BYTES } from '../../bench/blocks.ts';
-import { type Case, caseTitle, type EngineName, type Measurement } from '../../bench/job.ts';
+import { type Case, caseTitle, type EngineName, type Measurement, mixWrites } from '../../bench/job.ts';
 import { lossesOf } from '../../bench/losses.ts';
 import { blockOrder } from '../../bench/order.ts';
 import { Phase, type PhaseOptions } from '../../bench/phase.ts';
@@ -77,6 +77,16 @@ describe('a phase', () => {
     }
     return positions;
   };
+
+  it('finds a block that was written and should only be read', () => {
+    const read = [0, 1, 2, 3, 4, 5, 6, 7].find((number) => !mixWrites(number))!;
+    const mixed = { verify: 'mixed', generation: 1, order: Uint32Array.of(read), queueDepth: 1 } as const;
+    const phase = new Phase({ ...options, ...mixed });
+    phase.begin();
+    const position = phase.take(0, block);
+    stamp(block, position, 1);
+    assert.throws(() => phase.end(0, block, block.length), /what was written there before/);
+  });
 
   it('gives out as many as it should, beginning again at the end of the order', () => {
     const phase = new Phase(options);
@@ -217,6 +227,15 @@ describe('what storage engines do', () => {
     assert.equal(plan.cases.length, 1);
     assert.ok(plan.cases[0]!.engines.includes('c') && plan.cases[0]!.engines.includes('file'));
     for (const engine of plan.cases[0]!.engines) assert.doesNotMatch(engine, /context|calls|fio|^emulation$/);
+  });
+});
+
+describe('a mix', () => {
+  it('writes three of ten blocks, wherever they are', () => {
+    for (const from of [0, 1000, 2 ** 24]) {
+      const written = Array.from({ length: 1000 }, (_, index) => from + index).filter(mixWrites).length;
+      assert.ok(Math.abs(written - 300) < 20, String(written));
+    }
   });
 });
 
