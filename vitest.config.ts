@@ -12,7 +12,7 @@ const BESIDE_NATIVE = [
 /** What may meet contexts of other processes, and load: programs that are started, and programs that are run again before they are believed. */
 const TOGETHER = [
   'test/{cli,file-fuzz,fuzz,regression}/**/*.test.ts',
-  'test/bench/{command,guard,machinery,report-file}.test.ts',
+  'test/bench/{command,machinery,report-file}.test.ts',
 ];
 
 /** In their order. A file that is in no list runs alone. */

@@ -10,14 +10,18 @@ import { pageAlignedBuffer } from '../src/index.ts';
 import { check, FRESH } from './blocks.ts';
 import type { Session, Work } from './engines/engine.ts';
 import { OPEN_ENGINE } from './engines/index.ts';
+import { openSmallFiles } from './engines/small-files.ts';
 import { messageOf } from './errors.ts';
 import {
   type Answer,
+  isMixed,
+  isOpen,
   isRandom,
   isWrite,
   type Job,
   type Length,
   type Measurement,
+  mixWrites,
   type NodeEngine,
   PERCENTILES,
   UNLIMITED,
@@ -95,7 +99,8 @@ class Measuring {
   ): Promise<{ phase: Phase; seconds: number }> {
     const { blockSize, mode, path, queueDepth } = this.#job;
     const writes = isWrite(this.#job);
-    if (verify && writes) this.#generation++;
+    const mixed = isMixed(this.#job);
+    if (verify && (writes || mixed)) this.#generation++;
     const phase = new Phase({
       order: this.#order,
       blockSize,
@@ -103,7 +108,7 @@ class Measuring {
       length,
       once: mode === 'cold',
       timed,
-      verify: verify ? (writes ? 'stamp' : 'check') : undefined,
+      verify: verify ? (mixed ? 'mixed' : writes ? 'stamp' : 'check') : undefined,
       generation: this.#generation,
     });
     if (mode === 'cold') chill(path);
@@ -114,6 +119,7 @@ class Measuring {
     const seconds = (performance.now() - started) / 1000;
     if (verify) {
       if (writes) this.#readBack(phase.taken);
+      if (mixed) this.#readBack(phase.taken.filter(mixWrites));
       this.#verified += phase.completed;
     }
     return { phase, seconds };
@@ -151,8 +157,9 @@ function memoryFor({ blockSize, queueDepth }: Job): Buffer[] {
 async function answer(engine: NodeEngine, job: Job): Promise<Answer> {
   try {
     const work: Work = { ...job, blocks: memoryFor(job) };
-    if (job.mode === 'cached') warm(job.path);
-    const session = await OPEN_ENGINE[engine](work);
+    // Small files were written just now.
+    if (job.mode === 'cached' && !isOpen(job)) warm(job.path);
+    const session = await (isOpen(job) ? openSmallFiles(engine, work) : OPEN_ENGINE[engine](work));
     try {
       return { measurement: await new Measuring(job, session).measure() };
     } finally {

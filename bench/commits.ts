@@ -1,9 +1,8 @@
 /** Commits: 4 KiB written and made durable, by writers at once; on a quiet machine and with busy programs beside. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { BusyPrograms } from './busy.ts';
 import type { CommitAnswer, CommitJob, CommitMeasurement, CommitMode, CommitWay } from './commit-job.ts';
 import { BLOCK_BYTES, COMMIT_WAYS, REGION_BLOCKS } from './commit-job.ts';
 import { messageOf } from './errors.ts';
@@ -16,8 +15,6 @@ import { makeTestFile } from './test-file.ts';
 const CHILD = fileURLToPath(new URL('./commit-child.js', import.meta.url));
 const PEER: CommitWay = 'fs.promises';
 const LIMIT_MS = 60_000;
-/** Until programs that were started are busy. */
-const START_MS = 500;
 
 const LATENCY_WRITERS = [1, 8];
 const GROUP_WRITERS = 32;
@@ -89,14 +86,10 @@ class Commits {
   async run(): Promise<CommitsReport> {
     const { busy, command, directory, rounds } = this.#options;
     for (const programs of new Set([0, busy])) {
-      const beside = await startBusy(programs);
-      try {
-        for (const mode of ['direct', 'cached'] as const)
-          for (const writers of [...LATENCY_WRITERS, GROUP_WRITERS])
-            await this.#case({ mode, writers, busy: programs });
-      } finally {
-        for (const program of beside) program.kill('SIGKILL');
-      }
+      using _beside = await BusyPrograms.start(programs);
+      for (const mode of ['direct', 'cached'] as const)
+        for (const writers of [...LATENCY_WRITERS, GROUP_WRITERS])
+          await this.#case({ mode, writers, busy: programs });
     }
     const machine = describeMachine(directory, { fio: 'not asked for', compiler: 'not asked for' });
     return { machine, command, rounds, rows: this.#rows, targets: this.#targets, failures: this.#failures };
@@ -141,14 +134,6 @@ class Commits {
       return undefined;
     }
   }
-}
-
-async function startBusy(count: number): Promise<ChildProcess[]> {
-  const programs = Array.from({ length: count }, () =>
-    spawn(process.execPath, ['--eval', 'for (;;);'], { stdio: 'ignore' }),
-  );
-  if (count > 0) await setTimeout(START_MS);
-  return programs;
 }
 
 function rowOf(one: CommitCase, way: CommitWay, found: readonly CommitMeasurement[]): CommitRow[] {

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <limits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +23,8 @@
 #define MOST_SAMPLES (1u << 20)
 #define MOST_BETWEEN_LOOKS 256
 #define MS 1000000ull
+#define FILES_KEPT_OPEN 10000
+#define FRESH 0
 
 struct aio_ring {
   unsigned id, nr, head, tail, magic, compat_features, incompat_features, header_length;
@@ -38,7 +41,7 @@ static struct {
 static struct { uint64_t ns, operations; } warm_up, throughput, latency;
 
 static int fd;
-static bool writes, cold;
+static bool writes, mixed, cold, opens;
 static aio_context_t ctx;
 static unsigned char **blocks;
 static struct iocb *iocbs, **pointers;
@@ -83,7 +86,7 @@ static void stamp(unsigned char *block, uint64_t position) {
   }
 }
 
-static void check(const unsigned char *block, uint64_t position) {
+static void check(const unsigned char *block, uint64_t position, unsigned generation) {
   for (uint64_t at = 0; at < job.block_size; at += UNIT_BYTES) {
     const unsigned char *unit = block + at;
     uint64_t number;
@@ -94,6 +97,11 @@ static void check(const unsigned char *block, uint64_t position) {
     if (crc != unit_checksum(unit) || number != (position + at) / UNIT_BYTES || found != generation)
       fail("wrong data", 0);
   }
+}
+
+/* As mixWrites() in job.ts. */
+static bool is_mix_write(uint64_t position) {
+  return (uint32_t)(position / job.block_size) * 0x9e3779b1u % 10 < 3;
 }
 
 /* As order.ts. */
@@ -135,15 +143,58 @@ static void read_back(uint64_t begun) {
   if (reader < 0 || !block) fail("reading back", errno);
   for (uint64_t index = 0; index < (begun < order_length ? begun : order_length); index++) {
     uint64_t position = order[index] * job.block_size;
+    if (mixed && !is_mix_write(position)) continue;
     if (pread(reader, block, job.block_size, position) != (ssize_t)job.block_size) fail("reading back", errno);
-    check(block, position);
+    check(block, position, generation);
   }
   free(block);
   close(reader);
 }
 
+/*
+ * Opens a file of one block, reads it and closes it, one after the other whatever the depth: there is no asynchronous open to compare with.
+ *
+ * @returns files.
+ */
+static uint64_t open_phase(uint64_t ns, uint64_t operations, bool timed, bool verify, uint64_t *took_ns) {
+  uint64_t completed = 0, begin = now_ns(), most_samples = timed ? MOST_SAMPLES : 0;
+  char path[PATH_MAX];
+  for (; completed < operations; completed++) {
+    uint64_t started = now_ns(), number = order[completed % order_length];
+    if (started - begin >= ns) break;
+    snprintf(path, sizeof path, "%s/%llu", job.path, (unsigned long long)number);
+    int file = open(path, O_RDONLY | (strcmp(job.mode, "direct") ? 0 : O_DIRECT));
+    if (file < 0) fail("open", errno);
+    if (pread(file, blocks[0], job.block_size, 0) != (ssize_t)job.block_size) fail("a short transfer", errno);
+    close(file);
+    if (completed < most_samples) {
+      uint64_t took = now_ns() - started;
+      samples[completed] = took < UINT32_MAX ? took : UINT32_MAX;
+    }
+    if (verify) check(blocks[0], number * job.block_size, FRESH);
+  }
+  if (took_ns) *took_ns = now_ns() - begin;
+  if (verify) verified += completed;
+  return completed;
+}
+
+/* While they are, the descriptor of each new file is a large one, and the table of descriptors too. */
+static void keep_open(void) {
+  char path[PATH_MAX];
+  struct rlimit limit;
+  if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+  for (unsigned index = 0; index < FILES_KEPT_OPEN; index++) {
+    snprintf(path, sizeof path, "%s/%llu", job.path, (unsigned long long)(index % order_length));
+    if (open(path, O_RDONLY | (strcmp(job.mode, "direct") ? 0 : O_DIRECT)) < 0) fail("open", errno);
+  }
+}
+
 /* @returns transfers that have ended. */
 static uint64_t phase(uint64_t ns, uint64_t operations, bool timed, bool verify, uint64_t *took_ns) {
+  if (opens) return open_phase(ns, operations, timed, verify, took_ns);
   struct aio_ring *ring = (struct aio_ring *)ctx;
   uint64_t completed = 0, begun = 0, left = operations, at = 0, most_samples = 0;
   unsigned idle_count = job.depth, in_flight = 0, until_look = 1, between_looks = 1;
@@ -154,7 +205,7 @@ static uint64_t phase(uint64_t ns, uint64_t operations, bool timed, bool verify,
   if (!idle) fail("malloc", ENOMEM);
   for (unsigned lane = 0; lane < job.depth; lane++) idle[lane] = lane;
   if (timed) most_samples = operations < MOST_SAMPLES ? operations : MOST_SAMPLES;
-  if (verify && writes) generation++;
+  if (verify && (writes || mixed)) generation++;
   if (cold) chill();
   uint64_t begin = now_ns(), last_look = begin;
 
@@ -183,12 +234,13 @@ static uint64_t phase(uint64_t ns, uint64_t operations, bool timed, bool verify,
       }
       if (verify) {
         positions[lane] = position;
-        if (writes) stamp(blocks[lane], position);
+        if (writes || (mixed && is_mix_write(position))) stamp(blocks[lane], position);
       }
       if (timed) starts[lane] = now_ns();
       struct iocb *iocb = &iocbs[lane];
       iocb->aio_data = lane;
       iocb->aio_offset = position;
+      if (mixed) iocb->aio_lio_opcode = is_mix_write(position) ? IOCB_CMD_PWRITE : IOCB_CMD_PREAD;
       pointers[staged++] = iocb;
     }
     for (unsigned done = 0; done < staged;) {
@@ -214,7 +266,7 @@ static uint64_t phase(uint64_t ns, uint64_t operations, bool timed, bool verify,
       if (events[index].res < 0) fail(writes ? "pwrite" : "pread", -events[index].res);
       if ((uint64_t)events[index].res != job.block_size) fail("a short transfer", 0);
       if (completed < most_samples) samples[completed] = now - starts[lane] < UINT32_MAX ? now - starts[lane] : UINT32_MAX;
-      if (verify && !writes) check(blocks[lane], positions[lane]);
+      if (verify && !writes && !(mixed && is_mix_write(positions[lane]))) check(blocks[lane], positions[lane], FRESH);
       completed++;
       idle[idle_count++] = lane;
       in_flight--;
@@ -222,7 +274,7 @@ static uint64_t phase(uint64_t ns, uint64_t operations, bool timed, bool verify,
   }
   if (took_ns) *took_ns = now_ns() - begin;
   if (verify) {
-    if (writes) read_back(begun);
+    if (writes || mixed) read_back(begun);
     verified += completed;
   }
   return completed;
@@ -252,6 +304,8 @@ static void read_arguments(int argc, char **argv) {
   job.samples = argv[16];
   writes = strstr(job.rw, "write") != NULL;
   cold = !strcmp(job.mode, "cold");
+  mixed = !strcmp(job.rw, "randrw");
+  opens = !strncmp(job.rw, "open", 4);
 }
 
 static void prepare(void) {
@@ -269,7 +323,12 @@ static void prepare(void) {
   positions = calloc(job.depth, sizeof *positions);
   samples = malloc(MOST_SAMPLES * sizeof *samples);
   if (!blocks || !iocbs || !pointers || !events || !starts || !positions || !samples) fail("malloc", ENOMEM);
-  fd = open(job.path, (writes ? O_RDWR : O_RDONLY) | (strcmp(job.mode, "direct") ? 0 : O_DIRECT));
+  if (opens) {
+    if (posix_memalign((void **)&blocks[0], 4096, job.block_size)) fail("posix_memalign", ENOMEM);
+    if (!strcmp(job.rw, "open.kept")) keep_open();
+    return;
+  }
+  fd = open(job.path, (writes || mixed ? O_RDWR : O_RDONLY) | (strcmp(job.mode, "direct") ? 0 : O_DIRECT));
   if (fd < 0) fail("open", errno);
   for (unsigned lane = 0; lane < job.depth; lane++) {
     if (posix_memalign((void **)&blocks[lane], 4096, job.block_size)) fail("posix_memalign", ENOMEM);

@@ -1,5 +1,6 @@
 /** What `kaio bench` is made of. */
 export { type CommitRow, commitCaseTitle, commitLines, runCommits } from './commits.ts';
+export { busyTitle } from './busy.ts';
 export { messageOf } from './errors.ts';
 export {
   caseTitle,

@@ -46,9 +46,19 @@ export const ENGINE_TITLES: Readonly<Record<EngineName, string>> = {
   'fs.sync': 'fs.readSync and fs.writeSync, one at a time',
 };
 
-/** In fio's words. */
-export const TRANSFERS = ['randread', 'read', 'randwrite', 'write'] as const;
+/**
+ * The first five in fio's words.
+ *
+ * - `randrw`: 30 % of the blocks are written, always the same ones, and the others are read.
+ * - `open`: one of many files of one block is opened, read and closed.
+ * - `open.kept`: the same, while {@link FILES_KEPT_OPEN} files are kept open.
+ */
+export const TRANSFERS = ['randread', 'read', 'randwrite', 'write', 'randrw', 'open', 'open.kept'] as const;
 export type Transfer = (typeof TRANSFERS)[number];
+
+export const FILES_KEPT_OPEN = 10_000;
+/** So that their inodes and blocks stay cached everywhere. */
+export const MOST_SMALL_FILES = 1024;
 
 /**
  * - `direct`: O_DIRECT.
@@ -82,8 +92,9 @@ export interface Length {
 
 /** A case, and where and how long. */
 export interface Job extends Case {
+  /** Of the file; where files are opened, of the directory that has them, by their numbers. */
   readonly path: string;
-  /** Bytes of the file. */
+  /** Bytes of the file, or of all of them. */
   readonly size: number;
   readonly seed: number;
   /** Checks every block of every phase; otherwise only those of the first phase are checked. */
@@ -120,8 +131,26 @@ export function isWrite({ rw }: Pick<Case, 'rw'>): boolean {
   return rw.endsWith('write');
 }
 
+/** Whether some are reads and some are writes: which, a block's number tells (see {@link mixWrites}). */
+export function isMixed({ rw }: Pick<Case, 'rw'>): boolean {
+  return rw === 'randrw';
+}
+
+/** Of ten blocks. */
+const MIX_WRITTEN = 3;
+
+/** Whether a mixed transfer of this block is a write: three of ten, spread evenly. `floor.c` knows the same ones. */
+export function mixWrites(block: number): boolean {
+  return (Math.imul(block, 0x9e3779b1) >>> 0) % 10 < MIX_WRITTEN;
+}
+
 export function isRandom({ rw }: Pick<Case, 'rw'>): boolean {
   return rw.startsWith('rand');
+}
+
+/** Whether each transfer has a file of its own. */
+export function isOpen({ rw }: Pick<Case, 'rw'>): boolean {
+  return rw.startsWith('open');
 }
 
 /** Such as `direct randread 4 KiB, depth 32`. */

@@ -1,6 +1,6 @@
 /** A stretch of transfers that an engine runs: what comes next, what has ended, and when to stop. */
-import { check, stamp } from './blocks.ts';
-import type { Length } from './job.ts';
+import { check, FRESH, stamp } from './blocks.ts';
+import { type Length, mixWrites } from './job.ts';
 
 /** Transfers between two looks at the clock, at most. */
 const MOST_BETWEEN_LOOKS = 256;
@@ -17,8 +17,8 @@ export interface PhaseOptions {
   /** Ends with the order instead of beginning again. */
   readonly once: boolean;
   readonly timed: boolean;
-  /** Stamps blocks before they are written, or checks them after they were read. */
-  readonly verify: 'stamp' | 'check' | undefined;
+  /** Stamps blocks before they are written, or checks them after they were read; of mixed ones each does what its number tells. */
+  readonly verify: 'stamp' | 'check' | 'mixed' | undefined;
   readonly generation: number;
 }
 
@@ -29,7 +29,7 @@ export class Phase {
   readonly #blockSize: number;
   readonly #once: boolean;
   readonly #length: Length;
-  readonly #verify: 'stamp' | 'check' | undefined;
+  readonly #verify: 'stamp' | 'check' | 'mixed' | undefined;
   readonly #generation: number;
   readonly #starts: Float64Array | undefined;
   readonly #samples: Float64Array | undefined;
@@ -81,7 +81,8 @@ export class Phase {
     }
     if (this.#verify !== undefined) {
       this.#positions[lane] = position;
-      if (this.#verify === 'stamp') stamp(block, position, this.#generation);
+      if (this.#verify === 'stamp' || (this.#verify === 'mixed' && this.#isMixWrite(position)))
+        stamp(block, position, this.#generation);
     }
     if (this.#starts !== undefined) this.#starts[lane] = performance.now();
     return position;
@@ -99,6 +100,8 @@ export class Phase {
     if (bytes !== this.#blockSize)
       throw new Error(`a transfer of ${this.#blockSize} bytes ended after ${bytes}`);
     if (this.#verify === 'check') check(block, this.#positions[lane]!, this.#generation);
+    else if (this.#verify === 'mixed' && !this.#isMixWrite(this.#positions[lane]!))
+      check(block, this.#positions[lane]!, FRESH);
     this.completed++;
   }
 
@@ -110,6 +113,10 @@ export class Phase {
   /** Block numbers that were taken, in order; some may be there more than once. */
   get taken(): Uint32Array {
     return this.#order.subarray(0, Math.min(this.#begun, this.#order.length));
+  }
+
+  #isMixWrite(position: number): boolean {
+    return mixWrites(position / this.#blockSize);
   }
 
   // A look costs as much as a cached read takes; too few looks would let a slow device run on for minutes.

@@ -2,7 +2,7 @@
 
 import { UNIT_BYTES } from './blocks.ts';
 import type { Case, EngineName, Mode, Transfer } from './job.ts';
-import { bytesTitle, ENGINES, isWrite, MODES, TRANSFERS } from './job.ts';
+import { bytesTitle, ENGINES, isMixed, isOpen, isWrite, MODES, TRANSFERS } from './job.ts';
 
 /** A case and who takes turns in it. */
 export interface PlannedCase extends Case {
@@ -21,6 +21,8 @@ export interface Plan {
   readonly verify: boolean;
   /** Seconds that one engine may take for one round, beyond what it is to last, before it is given up. */
   readonly patience: number;
+  /** Programs that do nothing but compute, beside it. Default 0. */
+  readonly busy?: number;
 }
 
 /** What can be chosen; whatever is left out comes from the preset. */
@@ -80,7 +82,8 @@ export const PRESETS = {
   /** Everything: hours. */
   full: {
     ...QUICK,
-    rw: TRANSFERS,
+    // Files that are opened, of all sizes and at all depths, tell nothing new.
+    rw: TRANSFERS.filter((rw) => !isOpen({ rw })),
     mode: MODES,
     blockSize: [512, 4096, 16384, 65536, 262144, 1 << 20],
     queueDepth: [1, 4, 16, 32, 64, 128, 256, 512],
@@ -136,8 +139,10 @@ function casesOf(base: Preset, choice: Choice): readonly Case[] {
 
 function refusalOf(one: Case, size: number): string | undefined {
   const { blockSize, mode, queueDepth } = one;
-  if (mode === 'cold' && isWrite(one))
+  if (mode === 'cold' && (isWrite(one) || isMixed(one)))
     return 'cold writes are left out: a write of whole pages reads nothing';
+  if (mode === 'cold' && isOpen(one))
+    return 'cold files to open are left out: they could be opened once, and no more of them are made than fit into caches';
   if (blockSize % UNIT_BYTES !== 0)
     return `blocks of ${blockSize} bytes are left out: not a multiple of ${UNIT_BYTES}`;
   if (size < blockSize)
@@ -147,7 +152,20 @@ function refusalOf(one: Case, size: number): string | undefined {
   return undefined;
 }
 
-/** The synchronous calls have one depth. */
-export function takesPart(engine: EngineName, { queueDepth }: Case): boolean {
-  return engine !== 'fs.sync' || queueDepth === 1;
+/** Who has no other way to a file than a descriptor, which somebody else opens. */
+const OPENS_NOTHING: readonly EngineName[] = [
+  'calls',
+  'context',
+  'context.threads',
+  'emulation',
+  'emulation.descriptor',
+  'emulation.handle',
+  'fio-libaio',
+  'fio-io_uring',
+];
+
+/** The synchronous calls have one depth, and not everybody opens files. */
+export function takesPart(engine: EngineName, one: Case): boolean {
+  if (isOpen(one) && OPENS_NOTHING.includes(engine)) return false;
+  return engine !== 'fs.sync' || one.queueDepth === 1;
 }

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { BusyPrograms } from './busy.ts';
 import { messageOf } from './errors.ts';
 import {
   type Answer,
@@ -9,9 +10,12 @@ import {
   ENGINES,
   type EngineName,
   FLOOR,
+  isMixed,
+  isOpen,
   isWrite,
   type Job,
   type Length,
+  MOST_SMALL_FILES,
   PERCENTILES,
   UNLIMITED,
 } from './job.ts';
@@ -21,7 +25,7 @@ import { compileFloor, type Floor, runFloor } from './outside/floor.ts';
 import type { Plan, PlannedCase } from './plan.ts';
 import { runProgram } from './process.ts';
 import { type BenchReport, type Failure, type Row, rowsOf, type Turn } from './report.ts';
-import { impossible, makeTestFile, settle } from './test-file.ts';
+import { impossible, makeSmallFiles, makeTestFile, settle } from './test-file.ts';
 
 const CHILD = fileURLToPath(new URL('./child.js', import.meta.url));
 /** Blocks that are checked before anything is timed. */
@@ -61,6 +65,10 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
   }
 }
 
+function isFio(engine: EngineName): boolean {
+  return engine === 'fio-libaio' || engine === 'fio-io_uring';
+}
+
 class Bench {
   readonly #home: string;
   readonly #options: BenchOptions;
@@ -81,6 +89,7 @@ class Bench {
     const found = await this.#lookAround();
     const machine = describeMachine(directory, found);
     const rows: Row[] = [];
+    using _beside = await BusyPrograms.start(this.#plan.busy ?? 0);
     for (const one of this.#plan.cases) {
       const added = await this.#case(one);
       rows.push(...added);
@@ -144,9 +153,14 @@ class Bench {
 
   #files = new Map<string, string>();
 
-  /** One file for reads, whose blocks stay as they were stamped, and one for writes. */
+  /** One file for reads, whose blocks stay as they were stamped, and others for writes. */
   async #fileFor(one: PlannedCase): Promise<string> {
-    const name = isWrite(one) ? 'written' : 'read';
+    if (isOpen(one)) return this.#smallFilesFor(one);
+    // What is read of a mixed one was never written: which blocks, depends on their size.
+    return this.#blocksFile(isMixed(one) ? `mixed-${one.blockSize}` : isWrite(one) ? 'written' : 'read');
+  }
+
+  async #blocksFile(name: string): Promise<string> {
     let path = this.#files.get(name);
     if (path === undefined) {
       path = join(this.#home, name);
@@ -162,6 +176,26 @@ class Bench {
     return path;
   }
 
+  /** One directory for each size of files. */
+  async #smallFilesFor(one: PlannedCase): Promise<string> {
+    const { blockSize } = one;
+    const name = `files-${blockSize}`;
+    let path = this.#files.get(name);
+    if (path === undefined) {
+      path = join(this.#home, name);
+      this.#options.onProgress?.(this.#done, this.#total, 'writing small files');
+      await makeSmallFiles(path, this.#bytesFor(one) / blockSize, blockSize);
+      this.#files.set(name, path);
+    }
+    return path;
+  }
+
+  #bytesFor(one: PlannedCase): number {
+    const { size } = this.#plan;
+    const { blockSize } = one;
+    return isOpen(one) ? Math.min(MOST_SMALL_FILES, Math.floor(size / blockSize)) * blockSize : size;
+  }
+
   async #case(one: PlannedCase): Promise<Row[]> {
     const { rw, mode, blockSize, queueDepth } = one;
     const about = { rw, mode, blockSize, queueDepth };
@@ -175,6 +209,9 @@ class Bench {
     }
     const job = this.#jobFor(one, path);
     const engines = ENGINES.filter((engine) => one.engines.includes(engine) && !this.#missing.has(engine));
+    // fio writes whichever blocks it likes.
+    const isApart = isMixed(one) && engines.some(isFio);
+    const fioJob = isApart ? { ...job, path: await this.#blocksFile('mixed-fio') } : job;
     this.#done += (one.engines.length - engines.length) * rounds;
     const turns = new Map<EngineName, Turn[]>(engines.map((engine) => [engine, []]));
     const failed = new Set<EngineName>();
@@ -184,7 +221,7 @@ class Bench {
         const engine = engines[(turn + round) % engines.length]!;
         this.#options.onProgress?.(this.#done++, this.#total, `${caseTitle(one)}: ${engine}`);
         if (failed.has(engine)) continue;
-        const answer = await this.#turn(engine, job);
+        const answer = await this.#turn(engine, isFio(engine) ? fioJob : job);
         if ('measurement' in answer) turns.get(engine)!.push({ round, measurement: answer.measurement });
         else {
           failed.add(engine);
@@ -196,8 +233,9 @@ class Bench {
   }
 
   #jobFor(one: PlannedCase, path: string): Job {
-    const { operations, seconds, seed, size, verify } = this.#plan;
+    const { operations, seconds, seed, verify } = this.#plan;
     const { rw, mode, blockSize, queueDepth } = one;
+    const size = this.#bytesFor(one);
     const blocks = Math.floor(size / blockSize);
     const part = (fraction: number): Length => ({
       ms: operations === undefined ? seconds * 1000 * fraction : UNLIMITED,
@@ -232,7 +270,7 @@ class Bench {
     const limitMs = this.#patienceMs + (operations === undefined ? seconds * 1000 * 4 + WARM_UP_MS : 0);
     try {
       const answer = await this.#launch(engine, job, limitMs);
-      if (isWrite(job)) await settle(job.path, this.#patienceMs);
+      if (isWrite(job) || isMixed(job)) await settle(job.path, this.#patienceMs);
       return answer;
     } catch (error) {
       signal?.throwIfAborted();

@@ -19,3 +19,14 @@ export function spread(numbers: readonly number[]): Spread | undefined {
   if (numbers.length === 0) return undefined;
   return { median: median(numbers), low: Math.min(...numbers), high: Math.max(...numbers) };
 }
+
+/** The probability that of `tosses` tosses of a fair coin at least `heads` show heads: what a sign test asks. */
+export function chanceOfHeads(tosses: number, heads: number): number {
+  let ways = 1;
+  let sum = 0;
+  for (let tails = 0; tails <= tosses - heads; tails++) {
+    sum += ways;
+    ways = (ways * (tosses - tails)) / (tails + 1);
+  }
+  return sum / 2 ** tosses;
+}

@@ -1,6 +1,7 @@
 /** What kaio must reach, measured. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { busyTitle } from './busy.ts';
 import { messageOf } from './errors.ts';
 import { type Case, caseTitle, type EngineName } from './job.ts';
 import type { Choice, Plan, PlannedCase } from './plan.ts';
@@ -14,11 +15,13 @@ import { makeTestFile } from './test-file.ts';
 export interface Target {
   readonly of: EngineName;
   readonly to: EngineName;
-  readonly value: 'iops' | 'loopDelayMaxMs';
+  readonly value: 'iops' | 'loopDelayMaxMs' | 'p99Us';
   readonly case: Case;
   readonly bound: number;
   /** Whether the ratio must be at least or at most the bound. */
   readonly must: 'at least' | 'at most';
+  /** Engines that are measured in the same case. */
+  readonly beside?: readonly EngineName[];
 }
 
 /** What became of a measure. */
@@ -35,6 +38,8 @@ export interface TargetResult {
 }
 
 export interface TargetsReport extends BenchReport {
+  /** What was measured again with busy programs beside it. Reports from before 2026-11-27 have none. */
+  readonly beside?: { readonly busy: number; readonly rows: readonly Row[] };
   readonly targets: readonly TargetResult[];
 }
 
@@ -82,6 +87,83 @@ export const TARGETS: readonly Target[] = [
   ...atLeast('emulation', 'fs.promises', 'cached', { 32: 2 }),
 ];
 
+/** Who is measured beside those that a bound is about: they show what the device and the kernel allow. */
+const BESIDE_WRITES: readonly EngineName[] = [
+  'c',
+  'fio-libaio',
+  'context',
+  'file',
+  'fs.promises',
+  'fs.callbacks',
+];
+const BESIDE_OPENS: readonly EngineName[] = ['c', 'file', 'fs.promises', 'fs.callbacks'];
+
+/** Open, read 4 KiB and close, 16 at once. */
+function opening(rw: 'open' | 'open.kept', mode: Case['mode'], bound: number): Target {
+  return {
+    of: 'file',
+    to: 'fs.promises',
+    value: 'iops',
+    case: { rw, mode, blockSize: 4096, queueDepth: 16 },
+    bound,
+    must: 'at least',
+    beside: BESIDE_OPENS,
+  };
+}
+
+function writing(queueDepth: number, bound: number): Target {
+  return {
+    of: 'file',
+    to: 'fs.promises',
+    value: 'iops',
+    case: { rw: 'randwrite', mode: 'direct', blockSize: 4096, queueDepth },
+    bound,
+    must: 'at least',
+    beside: BESIDE_WRITES,
+  };
+}
+
+/** What storage engines do all day besides reading at random. */
+export const STORAGE_TARGETS: readonly Target[] = [
+  opening('open', 'cached', 0.95),
+  opening('open', 'direct', 0.8),
+  opening('open.kept', 'cached', 1),
+  writing(1, 1.2),
+  writing(32, 1.8),
+];
+
+/** Measured with them, and bound to nothing. */
+export const STORAGE_CASES: readonly PlannedCase[] = (
+  [
+    ['write', 'direct'],
+    ['randwrite', 'cached'],
+    ['write', 'cached'],
+    ['randrw', 'direct'],
+    ['randrw', 'cached'],
+  ] as const
+).flatMap(([rw, mode]) =>
+  [1, 32].map((queueDepth) => ({ rw, mode, blockSize: 4096, queueDepth, engines: BESIDE_WRITES })),
+);
+
+/** Where a latency counts: measured again with busy programs beside. */
+const LATENCY_CASES: readonly Case[] = [
+  { ...READ_4K, mode: 'direct', queueDepth: 1 },
+  { ...READ_4K, mode: 'cached', queueDepth: 1 },
+  { rw: 'randwrite', mode: 'direct', blockSize: 4096, queueDepth: 1 },
+  { rw: 'open', mode: 'cached', blockSize: 4096, queueDepth: 16 },
+];
+
+/** With busy programs beside, the slow ones are not slower than those of `fs.promises`. */
+export const BUSY_TARGETS: readonly Target[] = LATENCY_CASES.map((one) => ({
+  of: 'file',
+  to: 'fs.promises',
+  value: 'p99Us',
+  case: one,
+  bound: 1,
+  must: 'at most',
+  beside: one.rw === 'open' ? BESIDE_OPENS : BESIDE_WRITES,
+}));
+
 /** A target of the emulation: an engine beside `node:fs`, everything in the page cache. */
 function emulated(
   of: EngineName,
@@ -121,19 +203,40 @@ function keyOf({ rw, mode, blockSize, queueDepth }: Case): string {
 /** The cases that targets need, each with the engines that they compare. */
 export function targetCases(targets: readonly Target[], more: readonly EngineName[] = []): PlannedCase[] {
   const cases = new Map<string, { one: Case; engines: Set<EngineName> }>();
-  for (const { of, to, case: one } of targets) {
+  for (const { of, to, case: one, beside = [] } of targets) {
     const known = cases.get(keyOf(one)) ?? { one, engines: new Set(more) };
     cases.set(keyOf(one), known);
-    known.engines.add(of).add(to);
+    for (const engine of [of, to, ...beside]) known.engines.add(engine);
   }
   return [...cases.values()].map(({ one, engines }) => ({ ...one, engines: [...engines] }));
 }
 
-/** Compares a target with what was measured. */
-export function judge(target: Target, rows: readonly Row[]): TargetResult {
+const VALUE_TITLES = {
+  iops: '',
+  loopDelayMaxMs: 'longest loop delay, ',
+  p99Us: '99th percentile, ',
+} as const;
+
+function found({ value }: Target, ours: Row, theirs: Row): number[] {
+  switch (value) {
+    case 'iops':
+      return ratios(ours.iopsByRound, theirs.iopsByRound);
+    case 'loopDelayMaxMs':
+      return ratios(ours.loopDelayMaxMsByRound, theirs.loopDelayMaxMsByRound);
+    case 'p99Us':
+      // Of the medians of the rounds.
+      return ratios([ours.p99Us], [theirs.p99Us]);
+  }
+}
+
+/**
+ * Compares a target with what was measured.
+ *
+ * @param busy - Programs that were beside it.
+ */
+export function judge(target: Target, rows: readonly Row[], busy = 0): TargetResult {
   const { of, to, value, bound, must, case: one } = target;
-  const what = value === 'iops' ? '' : 'longest loop delay, ';
-  const measure = `${of} / ${to}: ${what}${caseTitle(one)}`;
+  const measure = `${of} / ${to}: ${VALUE_TITLES[value]}${caseTitle(one)}${busyTitle(busy)}`;
   const rowOf = (engine: EngineName): Row | undefined =>
     rows.find((row) => row.engine === engine && keyOf(row) === keyOf(one));
   const ours = rowOf(of);
@@ -141,11 +244,7 @@ export function judge(target: Target, rows: readonly Row[]): TargetResult {
   const missing = ours === undefined ? of : to;
   if (ours === undefined || theirs === undefined)
     return result(measure, must, bound, undefined, `${missing} was left out`);
-  const found =
-    value === 'iops'
-      ? ratios(ours.iopsByRound, theirs.iopsByRound)
-      : ratios(ours.loopDelayMaxMsByRound, theirs.loopDelayMaxMsByRound);
-  return result(measure, must, bound, spread(found), 'no round has both');
+  return result(measure, must, bound, spread(found(target, ours, theirs)), 'no round has both');
 }
 
 /** Of what was found, or why nothing was. */
@@ -179,14 +278,16 @@ async function measured(
  *
  * @param plan - Rounds, times and sizes; its cases do not matter.
  * @param run - Runs a plan.
+ * @param options.busy - Programs beside it, where it measures latencies again.
  */
 export async function runTargets(
   plan: Plan,
   run: (plan: Plan) => Promise<BenchReport>,
-  { directory, signal }: { directory: string; signal?: AbortSignal },
+  { directory, signal, busy }: { directory: string; signal?: AbortSignal; busy: number },
 ): Promise<TargetsReport> {
-  const report = await run({ ...plan, cases: targetCases(TARGETS) });
-  const targets = TARGETS.map((target) => judge(target, report.rows));
+  const all = [...TARGETS, ...STORAGE_TARGETS];
+  const report = await run({ ...plan, cases: [...targetCases(all), ...STORAGE_CASES] });
+  const targets = all.map((target) => judge(target, report.rows));
   const calls = await measured(
     `context: system calls per transfer, ${caseTitle(CALLS_CASE)}`,
     MOST_CALLS_PER_OPERATION,
@@ -199,7 +300,14 @@ export async function runTargets(
     () => startUpDifferences(plan.rounds * START_UPS, signal),
   );
   signal?.throwIfAborted();
-  return { ...report, targets: [...targets, calls, startUp] };
+  const disturbed = await run({ ...plan, cases: targetCases(BUSY_TARGETS), busy });
+  const besides = BUSY_TARGETS.map((target) => judge(target, disturbed.rows, busy));
+  return {
+    ...report,
+    failures: [...report.failures, ...disturbed.failures],
+    targets: [...targets, calls, startUp, ...besides],
+    beside: { busy, rows: disturbed.rows },
+  };
 }
 
 /** Measures what the emulation must reach. As {@link runTargets} otherwise. */

@@ -1,13 +1,15 @@
 /** The files that transfers go to. */
 import { closeSync, constants, fdatasyncSync, openSync, rmSync, writeSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { mkdir, open, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { pageAlignedBuffer } from '../src/index.ts';
 import { FRESH, stamp } from './blocks.ts';
 import { codeOf, messageOf } from './errors.ts';
-import type { Case } from './job.ts';
+import { type Case, isOpen } from './job.ts';
 
 const CHUNK_BYTES = 1 << 20;
+const FILES_AT_ONCE = 64;
 
 /**
  * Writes a file of stamped blocks, so that every block of it exists on the device.
@@ -46,6 +48,30 @@ export async function makeTestFile(
   }
 }
 
+/**
+ * Makes a directory with files of one stamped block each, named by their numbers: 0, 1 and so on. Together they are a file of blocks.
+ *
+ * @throws What writing throws; the directory is removed then.
+ */
+export async function makeSmallFiles(path: string, files: number, blockSize: number): Promise<void> {
+  await mkdir(path);
+  try {
+    const make = async (index: number): Promise<void> => {
+      const block = Buffer.alloc(blockSize);
+      stamp(block, index * blockSize, FRESH);
+      await writeFile(join(path, String(index)), block, { flush: true });
+    };
+    // Many at once, for a journal makes those durable together.
+    for (let index = 0; index < files; index += FILES_AT_ONCE) {
+      const count = Math.min(FILES_AT_ONCE, files - index);
+      await Promise.all(Array.from({ length: count }, (_, more) => make(index + more)));
+    }
+  } catch (error) {
+    await rm(path, { recursive: true, force: true });
+    throw error;
+  }
+}
+
 /** Waits until everything written lies on the device, so that it is not written during somebody else's turn. */
 export async function settle(path: string, limitMs: number): Promise<void> {
   await within(limitMs, async () => {
@@ -55,13 +81,10 @@ export async function settle(path: string, limitMs: number): Promise<void> {
 }
 
 /** @returns Why these transfers are not possible here, for whatever engine; or nothing. */
-export async function impossible(
-  path: string,
-  { blockSize, mode }: Case,
-  limitMs: number,
-): Promise<string | undefined> {
+export async function impossible(path: string, one: Case, limitMs: number): Promise<string | undefined> {
+  const file = isOpen(one) ? join(path, '0') : path;
   try {
-    return await within(limitMs, () => tryOne(path, blockSize, mode === 'direct'));
+    return await within(limitMs, () => tryOne(file, one.blockSize, one.mode === 'direct'));
   } catch (error) {
     return messageOf(error);
   }

@@ -4,7 +4,7 @@ import { Batch } from '../../src/common/context/batch.ts';
 import { IocbSlab } from '../../src/common/context/iocb-slab.ts';
 import { abi, errnoException } from '../../src/index.ts';
 import { openNativeKernel } from '../../src/native/index.ts';
-import { isWrite } from '../job.ts';
+import { isMixed, isWrite, mixWrites } from '../job.ts';
 import type { Phase } from '../phase.ts';
 import type { Session, Work } from './engine.ts';
 import { openFlags } from './flags.ts';
@@ -32,7 +32,11 @@ export async function openCalls(work: Work): Promise<Session> {
   const addresses = blocks.map((block) => memory.addressOf(block));
   const events = new Int32Array(queueDepth * EVENT_WORDS);
   const eventsAt = memory.addressOf(events);
-  const opcode = isWrite(work) ? abi.IOCB_CMD_PWRITE : abi.IOCB_CMD_PREAD;
+  const always = isWrite(work) ? abi.IOCB_CMD_PWRITE : abi.IOCB_CMD_PREAD;
+  const opcodeAt = isMixed(work)
+    ? (position: number): number =>
+        mixWrites(position / blockSize) ? abi.IOCB_CMD_PWRITE : abi.IOCB_CMD_PREAD
+    : (): number => always;
 
   /** Lanes whose transfer has ended. */
   const idle = new Uint32Array(queueDepth);
@@ -60,7 +64,7 @@ export async function openCalls(work: Work): Promise<Session> {
           break;
         }
         idleCount--;
-        slab.prepare(lane, opcode, fd, addresses[lane]!, blockSize, position, 0, 0, 0, lane);
+        slab.prepare(lane, opcodeAt(position), fd, addresses[lane]!, blockSize, position, 0, 0, 0, lane);
         batch.add(lane, blockSize);
       }
       for (let done = 0; done < batch.length; ) {

@@ -2,7 +2,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { AioContext, selectKernel } from '../../src/index.ts';
-import { isWrite } from '../job.ts';
+import { isMixed, isWrite, mixWrites } from '../job.ts';
 import type { Session, Work } from './engine.ts';
 import { openFlags } from './flags.ts';
 import { runLanes } from './lanes.ts';
@@ -42,9 +42,11 @@ export async function openContext(
   const file = fd;
   const held = typeof file === 'number' && carrier === 'held';
   if (held) kernel.fget(file);
-  const transfer = isWrite(work)
-    ? (block: Buffer, position: number) => context.write(file, block, position)
-    : (block: Buffer, position: number) => context.read(file, block, position);
+  const write = (block: Buffer, position: number): Promise<number> => context.write(file, block, position);
+  const read = (block: Buffer, position: number): Promise<number> => context.read(file, block, position);
+  const mixed = (block: Buffer, position: number): Promise<number> =>
+    mixWrites(position / work.blockSize) ? write(block, position) : read(block, position);
+  const transfer = isMixed(work) ? mixed : isWrite(work) ? write : read;
   return {
     run: (phase) => runLanes(phase, work.blocks, transfer, (count) => count),
     async close() {

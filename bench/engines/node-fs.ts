@@ -1,39 +1,26 @@
 /** What Node.js brings itself: the peers. */
 import * as fs from 'node:fs';
 import { open } from 'node:fs/promises';
-import { isWrite } from '../job.ts';
+import { isMixed, isWrite, mixWrites } from '../job.ts';
 import type { Phase } from '../phase.ts';
 import type { Session, Work } from './engine.ts';
 import { openFlags } from './flags.ts';
-import { runLanes } from './lanes.ts';
+import { transfersOf } from './transfers.ts';
 
 /** `FileHandle.read` and `write`. */
 export async function openFsPromises(work: Work): Promise<Session> {
-  const { blocks, blockSize } = work;
   const handle = await open(work.path, openFlags(work));
-  const run = isWrite(work)
-    ? (phase: Phase) =>
-        runLanes(
-          phase,
-          blocks,
-          (block, position) => handle.write(block, 0, blockSize, position),
-          ({ bytesWritten }) => bytesWritten,
-        )
-    : (phase: Phase) =>
-        runLanes(
-          phase,
-          blocks,
-          (block, position) => handle.read(block, 0, blockSize, position),
-          ({ bytesRead }) => bytesRead,
-        );
-  return { run, close: () => handle.close() };
+  return { run: transfersOf(handle, work), close: () => handle.close() };
 }
 
 /** `fs.read` and `fs.write`. */
 export async function openFsCallbacks(work: Work): Promise<Session> {
   const { blocks, blockSize } = work;
   const fd = fs.openSync(work.path, openFlags(work));
-  const transfer = (isWrite(work) ? fs.write : fs.read) as typeof fs.read;
+  const always = (isWrite(work) ? fs.write : fs.read) as typeof fs.read;
+  const transferAt = isMixed(work)
+    ? (position: number) => (mixWrites(position / blockSize) ? fs.write : fs.read) as typeof fs.read
+    : () => always;
   const run = (phase: Phase): Promise<void> =>
     new Promise((resolve, reject) => {
       let lanes = blocks.length;
@@ -48,7 +35,7 @@ export async function openFsCallbacks(work: Work): Promise<Session> {
           try {
             const position = failure === undefined ? phase.take(lane, block) : -1;
             if (position < 0) leave();
-            else transfer(fd, block, 0, blockSize, position, ended);
+            else transferAt(position)(fd, block, 0, blockSize, position, ended);
           } catch (error) {
             failure = error;
             leave();
@@ -78,14 +65,18 @@ export async function openFsCallbacks(work: Work): Promise<Session> {
 export async function openFsSync(work: Work): Promise<Session> {
   const { blocks, blockSize } = work;
   const fd = fs.openSync(work.path, openFlags(work));
-  const transfer = (isWrite(work) ? fs.writeSync : fs.readSync) as typeof fs.readSync;
+  const always = (isWrite(work) ? fs.writeSync : fs.readSync) as typeof fs.readSync;
+  const transferAt = isMixed(work)
+    ? (position: number) =>
+        (mixWrites(position / blockSize) ? fs.writeSync : fs.readSync) as typeof fs.readSync
+    : () => always;
   return {
     async run(phase) {
       const block = blocks[0]!;
       for (;;) {
         const position = phase.take(0, block);
         if (position < 0) return;
-        phase.end(0, block, transfer(fd, block, 0, blockSize, position));
+        phase.end(0, block, transferAt(position)(fd, block, 0, blockSize, position));
       }
     },
     async close() {

@@ -1,6 +1,6 @@
 /** fio, for whoever believes its numbers and nobody else's. */
 import { codeOf } from '../errors.ts';
-import { type Answer, isRandom, type Job, type Length, PERCENTILES, UNLIMITED } from '../job.ts';
+import { type Answer, isMixed, isRandom, type Job, type Length, PERCENTILES, UNLIMITED } from '../job.ts';
 import { runProgram } from '../process.ts';
 
 const VERSION_LIMIT_MS = 10_000;
@@ -25,6 +25,7 @@ interface Report {
     readonly sys_cpu: number;
     readonly job_runtime: number;
     readonly read: Direction;
+    readonly mixed: Direction;
     readonly write: Direction;
   }[];
 }
@@ -58,6 +59,7 @@ function argumentsFor(ioengine: string, job: Job, length: Length, timed: boolean
     '--randrepeat=1',
     '--overwrite=1',
     '--thread',
+    ...(isMixed(job) ? ['--rwmixread=70', '--unified_rw_reporting=1'] : []),
     ...(isRandom(job) ? ['--random_generator=tausworthe64'] : []),
     ...(ioengine === 'libaio' ? ['--userspace_reap'] : []),
     ...(mode === 'cold' ? [] : ['--time_based', `--ramp_time=${Math.round(warmUp.ms)}ms`]),
@@ -91,7 +93,7 @@ export async function runFio(
   limitMs: number,
   signal?: AbortSignal,
 ): Promise<Answer> {
-  const direction = job.rw.endsWith('write') ? 'write' : 'read';
+  const direction = isMixed(job) ? 'mixed' : job.rw.endsWith('write') ? 'write' : 'read';
   const report = await runOnce(argumentsFor(ioengine, job, job.throughput, false), limitMs, signal);
   const { total_ios, iops } = report[direction];
   if (total_ios === 0) throw new Error('fio transferred nothing');

@@ -1,70 +1,121 @@
 /**
- * Tells when a change makes kaio slower beside the floor: ratios of now against those in `bench/baseline.json`.
+ * Tells whether this build of kaio is slower than another by more than a twentieth: CPU time for each transfer, in turns.
  *
- *     npm run bench:guard                   measures, and tells what has fallen by more than a tenth
- *     npm run bench:guard -- --strict       the same, and ends with code 1 if anything has
- *     npm run bench:guard -- --update       measures, and stores what it found
- *     npm run bench:guard -- --report FILE  takes a saved report of kaio bench instead of measuring
+ *     npm run bench:guard                     compares with the last commit
+ *     npm run bench:guard -- --commit REV     with any commit: it is compiled to a folder that is removed again
+ *     npm run bench:guard -- --base DIR       with the `dist` in a folder
+ *     npm run bench:guard -- --cases file,context --rounds 36
  *
- * Ratios are of this machine: on another one, store a baseline of the old code first.
+ * Ends with code 1 if a case is slower or could not be measured. What stays undecided is told, and is no failure.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import {
-  type Baseline,
-  baselineOf,
-  compareWithBaseline,
-  comparisonLine,
-  guardedCases,
-} from '../../bench/guard.ts';
-import {
-  type BenchReport,
-  failureLine,
-  makePlan,
-  readReport,
-  runBench,
-  TARGET_CHOICE,
-} from '../../bench/index.ts';
+import { BOUND, compareBuilds, guardLine, LOOKS, MOST_WRONG } from '../../bench/guard.ts';
+import { GUARD_CASES } from '../../bench/guard-job.ts';
 import { packageRoot } from '../package-root.ts';
+
+const root = packageRoot();
+/** What the addon is made of. */
+const ADDON_SOURCES = ['binding.gyp', ':(glob)src/native/**/*.c', ':(glob)src/native/**/*.h'];
 
 const { values } = parseArgs({
   options: {
-    strict: { type: 'boolean', default: false },
-    update: { type: 'boolean', default: false },
-    report: { type: 'string' },
-    baseline: { type: 'string', default: join(packageRoot(), 'bench', 'baseline.json') },
-    rounds: { type: 'string' },
+    base: { type: 'string' },
+    commit: { type: 'string' },
+    cases: { type: 'string' },
+    rounds: { type: 'string', default: String(LOOKS.at(-1)) },
     directory: { type: 'string', default: tmpdir() },
   },
 });
 
-async function measure(): Promise<BenchReport> {
-  if (values.report !== undefined) return readReport(values.report);
-  const rounds = values.rounds === undefined ? {} : { rounds: Number(values.rounds) };
-  const { plan } = makePlan('quick', { ...TARGET_CHOICE, ...rounds });
-  return runBench({
-    plan: { ...plan, cases: guardedCases() },
-    directory: values.directory,
-    command: 'npm run bench:guard -- --update',
-    onFailure: (failure) => console.error(failureLine(failure)),
-  });
+function git(...args: readonly string[]): Buffer {
+  return execFileSync('git', args, { cwd: root, maxBuffer: 1 << 30 });
 }
 
-const report = await measure();
-if (values.update) {
-  const baseline = baselineOf(report);
-  writeFileSync(values.baseline, `${JSON.stringify(baseline, undefined, 2)}\n`);
-  console.log(`${baseline.ratios.length} ratios are stored in ${values.baseline}`);
-} else {
-  const baseline = JSON.parse(readFileSync(values.baseline, 'utf8')) as Baseline;
-  const comparisons = compareWithBaseline(baseline, report.rows);
-  for (const comparison of comparisons) console.log(comparisonLine(comparison));
-  const fallen = comparisons.filter(({ verdict }) => verdict === 'fallen').length;
-  const { cpu, kernel, date, loadBefore } = baseline.machine;
+/** A commit, compiled. Below node_modules, so that it finds its packages and nobody finds it. */
+class CompiledCommit implements Disposable {
+  readonly folder = join(root, 'node_modules', '.cache', `kaio-guard-${process.pid}`);
+
+  constructor(commit: string) {
+    const hash = git('rev-parse', '--verify', `${commit}^{commit}`).toString().trim();
+    console.log(`compiling ${hash}`);
+    mkdirSync(this.folder, { recursive: true });
+    try {
+      execFileSync('tar', ['-x', '-C', this.folder], { input: git('archive', '--format=tar', hash) });
+      // Below node_modules the package cannot be imported by its name, as examples do; the library is enough.
+      const config = join(this.folder, 'tsconfig.guard.json');
+      writeFileSync(config, JSON.stringify({ extends: './tsconfig.json', include: ['src'] }));
+      execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', config], {
+        stdio: 'inherit',
+      });
+      this.#giveAddon(hash);
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  #giveAddon(hash: string): void {
+    const { status } = spawnSync('git', ['diff', '--quiet', hash, '--', ...ADDON_SOURCES], { cwd: root });
+    if (status !== 0) {
+      console.log('the addon is another one since then: both are measured without it');
+      process.env.KAIO_ADDON = '0';
+      return;
+    }
+    for (const built of ['build', 'prebuilds'])
+      if (existsSync(join(root, built))) symlinkSync(join(root, built), join(this.folder, built));
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+function chosenCases(): typeof GUARD_CASES {
+  const names = values.cases?.split(',');
+  const unknown = names?.find((name) => !GUARD_CASES.some((one) => one.name === name));
+  if (unknown !== undefined)
+    throw new Error(
+      `--cases: there is no '${unknown}', but ${GUARD_CASES.map(({ name }) => name).join(', ')}`,
+    );
+  return GUARD_CASES.filter(({ name }) => names === undefined || names.includes(name));
+}
+
+function chosenRounds(): number {
+  const rounds = Number(values.rounds);
+  if (!LOOKS.some((look) => look === rounds)) throw new Error(`--rounds is one of ${LOOKS.join(', ')}`);
+  return rounds;
+}
+
+async function main(): Promise<void> {
+  if (values.base !== undefined && values.commit !== undefined)
+    throw new Error('--base or --commit, not both');
+  const cases = chosenCases();
+  const rounds = chosenRounds();
+  using compiled = values.base === undefined ? new CompiledCommit(values.commit ?? 'HEAD') : undefined;
+  const results = await compareBuilds({
+    base: compiled?.folder ?? values.base!,
+    build: root,
+    cases,
+    rounds,
+    directory: values.directory,
+    onResult: (result) => console.log(guardLine(result)),
+  });
+  const slower = results.filter((result) => 'verdict' in result && result.verdict === 'slower').length;
+  const failed = results.filter((result) => 'failure' in result).length;
   console.log(
-    `${fallen} of ${comparisons.length} ratios have fallen since ${date} (${cpu}, ${kernel}, load ${loadBefore.toFixed(2)})`,
+    `${slower} of ${results.length} cases slower by more than ${BOUND * 100} % of CPU time, ${failed} failed; ` +
+      `each verdict is wrong with a probability below ${MOST_WRONG * 100} %`,
   );
-  if (values.strict && fallen > 0) process.exitCode = 1;
+  if (slower + failed > 0) process.exitCode = 1;
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(`bench-guard: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 2;
 }

@@ -7,6 +7,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  busyTitle,
   caseTitle,
   ENGINE_TITLES,
   ENGINES,
@@ -14,9 +15,12 @@ import {
   machineLines,
   type TargetsReport,
 } from '../../bench/index.ts';
+import { type Loss, lossesOf } from '../../bench/losses.ts';
 import { ratioCell } from '../../bench/table.ts';
 import type { TargetResult } from '../../bench/targets.ts';
 import { packageRoot } from '../package-root.ts';
+
+type Row = TargetsReport['rows'][number];
 
 const docs = join(packageRoot(), 'docs');
 const page = join(docs, 'performance.md');
@@ -39,8 +43,45 @@ function targetRow({ measure, must, bound, reached, low, high, met, reason }: Ta
   return [measure, `${must} ${bound}`, found, met ? 'reached' : '**missed**'];
 }
 
+function lossRow({ case: one, engine, peer, measure, part }: Loss, busy = 0): string[] {
+  return [`${caseTitle(one)}${busyTitle(busy)}`, `${engine} / ${peer}`, measure, part.toFixed(2)];
+}
+
+/** Before all else, so that nobody has to look for it. */
+function lossLines(): string[] {
+  const losses = lossesOf(report.rows);
+  const disturbed = report.beside === undefined ? [] : lossesOf(report.beside.rows);
+  if (losses.length + disturbed.length === 0) return ["kaio was nowhere behind Node's own here.", ''];
+  return [
+    "What kaio reached of the rate of Node's own, and how much shorter the 99th percentile of Node's own was, wherever that is below 1; the worst first.",
+    '',
+    ...table(
+      ['case', 'engines', 'measure', 'part'],
+      [
+        ...losses.map((loss) => lossRow(loss)),
+        ...disturbed.map((loss) => lossRow(loss, report.beside!.busy)),
+      ],
+    ),
+    '',
+  ];
+}
+
 function some(value: number | null, digits: number): string {
   return value === null ? '' : value.toFixed(digits);
+}
+
+function numbersRow(row: Row, busy = 0): string[] {
+  return [
+    `${caseTitle(row)}${busyTitle(busy)}`,
+    row.engine,
+    String(Math.round(row.iops)),
+    ratioCell(row),
+    some(row.p50Us, 1),
+    some(row.p99Us, 1),
+    some(row.percentilesUs?.[report.percentiles.indexOf(99.9)] ?? null, 1),
+    row.cpuSecondsPerMillion.toFixed(2),
+    some(row.loopDelayMaxMs, 1),
+  ];
 }
 
 function text(): string {
@@ -61,6 +102,11 @@ function text(): string {
           '',
         ]
       : []),
+    '## Where kaio loses',
+    '',
+    ...lossLines(),
+    '## The machine',
+    '',
     ...table(
       ['', ''],
       machineLines(machine).map(([name, value]) => [name, value]),
@@ -84,19 +130,14 @@ function text(): string {
         'of the floor',
         'p50 µs',
         'p99 µs',
+        'p99.9 µs',
         'CPU s per million',
         'longest loop delay ms',
       ],
-      rows.map((row) => [
-        caseTitle(row),
-        row.engine,
-        String(Math.round(row.iops)),
-        ratioCell(row),
-        some(row.p50Us, 1),
-        some(row.p99Us, 1),
-        row.cpuSecondsPerMillion.toFixed(2),
-        some(row.loopDelayMaxMs, 1),
-      ]),
+      [
+        ...rows.map((row) => numbersRow(row)),
+        ...(report.beside?.rows.map((row) => numbersRow(row, report.beside!.busy)) ?? []),
+      ],
     ),
     '',
     ...(failures.length === 0

@@ -5,6 +5,7 @@ import { SingleBar } from 'cli-progress';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import {
   type BenchReport,
+  busyTitle,
   type Choice,
   type CommitRow,
   caseTitle,
@@ -75,14 +76,14 @@ async function bench(options: BenchCommand): Promise<void> {
         signal: interrupted.signal,
         onProgress: (done, total, title) => screen.progress(done, total, title),
         onFailure: (failure) => screen.error(`kaio: ${printable(failureLine(failure))}`),
-        onRows: (rows) => screen.rows(rows),
+        onRows: (rows) => screen.rows(rows, wanted.busy),
       });
     const report: BenchReport & Partial<TargetsReport> =
       suite === undefined
         ? await run(plan)
         : suite === 'emulation'
           ? await runEmulationTargets(plan, run)
-          : await runTargets(plan, run, { directory, signal: interrupted.signal });
+          : await runTargets(plan, run, { directory, signal: interrupted.signal, busy });
     screen.close();
     if (save !== undefined) writeFileSync(save, `${JSON.stringify(report, undefined, 2)}\n`);
     if (html !== undefined) writeFileSync(html, reportPage(report));
@@ -165,11 +166,11 @@ class Screen {
     this.#bar.update(done, { title });
   }
 
-  rows(rows: readonly Row[]): void {
+  rows(rows: readonly Row[], busy = 0): void {
     const [first] = rows;
     if (this.#json || first === undefined) return;
     this.close();
-    console.log(`\n${caseTitle(first)}`);
+    console.log(`\n${caseTitle(first)}${busyTitle(busy)}`);
     for (const line of tableLines(rows)) console.log(line);
   }
 
@@ -241,7 +242,7 @@ export function addBench(program: Command): void {
     )
     .option(
       '--busy <n>',
-      'of --suite commits: programs that do nothing but compute, beside it in the second half',
+      'of --suite commits and targets: programs that do nothing but compute, beside it in the second half',
       countArgument,
       2,
     )

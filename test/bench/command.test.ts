@@ -168,13 +168,50 @@ describe.skipIf(noNative !== undefined)(
     it.skipIf(!has('cc'))('checks every block that it reads and writes, the floor too', () => {
       const { rows, failures } = benchJson([
         ...['--engines', 'c,calls,context,file,emulation,fs.promises,fs.callbacks', '--verify'],
-        ...['--mode', 'cached', '--rw', 'randread,randwrite', '--queue-depth', '8', '--operations', '300'],
+        ...[
+          '--mode',
+          'cached',
+          '--rw',
+          'randread,randwrite,randrw',
+          '--queue-depth',
+          '8',
+          '--operations',
+          '300',
+        ],
       ]);
       assert.deepEqual(failures, []);
-      assert.equal(rows.length, 14);
+      assert.equal(rows.length, 21);
       // 256 that are always checked, and 300 each to warm up, for throughput and for latency.
       for (const { verifiedBlocks, engine } of rows) assert.equal(verifiedBlocks, 256 + 900, engine);
     });
+
+    it.skipIf(!has('cc'))(
+      'opens, reads, checks and closes small files, also while 10,000 are kept open',
+      () => {
+        for (const [mode, transfers] of [
+          ['cached', ['open', 'open.kept']],
+          ['direct', ['open']],
+        ] as const) {
+          const { rows, failures } = benchJson([
+            ...['--engines', 'c,context,file,emulation.file,fs.promises,fs.callbacks', '--verify'],
+            ...['--mode', mode, '--rw', transfers.join(','), '--queue-depth', '8', '--operations', '300'],
+          ]);
+          // A temporary folder may be in memory, without direct I/O.
+          if (mode === 'direct' && failures.some(({ engine }) => engine === null)) continue;
+          assert.deepEqual(failures, []);
+          // No context opens files.
+          assert.deepEqual(
+            rows.map(({ rw, engine }) => `${rw} ${engine}`),
+            transfers.flatMap((rw) =>
+              ['c', 'file', 'emulation.file', 'fs.promises', 'fs.callbacks'].map(
+                (engine) => `${rw} ${engine}`,
+              ),
+            ),
+          );
+          for (const { verifiedBlocks, engine } of rows) assert.equal(verifiedBlocks, 256 + 900, engine);
+        }
+      },
+    );
 
     it('goes on after a depth that aio-max-nr has no room for', () => {
       const kernel = openNativeKernel();

@@ -1,66 +1,151 @@
-/** The regression guard, on reports that are made up. */
+/** The regression guard: its statistics by themselves, and what it finds in builds that were made slower. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, it } from 'vitest';
-import { type Baseline, guardedCases } from '../../bench/guard.ts';
-import { type BenchReport, type EngineName, FLOOR } from '../../bench/index.ts';
-import { CLI, type Ended, run } from '../support/kaio.ts';
+import { BOUND, cpusIn, LOOKS, MOST_WRONG, roundsMissing, verdictOf } from '../../bench/guard.ts';
+import { chanceOfHeads } from '../../bench/statistics.ts';
+import { CLI, type Ended, start } from '../support/kaio.ts';
 
 const root = join(dirname(CLI), '../../..');
-const directory = mkdtempSync(join(tmpdir(), 'kaio-guard-'));
-const saved = JSON.parse(readFileSync(join(root, 'docs/performance.json'), 'utf8')) as BenchReport;
-const baseline = join(directory, 'baseline.json');
+/** Below node_modules, so that the copy finds its packages and nobody finds the copy. */
+const copy = join(root, 'node_modules', '.cache', `kaio-guard-test-${process.pid}`);
+const LIMIT_MS = 400_000;
 
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
+afterAll(() => rmSync(copy, { recursive: true, force: true }));
 
-/** The saved report with the ratios of one engine changed. */
-function reportWith(engine: EngineName, factor: number): string {
-  const rows = saved.rows.map((row) =>
-    row.engine === engine && row.ratioToFloor !== null
-      ? { ...row, ratioToFloor: row.ratioToFloor * factor }
-      : row,
-  );
-  const path = join(directory, 'report.json');
-  writeFileSync(path, JSON.stringify({ ...saved, rows }));
-  return path;
+/** What is slower than the bound, and what is not. */
+const SLOW = 1 + 2 * BOUND;
+const SAME = 1;
+
+function rounds(slow: number, same: number): number[] {
+  return [...Array<number>(slow).fill(SLOW), ...Array<number>(same).fill(SAME)];
 }
 
-function guard(...args: readonly string[]): Ended {
-  return run(process.execPath, [
-    join(root, 'dist/scripts/checks/bench-guard.js'),
-    '--baseline',
-    baseline,
-    ...args,
-  ]);
+describe('the statistics of the regression guard', () => {
+  it('knows the chances of a fair coin, as all its throws counted one by one', () => {
+    for (let tosses = 1; tosses <= 12; tosses++)
+      for (let heads = 0; heads <= tosses + 1; heads++) {
+        let counted = 0;
+        for (let throws = 0; throws < 2 ** tosses; throws++)
+          if (throws.toString(2).replaceAll('0', '').length >= heads) counted++;
+        assert.equal(chanceOfHeads(tosses, heads), counted / 2 ** tosses);
+      }
+  });
+
+  it('decides as soon as the rounds are sure enough, and tells how many are missing otherwise', () => {
+    for (const [slow, same, verdict] of [
+      [7, 0, 'slower'],
+      [0, 7, 'not slower'],
+      [6, 1, 'undecided'],
+      [10, 1, 'slower'],
+      [14, 2, 'slower'],
+      [3, 13, 'undecided'],
+      [5, 19, 'not slower'],
+      [18, 18, 'undecided'],
+    ] as const)
+      assert.equal(verdictOf(rounds(slow, same)), verdict, `${slow} and ${same}`);
+    assert.equal(roundsMissing(rounds(18, 18)), Infinity);
+    // As many more as make it sure if three of four are slower, and not one round fewer.
+    const sure = 16 + roundsMissing(rounds(12, 4));
+    const slowOf = (all: number): number => Math.floor((all * 3) / 4);
+    assert.equal(verdictOf(rounds(slowOf(sure), sure - slowOf(sure))), 'slower');
+    assert.equal(verdictOf(rounds(slowOf(sure - 1), sure - 1 - slowOf(sure - 1))), 'undecided');
+  });
+
+  it('reads the list of CPUs of /proc', () => {
+    assert.deepEqual(cpusIn('0-3,8,10-11'), [0, 1, 2, 3, 8, 10, 11]);
+    assert.deepEqual(cpusIn('0'), [0]);
+  });
+
+  it('is wrong as seldom as it says where a ratio is at the bound: every outcome of all looks', () => {
+    // The chance of each count of slow rounds among those that no look has ended yet.
+    let chances = [1];
+    let ended = 0;
+    for (let done = 1; done <= LOOKS.at(-1)!; done++) {
+      const next = Array<number>(done + 1).fill(0);
+      for (const [slow, chance] of chances.entries()) {
+        next[slow]! += chance / 2;
+        next[slow + 1]! += chance / 2;
+      }
+      if (LOOKS.some((look) => look === done))
+        for (const slow of next.keys())
+          if (verdictOf(rounds(slow, done - slow)) === 'slower') {
+            ended += next[slow]!;
+            next[slow] = 0;
+          }
+      chances = next;
+    }
+    assert.ok(ended > 0 && ended <= MOST_WRONG, String(ended));
+  });
+});
+
+const SPIN = '{ const until = performance.now() + SPIN_MS; while (performance.now() < until); }';
+
+/** Two ways to make reads slower. */
+const SLOWDOWNS = [
+  { name: 'context', file: 'dist/src/common/context/submission.js', method: 'push(operation, signal) {' },
+  {
+    name: 'file',
+    file: 'dist/src/common/file/file-io.js',
+    method: 'readFor(answer, buffer, extent, position, { signal, cut, manner }) {',
+  },
+] as const;
+
+/** The guard of the copy, with the build here as its base. */
+function guard(...cases: readonly string[]): Promise<Ended> {
+  return start(
+    process.execPath,
+    [join(copy, 'dist/scripts/checks/bench-guard.js'), '--base', root, '--cases', cases.join(',')],
+    { timeout: LIMIT_MS },
+  );
 }
 
 describe('the regression guard', () => {
-  it('stores ratios, and tells which have fallen by more than a tenth', () => {
-    assert.match(guard('--update', '--report', reportWith('context', 1)).stdout, /^\d+ ratios are stored/);
-    const { ratios } = JSON.parse(readFileSync(baseline, 'utf8')) as Baseline;
-    const own = ratios.filter(({ engine }) => engine === 'context').length;
-    assert.ok(own > 0);
-    for (const [factor, fallen] of [
-      [1, 0],
-      [0.92, 0],
-      [0.88, own],
-      [1.5, 0],
-    ] as const) {
-      const report = reportWith('context', factor);
-      const { status, stdout } = guard('--report', report);
-      assert.equal(stdout.match(/^fallen/gm)?.length ?? 0, fallen);
-      assert.match(stdout, new RegExp(`^${fallen} of ${ratios.length} ratios have fallen since`, 'm'));
-      assert.equal(status, 0);
-      assert.equal(guard('--report', report, '--strict').status, fallen === 0 ? 0 : 1);
-    }
-  });
+  it(
+    'finds nothing in a build that is the same, and a tenth more CPU time in each of two places',
+    async () => {
+      mkdirSync(copy, { recursive: true });
+      cpSync(join(root, 'dist'), join(copy, 'dist'), { recursive: true });
+      cpSync(join(root, 'package.json'), join(copy, 'package.json'));
+      for (const built of ['build', 'prebuilds'])
+        if (existsSync(join(root, built))) symlinkSync(join(root, built), join(copy, built));
 
-  it('measures the floor and what is guarded, and nothing else', () => {
-    for (const { engines } of guardedCases()) {
-      assert.ok(engines.includes(FLOOR) && engines.length > 1);
-      assert.ok(!engines.some((engine) => /fs|fio/.test(engine)));
+      const same = await guard(...SLOWDOWNS.map(({ name }) => name));
+      assert.equal(same.status, 0, same.stdout + same.stderr);
+      assert.match(same.stdout, /^0 of 2 cases slower .* 0 failed/m);
+      for (const { name, file, method } of SLOWDOWNS) {
+        const [, baseUs] = new RegExp(` ${name}: .* of the base's ([\\d.]+) us`).exec(same.stdout)!;
+        const path = join(copy, file);
+        const source = readFileSync(path, 'utf8');
+        assert.equal(source.split(method).length, 2, `${method} is no longer in ${file}`);
+        const spin = SPIN.replace('SPIN_MS', String(Number(baseUs) / 10 / 1000));
+        writeFileSync(
+          path,
+          source.replace(method, () => method + spin),
+        );
+        const slower = await guard(name);
+        writeFileSync(path, source);
+        assert.match(slower.stdout, new RegExp(`^slower +${name}:`, 'm'), slower.stdout + slower.stderr);
+        assert.equal(slower.status, 1);
+      }
+    },
+    3 * LIMIT_MS,
+  );
+
+  it('refuses what it cannot compare', async () => {
+    for (const [args, told] of [
+      [['--base', '/nowhere'], /\/nowhere holds no build/],
+      [['--base', '.', '--commit', 'HEAD'], /not both/],
+      [['--base', '.', '--cases', 'nothing'], /there is no 'nothing'/],
+      [['--base', '.', '--rounds', '8'], /one of 7, 11/],
+    ] as const) {
+      const { status, stderr } = await start(process.execPath, [
+        join(root, 'dist/scripts/checks/bench-guard.js'),
+        ...args,
+      ]);
+      assert.match(stderr, told);
+      assert.equal(status, 2);
     }
   });
 });

@@ -2,14 +2,22 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'vitest';
 import { check, FRESH, stamp, UNIT_BYTES } from '../../bench/blocks.ts';
-import type { Case, EngineName, Measurement } from '../../bench/job.ts';
+import { type Case, caseTitle, type EngineName, type Measurement, mixWrites } from '../../bench/job.ts';
+import { lossesOf } from '../../bench/losses.ts';
 import { blockOrder } from '../../bench/order.ts';
 import { Phase, type PhaseOptions } from '../../bench/phase.ts';
-import { makePlan } from '../../bench/plan.ts';
+import { makePlan, takesPart } from '../../bench/plan.ts';
 import { rowsOf, type Turn } from '../../bench/report.ts';
 import { median, spread } from '../../bench/statistics.ts';
 import { totalOf } from '../../bench/system-calls.ts';
-import { judge, TARGETS, type Target, targetCases } from '../../bench/targets.ts';
+import {
+  judge,
+  STORAGE_CASES,
+  STORAGE_TARGETS,
+  TARGETS,
+  type Target,
+  targetCases,
+} from '../../bench/targets.ts';
 
 const CASE: Case = { rw: 'randread', mode: 'direct', blockSize: 4096, queueDepth: 2 };
 
@@ -69,6 +77,16 @@ describe('a phase', () => {
     }
     return positions;
   };
+
+  it('finds a block that was written and should only be read', () => {
+    const read = [0, 1, 2, 3, 4, 5, 6, 7].find((number) => !mixWrites(number))!;
+    const mixed = { verify: 'mixed', generation: 1, order: Uint32Array.of(read), queueDepth: 1 } as const;
+    const phase = new Phase({ ...options, ...mixed });
+    phase.begin();
+    const position = phase.take(0, block);
+    stamp(block, position, 1);
+    assert.throws(() => phase.end(0, block, block.length), /what was written there before/);
+  });
 
   it('gives out as many as it should, beginning again at the end of the order', () => {
     const phase = new Phase(options);
@@ -167,20 +185,80 @@ describe('targets', () => {
     assert.deepEqual([delay.met, delay.reached], [false, 1.5]);
   });
 
+  it('compare 99th percentiles, and tell of the programs beside', () => {
+    const slow = rows.map((row) => ({ ...row, p99Us: row.engine === 'c' ? 10 : 15 }));
+    const { met, reached, measure } = judge(
+      { ...target, value: 'p99Us', bound: 1, must: 'at most' },
+      slow,
+      2,
+    );
+    assert.deepEqual([met, reached], [false, 1.5]);
+    assert.match(measure, /^context \/ c: 99th percentile, .*, 2 busy programs beside$/);
+  });
+
   it('say who was left out', () => {
     const { met, reason } = judge({ ...target, to: 'fio-libaio' }, rows);
     assert.deepEqual([met, reason], [false, 'fio-libaio was left out']);
   });
 
   it('are measured in cases that have both engines', () => {
-    for (const { of, to, case: one } of TARGETS) {
-      const found = targetCases(TARGETS).filter(
-        ({ mode, blockSize, queueDepth }) =>
-          mode === one.mode && blockSize === one.blockSize && queueDepth === one.queueDepth,
+    const all = [...TARGETS, ...STORAGE_TARGETS];
+    for (const { of, to, case: one } of all) {
+      const found = targetCases(all).filter(
+        ({ rw, mode, blockSize, queueDepth }) =>
+          rw === one.rw && mode === one.mode && blockSize === one.blockSize && queueDepth === one.queueDepth,
       );
       assert.equal(found.length, 1);
       assert.ok(found[0]!.engines.includes(of) && found[0]!.engines.includes(to));
     }
+  });
+});
+
+describe('what storage engines do', () => {
+  it('is measured by those that can, each case once', () => {
+    const cases = [...targetCases([...TARGETS, ...STORAGE_TARGETS]), ...STORAGE_CASES];
+    assert.equal(new Set(cases.map(caseTitle)).size, cases.length);
+    for (const one of cases) for (const engine of one.engines) assert.ok(takesPart(engine, one), engine);
+  });
+
+  it('leaves out files that are opened cold, and who opens none', () => {
+    const { plan, left } = makePlan('quick', { rw: ['open'], mode: ['cached', 'cold'], queueDepth: [1] });
+    assert.match(left.join('\n'), /^cold files to open are left out/);
+    assert.equal(plan.cases.length, 1);
+    assert.ok(plan.cases[0]!.engines.includes('c') && plan.cases[0]!.engines.includes('file'));
+    for (const engine of plan.cases[0]!.engines) assert.doesNotMatch(engine, /context|calls|fio|^emulation$/);
+  });
+});
+
+describe('a mix', () => {
+  it('writes three of ten blocks, wherever they are', () => {
+    for (const from of [0, 1000, 2 ** 24]) {
+      const written = Array.from({ length: 1000 }, (_, index) => from + index).filter(mixWrites).length;
+      assert.ok(Math.abs(written - 300) < 20, String(written));
+    }
+  });
+});
+
+describe('losses', () => {
+  it('are told of rates and of 99th percentiles, the worst first, and of nobody but kaio', () => {
+    const rows = rowsOf(
+      CASE,
+      new Map<EngineName, Turn[]>([
+        ['c', [turn(0, 1000)]],
+        ['file', [turn(0, 50), turn(1, 60)]],
+        ['context', [turn(0, 150)]],
+        ['fs.promises', [turn(0, 100), turn(1, 100)]],
+      ]),
+      2,
+    ).map((row) => ({ ...row, p99Us: row.engine === 'file' ? 40 : row.engine === 'context' ? 20 : 10 }));
+    assert.deepEqual(
+      lossesOf(rows).map(({ engine, peer, measure, part }) => [engine, peer, measure, part]),
+      [
+        ['file', 'fs.promises', '99th percentile', 0.25],
+        ['context', 'fs.promises', '99th percentile', 0.5],
+        ['file', 'fs.promises', 'rate', 0.55],
+      ],
+    );
   });
 });
 

@@ -1,0 +1,33 @@
+/** Programs that do nothing but compute, beside what is measured. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { setTimeout } from 'node:timers/promises';
+
+/** Until programs that were started are busy. */
+const START_MS = 500;
+
+/** Ended when they are disposed of. */
+export class BusyPrograms implements Disposable {
+  readonly #programs: readonly ChildProcess[];
+
+  private constructor(count: number) {
+    this.#programs = Array.from({ length: count }, () =>
+      spawn(process.execPath, ['--eval', 'for (;;);'], { stdio: 'ignore' }),
+    );
+  }
+
+  static async start(count: number): Promise<BusyPrograms> {
+    const programs = new BusyPrograms(count);
+    if (count > 0) await setTimeout(START_MS);
+    return programs;
+  }
+
+  [Symbol.dispose](): void {
+    for (const program of this.#programs) program.kill('SIGKILL');
+  }
+}
+
+/** Such as `, 2 busy programs beside`; nothing for none. */
+export function busyTitle(count: number): string {
+  if (count === 0) return '';
+  return `, ${count} busy program${count === 1 ? '' : 's'} beside`;
+}
