@@ -17,7 +17,7 @@
 import { constants, type Stats } from 'node:fs';
 import * as host from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
-import { type AioFile, type OpenOptions, open } from '../index.ts';
+import { AioError, type AioFile, abi, type OpenOptions, open } from '../index.ts';
 import { callBack } from './callbacks.ts';
 import type { Names } from './names.ts';
 import { loadPeer } from './peer.ts';
@@ -125,7 +125,11 @@ export class RandomAccessFile extends Storage {
   /** @internal */
   override _write(request: StorageRequest): void {
     const { offset: position, data } = request;
-    const written = this.#file!.writeFully(data!, { position }).then(() => {});
+    // Nothing, written directly, never comes to the kernel, which would refuse it.
+    const isRefused = data!.length === 0 && this.#access === constants.O_RDONLY;
+    const written = isRefused
+      ? Promise.reject(new AioError('EBADF', -abi.ERRNO.EBADF, 'write'))
+      : this.#file!.writeFully(data!, { position }).then(() => {});
     callBack(written, request.callback.bind(request));
   }
 
@@ -156,14 +160,18 @@ export class RandomAccessFile extends Storage {
     callBack(this.#unlinked(), request.callback.bind(request));
   }
 
+  get #access(): number {
+    const { readable = true, writable = true } = this.#options;
+    return readable && writable ? constants.O_RDWR : readable ? constants.O_RDONLY : constants.O_WRONLY;
+  }
+
   async #opened(): Promise<void> {
-    const { readable = true, writable = true, truncate = false, lock = false, pool } = this.#options;
+    const { truncate = false, lock = false, pool } = this.#options;
     const { backend, context, direct = false } = this.#options;
     const size = this.#options.size || (truncate ? 0 : undefined);
     const creates = size !== undefined || this.writing;
     if (creates) await this.#names.mkdir(dirname(this.filename), { recursive: true });
-    const access =
-      readable && writable ? constants.O_RDWR : readable ? constants.O_RDONLY : constants.O_WRONLY;
+    const access = this.#access;
     const file = await open(this.filename, access | (creates ? constants.O_CREAT : 0), MODE, {
       direct,
       unaligned: access === constants.O_RDONLY ? 'copy' : 'read-modify-write',
