@@ -31,6 +31,22 @@ export const DECLARED: readonly Declared[] = [
     },
   },
   {
+    name: 'opendir of a tree, by few entries at a time',
+    why: 'Node 20 loses entries of folders when it reads fewer at a time than there are; 24 does not.',
+    applies: ({ step }, { steps }) => {
+      const call = stepAt(steps, step);
+      const options = call?.args[1];
+      return (
+        NODE_MAJOR < 24 &&
+        call?.name === 'opendir' &&
+        typeof options === 'object' &&
+        options !== null &&
+        'recursive' in options &&
+        'bufferSize' in options
+      );
+    },
+  },
+  {
     name: 'callback of a recursive readdir',
     why: 'Node 20 throws what should go to the callback; later versions do not.',
     applies: ({ step, node, simulated }, { steps }) => {
