@@ -15,6 +15,7 @@ const directory = mkdtempSync(join(tmpdir(), 'kaio-short-'));
 const BLOCK = 1024;
 const BLOCKS = 256;
 const DEPTH = 32;
+const MOST_ROUNDS = 500;
 let files = 0;
 
 function fileOf(content: Uint8Array): string {
@@ -79,7 +80,8 @@ async function readBlocks(
 /** Until the thread has come, and is not resting. */
 async function warmUp(context: AioContext): Promise<void> {
   const fd = openSync(fileOf(numbered()), 'r');
-  while ((await pooled(() => readBlocks(context, fd, 512))) > 256);
+  for (let round = 0; (await pooled(() => readBlocks(context, fd, 512))) > 256; round++)
+    if (round === MOST_ROUNDS) throw new Error('the thread has not come, or finds each transfer slow');
   closeSync(fd);
 }
 
