@@ -1,6 +1,6 @@
 /**
  * Runs the wake-up check, the native conformance suite and a short fuzz under every supported line of Node.js, on Linux x64: with the addon,
- * where it is built, and without; by koffi and, in lines that have it, by node:ffi. With the addon also a slice of the torture of worker threads; always one of the hostile fuzzer. The history of a simulation must be the
+ * where it is built, and without; by koffi and, in lines that have it, by node:ffi without the addon. With the addon also a slice of the torture of worker threads; always one of the hostile fuzzer. The history of a simulation must be the
  * same under all of them.
  */
 import { execFileSync } from 'node:child_process';
@@ -25,8 +25,8 @@ function main(): void {
     if (history !== historyUnder(process.execPath))
       throw new Error(`under Node.js ${line} the same seeds make another history: ${history}`);
     const addons = loadAddon().addon === undefined ? ['0'] : ['1', '0'];
-    const interfaces = line >= FIRST_WITH_FFI ? ['koffi', 'node'] : ['koffi'];
-    for (const [addon, ffi] of interfaces.flatMap((ffi) => addons.map((addon) => [addon, ffi] as const))) {
+    const runs = addons.map((addon) => [addon, 'koffi'] as const);
+    for (const [addon, ffi] of line >= FIRST_WITH_FFI ? [...runs, ['0', 'node'] as const] : runs) {
       process.env.KAIO_ADDON = addon;
       process.env.KAIO_FFI = ffi;
       run('./wake-up.js');
