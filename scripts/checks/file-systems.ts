@@ -2,7 +2,7 @@
  * The file tests on every file system that can be had here, what `kaio doctor` tells of each, and the rules of the conformance suite that
  * leave an answer to the file system (`test/conformance/file-systems.ts`), by the native kernel.
  *
- * `npm run check:file-systems`, or with the names of some; with `--rules` without the file tests, which take most of the time. Images are mounted by loop devices in a folder of their own: it takes root, and
+ * `npm run check:file-systems`, or with the names of some; with `--rules` without the file tests, which take most of the time; with `--turn` one of the variants of ext4, by the day. Images are mounted by loop devices in a folder of their own: it takes root, and
  * what is missing (the kernel's part, mkfs, a loop device) is said and skipped. Whatever happens, all is unmounted and detached.
  */
 import { spawnSync } from 'node:child_process';
@@ -15,6 +15,7 @@ import type { Report } from '../../test/conformance/index.ts';
 import { packageRoot } from '../package-root.ts';
 
 const MEBIBYTE = 1 << 20;
+const DAY_MS = 86_400_000;
 const SECONDS = 240;
 const SIGNALS_MS = 20;
 /** How long the processes of a test run that was ended may take to let go of their files. */
@@ -269,9 +270,14 @@ function check(kind: Kind, rulesOnly: boolean): boolean {
   return wrong.length === 0;
 }
 
+function variantOfToday(): Kind {
+  const variants = KINDS.filter(({ isVariant }) => isVariant);
+  return variants[Math.floor(Date.now() / DAY_MS) % variants.length]!;
+}
+
 async function main(args: readonly string[]): Promise<void> {
   const rulesOnly = args.includes('--rules');
-  const names = args.filter((arg) => arg !== '--rules');
+  const names = args.filter((arg) => !arg.startsWith('--'));
   if (process.platform !== 'linux' || process.getuid?.() !== 0) {
     console.log('skipped: file systems are mounted by root on Linux');
     return;
@@ -288,6 +294,7 @@ async function main(args: readonly string[]): Promise<void> {
     });
   for (const kind of KINDS) {
     if (names.length > 0 && !names.includes(kind.name)) continue;
+    if (kind.isVariant && args.includes('--turn') && kind !== variantOfToday()) continue;
     if (!check(kind, rulesOnly)) process.exitCode = 1;
     // Signals are heard between.
     await setTimeout(SIGNALS_MS);
