@@ -116,10 +116,7 @@ export class FileSteps {
     const { files } = this.#course.world;
     // The descriptor of what was adopted may be another file's by now.
     if (own.adopted !== undefined && own.adopted.handle === undefined && own.isClosed)
-      return {
-        expected: { kind: 'unknown', file: own.adopted.writable ? files.written : undefined },
-        writable: false,
-      };
+      return { expected: { kind: 'unknown', file: files.written }, writable: false };
     return this.isWritten(own)
       ? { expected: { kind: 'written', file: files.written }, writable: true }
       : { expected: { kind: 'content', content: files.read.content }, writable: false };
