@@ -47,6 +47,8 @@ const CONFIGURATIONS: readonly (readonly string[])[] = [
 /** Tests that do not run there, and why. Everything else in the folders below does. */
 const LEFT_OUT: Readonly<Record<string, string>> = {
   'process-lifetime.test.js': 'starts programs by their place in the sources',
+  'transfer-thread.test.js':
+    'leaves a thread that never ends, and an error that nobody catches, to the process of its own that vitest gives it',
   'short-transfers.test.js': 'a transfer takes longer on Wine than those that a thread of their own is for',
   'debug-log.test.js': 'starts programs by their place in the sources',
   'aligned.test.js': 'how many addresses there are is known of Linux on x64 alone',

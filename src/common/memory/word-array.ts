@@ -7,7 +7,7 @@ const CELL_BYTES = 4;
 /** A fixed number of words, in the machine's byte order and as wide as the kernel's: 8 bytes, or 4 where it has 32 bits. */
 export class WordArray {
   /** What the kernel sees: `memory.addressOf(words.cells)`. */
-  readonly cells: Uint32Array<ArrayBuffer>;
+  readonly cells: Uint32Array;
   /** Bytes of one word. */
   readonly wordBytes: number;
   readonly #isWide: boolean;
