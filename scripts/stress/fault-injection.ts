@@ -103,16 +103,12 @@ const SCENARIOS: readonly Scenario[] = [
   ...choices('io_getevents:error=ENOSYS', 'ENOSYS', /CONFIG_AIO/),
   // A context that cannot be destroyed would stay for good, one for each file that is opened.
   ...choices('io_destroy:error=EPERM', 'EPERM', /seccomp/),
-  ...RING_FILTERED.flatMap(({ code, inject }) => [
+  ...RING_FILTERED.flatMap(({ inject }) => [
     {
-      title: `${inject}: native, without the ring, and says so`,
+      title: `${inject}: native, with a pipe in its place`,
       program: 'supports',
       inject,
-      judge(answer: unknown) {
-        const { ring, ...rest } = answer as { ring: string };
-        assert.deepEqual(rest, { backend: 'native', nowait: true, cuts: true });
-        assert.match(ring, new RegExp(`^${code}: .*, process_vm_readv`));
-      },
+      judge: is({ backend: 'native', nowait: true, cuts: true, ring: true }),
     },
     { title: `${inject}: all is done, by io_getevents`, program: 'context', inject, judge: readsCalling },
     {
@@ -158,13 +154,13 @@ const SCENARIOS: readonly Scenario[] = [
   {
     title: 'io_submit EAGAIN every third time while a poll waits for somebody: all are submitted in the end',
     program: 'context-while-polling',
-    inject: 'io_submit:error=EAGAIN:when=4+3',
+    inject: 'io_submit:error=EAGAIN:when=5+3',
     judge: is({ reads: { 4096: 64 }, eagains: true }),
   },
   {
     title: 'io_submit EAGAIN five times in a row while a poll waits for somebody: the same',
     program: 'context-while-polling',
-    inject: 'io_submit:error=EAGAIN:when=4..8',
+    inject: 'io_submit:error=EAGAIN:when=5..9',
     judge: is({ reads: { 4096: 64 }, eagains: true }),
   },
   {
@@ -240,11 +236,12 @@ const SCENARIOS: readonly Scenario[] = [
     judge: is({ backend: 'emulated', bytesWritten: 262144, bytesRead: 4096, right: true }),
   },
   {
-    // It makes the file longer, and without RWF_NOWAIT such writes take the pool.
-    title: 'io_submit EPERM after the choice: a direct write needs it not, and a direct read says so',
+    // It makes the file longer, and without RWF_NOWAIT such writes take the pool; where its blocks lie is not known then, so the first read does too.
+    title:
+      'io_submit EPERM after the choice: a direct write needs it not, nor does the first read of what was written',
     program: 'file',
-    inject: 'io_submit:error=EPERM:when=3+',
-    judge: is({ told: 'EPERM read', message: 'EPERM: operation not permitted, read' }),
+    inject: 'io_submit:error=EPERM:when=4+',
+    judge: is({ backend: 'native', bytesWritten: 262144, bytesRead: 4096, right: true }),
   },
   {
     title: 'io_submit knows no RWF_NOWAIT: buffered reads go to the thread pool',
