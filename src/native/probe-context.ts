@@ -46,6 +46,8 @@ export class ProbeContext {
   readonly #events = new DataView(new ArrayBuffer(IO_EVENT_BYTES));
   readonly #timeout = new DataView(new ArrayBuffer(16));
   readonly #eventfd: number;
+  /** What the kernel knows by its address alone. */
+  readonly #held = new Set<WordArray>();
 
   /** @throws AioError when the kernel refuses. */
   constructor(kernel: ProbedKernel) {
@@ -229,6 +231,8 @@ export class ProbeContext {
     try {
       const { memory } = this.#kernel;
       const iovec = new WordArray(memory, 2);
+      // The kernel reads it by its address, after more has been allocated: nothing else would hold it.
+      this.#held.add(iovec);
       iovec.set(0, LOW_ADDRESS);
       // SSIZE_MAX: the longest that is a length at all.
       iovec.cells.fill(0xffff_ffff, memory.wordBytes / 4);
