@@ -13,9 +13,9 @@ import { setTimeout } from 'node:timers/promises';
 import { runOrThrow } from '../build/addon-compiler.ts';
 import type { Report } from '../../test/conformance/index.ts';
 import { packageRoot } from '../package-root.ts';
+import { ofToday } from '../turn.ts';
 
 const MEBIBYTE = 1 << 20;
-const DAY_MS = 86_400_000;
 const SECONDS = 240;
 const SIGNALS_MS = 20;
 /** How long the processes of a test run that was ended may take to let go of their files. */
@@ -270,12 +270,8 @@ function check(kind: Kind, rulesOnly: boolean): boolean {
   return wrong.length === 0;
 }
 
-function variantOfToday(): Kind {
-  const variants = KINDS.filter(({ isVariant }) => isVariant);
-  return variants[Math.floor(Date.now() / DAY_MS) % variants.length]!;
-}
-
 async function main(args: readonly string[]): Promise<void> {
+  const variantOfToday = ofToday(KINDS.filter(({ isVariant }) => isVariant));
   const rulesOnly = args.includes('--rules');
   const names = args.filter((arg) => !arg.startsWith('--'));
   if (process.platform !== 'linux' || process.getuid?.() !== 0) {
@@ -294,7 +290,7 @@ async function main(args: readonly string[]): Promise<void> {
     });
   for (const kind of KINDS) {
     if (names.length > 0 && !names.includes(kind.name)) continue;
-    if (kind.isVariant && args.includes('--turn') && kind !== variantOfToday()) continue;
+    if (kind.isVariant && args.includes('--turn') && kind !== variantOfToday) continue;
     if (!check(kind, rulesOnly)) process.exitCode = 1;
     // Signals are heard between.
     await setTimeout(SIGNALS_MS);

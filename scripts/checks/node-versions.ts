@@ -1,12 +1,13 @@
 /**
  * Runs the wake-up check, the native conformance suite and a short fuzz under every supported line of Node.js, on Linux x64: with the addon,
  * where it is built, and without; by koffi and, in lines that have it, by node:ffi without the addon. With the addon also a slice of the torture of worker threads; always one of the hostile fuzzer. The history of a simulation must be the
- * same under all of them.
+ * same under all of them. With `--turn` under one of those that the rest of CI does not run under, another one each day.
  */
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { loadAddon } from '../../src/native/index.ts';
-import { canInstallNode, underEachNode } from './node-binaries.ts';
+import { ofToday } from '../turn.ts';
+import { canInstallNode, LINES, underEachNode } from './node-binaries.ts';
 
 /** Its `node:ffi` is on by default. */
 const FIRST_WITH_FFI = 26;
@@ -16,6 +17,8 @@ function main(): void {
     console.log('skipped: the Node.js binaries this check installs are for Linux x64');
     return;
   }
+  const others = LINES.filter((line) => !process.version.startsWith(`v${line}.`));
+  const lines = process.argv.includes('--turn') ? [ofToday(others)] : LINES;
   underEachNode((node, line) => {
     const run = (path: string, ...rest: string[]): void => {
       const file = fileURLToPath(new URL(path, import.meta.url));
@@ -36,7 +39,7 @@ function main(): void {
       run('../stress/hostile/main.js', '--steps', '10000', '--backend', 'native');
       if (addon === '0') run('../stress/hostile/main.js', '--steps', '10000', '--backend', 'emulated');
     }
-  });
+  }, lines);
 }
 
 function historyUnder(node: string): string {

@@ -4,7 +4,7 @@
  * and an AioFile has to pass for each of them; what must not compile is marked in the programs. Those in `test/types/old` are for every
  * TypeScript from 4.9 on, also where modules are required.
  *
- * What is packed is the present `dist`, so that must be compiled.
+ * What is packed is the present `dist`, so that must be compiled. With `--turn` beside one line of `@types/node` alone, another one each day.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -12,6 +12,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../package-root.ts';
+import { ofToday } from '../turn.ts';
 
 /** Of `@types/node`, the newest last. */
 const LINES = ['20', '22', '24', '25', '26'] as const;
@@ -136,7 +137,8 @@ function main(): void {
         shown.add(faults);
       }
   };
-  for (const line of LINES) {
+  const lines = process.argv.includes('--turn') ? [ofToday(LINES)] : LINES;
+  for (const line of lines) {
     const project = install(`node-${line}`, '@types/node', line, tarball);
     cpSync(join(root, 'test/types'), join(project.directory, 'programs'), { recursive: true });
     compileWithEach(project, true);

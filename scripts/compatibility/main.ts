@@ -8,6 +8,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../package-root.ts';
+import { partOfToday } from '../turn.ts';
 import { bundlers, formats } from './bundlers.ts';
 import { installers } from './installers.ts';
 import type { Group, Row } from './row.ts';
@@ -18,7 +19,6 @@ const GROUPS: readonly Group[] = [installers, formats, bundlers, runtimes, damag
 const PAGE = join(packageRoot(), 'docs/compatibility.md');
 const TURNS = 5;
 const TURN_MS = 200_000;
-const DAY_MS = 86_400_000;
 
 interface Answer {
   readonly row: Row;
@@ -73,11 +73,11 @@ async function main(args: readonly string[]): Promise<void> {
     console.log('skipped: the tools that are installed are for Linux x64');
     return;
   }
-  const turn = Math.floor(Date.now() / DAY_MS) % TURNS;
   const word = args.find((one) => !one.startsWith('--'));
-  const chosen = GROUPS.filter(({ title }) => word === undefined || title.toLowerCase().startsWith(word))
-    .flatMap((group) => group.rows)
-    .filter((_, index) => !args.includes('--turn') || index % TURNS === turn);
+  const rows = GROUPS.filter(
+    ({ title }) => word === undefined || title.toLowerCase().startsWith(word),
+  ).flatMap((group) => group.rows);
+  const chosen = args.includes('--turn') ? partOfToday(rows, TURNS) : rows;
   const end = Date.now() + (args.includes('--turn') ? TURN_MS : Number.POSITIVE_INFINITY);
   const answers = new Map<string, Answer>();
   let failed = 0;

@@ -16,6 +16,7 @@ import { Command, Option } from 'commander';
 import { isOfDeadMachine } from '../../src/emulated/index.ts';
 import { register } from '../../src/simulated.ts';
 import { packageRoot } from '../package-root.ts';
+import { partOfToday } from '../turn.ts';
 import { documents } from './documents.ts';
 import { logs } from './logs.ts';
 import { type Load, nameOf, type Subject } from './subject.ts';
@@ -29,7 +30,6 @@ const ENDS: readonly End[] = [
 ];
 const PAGE = join(packageRoot(), 'docs/crashed-packages.md');
 const TURNS = 4;
-const DAY_MS = 86_400_000;
 const WORDS: Readonly<Record<Verdict, string>> = { whole: 'whole', older: 'older', damaged: 'not readable' };
 
 interface Options {
@@ -56,10 +56,8 @@ const program = new Command('crashes')
 const options = program.opts<Options>();
 for (const number of [options.crashes, options.seed ?? '1', options.at ?? '1'])
   if (!/^\d{1,15}$/.test(number)) program.error(`no decimal number: ${number}`);
-const turn = Math.floor(Date.now() / DAY_MS) % TURNS;
-const subjects = SUBJECTS.filter(
-  (subject, index) =>
-    (options.only ?? nameOf(subject)) === nameOf(subject) && (!options.turn || index % TURNS === turn),
+const subjects = (options.turn ? partOfToday(SUBJECTS, TURNS) : SUBJECTS).filter(
+  (subject) => (options.only ?? nameOf(subject)) === nameOf(subject),
 );
 const ends = ENDS.filter(
   ({ how, model }) => (options.how ?? how) === how && (options.model ?? model) === model,

@@ -13,8 +13,9 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Report } from '../../test/conformance/index.ts';
 import { packageRoot } from '../package-root.ts';
+import { ofToday } from '../turn.ts';
 import { cacheFolder, ForeignDebian, unpack } from './foreign-debian.ts';
-import { ARCHITECTURES, type Architecture, named, ofToday, QEMU_USER } from './targets.ts';
+import { ARCHITECTURES, type Architecture, named, QEMU_USER } from './targets.ts';
 
 const MOST_BYTES = 1 << 28;
 const DEADLINE_SECONDS = 120;

@@ -26,11 +26,6 @@ export const ARCHITECTURES: readonly Architecture[] = [
 /** The suite whose QEMU is new enough, and the package of its emulators of user space, which are linked statically. */
 export const QEMU_USER = { suite: 'bookworm-backports', package: 'qemu-user' } as const;
 
-/** One of a list, by turns: another each day. */
-export function ofToday<T>(list: readonly T[], now = Date.now()): T {
-  return list[Math.floor(now / 86_400_000) % list.length]!;
-}
-
 /** Those that are named, or all. @throws Error for a name that there is not. */
 export function named<T extends { readonly name: string }>(
   list: readonly T[],
