@@ -1,5 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
+/** What tries so much that it is a command of its own, `npm run test:long`: suites run by other suites, crashes by the thousand. */
+const LONG = [
+  'test/bench/{command,guard}.test.ts',
+  'test/conformance-self/{command,frameworks,session,vacuous}.test.ts',
+  'test/emulated/simulation/{models,replace-file}.test.ts',
+  'test/examples/{every-crash,write-ahead-log}.test.ts',
+];
+
 /**
  * What needs no kernel AIO, or is in every test a kernel of its own. Beside it runs the conformance suite on the native kernel, which
  * waits most of its time: it compares `aio-nr`, and takes all that is left of `aio-max-nr`, which are the whole machine's.
@@ -11,8 +19,9 @@ const BESIDE_NATIVE = [
 
 /** What may meet contexts of other processes, and load: programs that are started, and programs that are run again before they are believed. */
 const TOGETHER = [
-  'test/{cli,file-fuzz,fuzz,regression}/**/*.test.ts',
-  'test/bench/{command,machinery,report-file}.test.ts',
+  'test/{adapters,cli,command,file-fuzz,fuzz,regression}/**/*.test.ts',
+  'test/common/file/**/*.test.ts',
+  'test/bench/{machinery,report-file}.test.ts',
 ];
 
 /** In their order. A file that is in no list runs alone. */
@@ -32,7 +41,12 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'beside-native', include: BESIDE_NATIVE, sequence: { groupOrder: 0 } },
+        test: {
+          name: 'beside-native',
+          include: BESIDE_NATIVE,
+          exclude: LONG,
+          sequence: { groupOrder: 0 },
+        },
       },
       { extends: true, test: { name: 'together', include: TOGETHER, sequence: { groupOrder: 1 } } },
       {
@@ -40,11 +54,12 @@ export default defineConfig({
         test: {
           name: 'alone',
           include: ['test/**/*.test.ts'],
-          exclude: [...BESIDE_NATIVE, ...TOGETHER],
+          exclude: [...BESIDE_NATIVE, ...TOGETHER, ...LONG],
           fileParallelism: false,
           sequence: { groupOrder: 2 },
         },
       },
+      { extends: true, test: { name: 'long', include: LONG, sequence: { groupOrder: 3 } } },
     ],
   },
 });

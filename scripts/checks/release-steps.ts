@@ -14,6 +14,7 @@ export const STEPS: readonly Step[] = [
   { script: 'test', env: { KAIO_ADDON: '0' }, why: 'all tests without the addon' },
   { script: 'build:addon', why: 'for what follows' },
   { script: 'test', why: 'all tests with it' },
+  { script: 'test:long', why: 'tests that take longer' },
   { script: 'demo', why: 'runs from a checkout' },
   { script: 'example:wal', args: ['--crashes', '10000'], why: 'a log keeps its word' },
   { script: 'example:sqlite', args: ['--crashes', '1000'], why: 'a database keeps its word' },
