@@ -1,7 +1,10 @@
 /** Programs that do nothing but compute, beside what is measured. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 
+/** Ends by itself when whoever started it is gone. */
+const PROGRAM = 'const parent = process.ppid; while (process.ppid === parent);';
 /** Until programs that were started are busy. */
 const START_MS = 500;
 
@@ -11,12 +14,18 @@ export class BusyPrograms implements Disposable {
 
   private constructor(count: number) {
     this.#programs = Array.from({ length: count }, () =>
-      spawn(process.execPath, ['--eval', 'for (;;);'], { stdio: 'ignore' }),
+      spawn(process.execPath, ['--eval', PROGRAM], { stdio: 'ignore' }),
     );
   }
 
   static async start(count: number): Promise<BusyPrograms> {
     const programs = new BusyPrograms(count);
+    try {
+      await Promise.all(programs.#programs.map((program) => once(program, 'spawn')));
+    } catch (error) {
+      programs[Symbol.dispose]();
+      throw error;
+    }
     if (count > 0) await setTimeout(START_MS);
     return programs;
   }

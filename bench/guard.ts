@@ -22,10 +22,10 @@ import { chanceOfHeads, median } from './statistics.ts';
 import { makeTestFile } from './test-file.ts';
 
 const CHILD = fileURLToPath(new URL('./guard-child.js', import.meta.url));
-/** V8 has compiled all by then. */
-const WARM_UP_TURNS = 250;
 /** Many and short rather than few and long: most of them meet the same neighbours on both sides. */
-const PAIRS = 100;
+export const PAIRS = 100;
+/** For each pair: V8 has compiled all by then. */
+const WARM_UP_TURNS = 2.5;
 const ANSWER_LIMIT_MS = 60_000;
 
 /** More than this part more is slower: half of what must be found, so that a tenth and nothing are as far from it. */
@@ -82,6 +82,8 @@ export interface GuardOptions {
   readonly cases: readonly GuardCase[];
   /** At most; of {@link LOOKS}. */
   readonly rounds?: number;
+  /** Pairs of turns in a round, 100 by itself: with fewer only large differences show. */
+  readonly pairs?: number;
   /** Where the file is made that is read. */
   readonly directory: string;
   readonly onResult?: (result: GuardResult | GuardFailure) => void;
@@ -111,7 +113,7 @@ export async function compareBuilds(options: GuardOptions): Promise<(GuardResult
 async function compareCase(
   one: GuardCase,
   path: string,
-  { base, build, rounds = LOOKS.at(-1)! }: GuardOptions,
+  { base, build, rounds = LOOKS.at(-1)!, pairs = PAIRS }: GuardOptions,
 ): Promise<GuardResult | GuardFailure> {
   const ratios: number[] = [];
   const baseUs: number[] = [];
@@ -128,9 +130,9 @@ async function compareCase(
         build: resolve(folder),
         case: one,
         path,
-        warmUpTurns: WARM_UP_TURNS,
+        warmUpTurns: Math.ceil(pairs * WARM_UP_TURNS),
       });
-      const round = await runRound(jobOf(base), jobOf(build), ratios.length);
+      const round = await runRound(jobOf(base), jobOf(build), ratios.length, pairs);
       ratios.push(round.ratio);
       baseUs.push(round.baseUs);
       if (!LOOKS.some((look) => look === ratios.length)) continue;
@@ -147,6 +149,7 @@ async function runRound(
   base: GuardJob,
   build: GuardJob,
   round: number,
+  pairs: number,
 ): Promise<{ ratio: number; baseUs: number }> {
   const cpu = CPUS[round % Math.max(1, CPUS.length)];
   // Each is the first as often as the other, to begin and in the pairs.
@@ -156,7 +159,7 @@ async function runRound(
   const [of, now] = isBaseFirst ? [one, other] : [other, one];
   const ratios: number[] = [];
   const ofBase: number[] = [];
-  for (let pair = 0; pair < PAIRS; pair++) {
+  for (let pair = 0; pair < pairs; pair++) {
     const nowFirst = pair % 2 === 1 ? await now.turn() : undefined;
     const before = await of.turn();
     const after = nowFirst ?? (await now.turn());
@@ -239,6 +242,8 @@ class Runner {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // What was never started does not end.
+    if (this.#child.pid === undefined) return;
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = once(this.#child, 'exit');
     this.#child.kill('SIGKILL');

@@ -1,18 +1,10 @@
 /** Where kaio is behind Node's own, out of the rows of a report: what a reader should know before all else. */
-import { type Case, caseTitle, type EngineName } from './job.ts';
+import { type Case, caseTitle, type EngineName, NODE_ENGINES } from './job.ts';
 import { type Row, ratios } from './report.ts';
 import { median } from './statistics.ts';
 
 const PEERS: readonly EngineName[] = ['fs.promises', 'fs.callbacks'];
-const OURS: readonly EngineName[] = [
-  'context',
-  'context.threads',
-  'file',
-  'emulation',
-  'emulation.descriptor',
-  'emulation.handle',
-  'emulation.file',
-];
+const OURS: readonly EngineName[] = NODE_ENGINES.filter((one) => one !== 'calls' && !one.startsWith('fs.'));
 
 export interface Loss {
   readonly case: Case;

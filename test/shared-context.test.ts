@@ -5,19 +5,32 @@ import type { AioKernel } from '../src/common/kernel/aio-kernel.ts';
 import { open } from '../src/open.ts';
 import { leaseSharedContext } from '../src/shared-context.ts';
 import { KERNELS } from './support/kernels.ts';
+import { ownContexts } from './support/own-contexts.ts';
 
 const native = KERNELS.find(({ name }) => name === 'native');
 
-/** Takes all of aio-max-nr but `left`; gives back what it took when `body` has ended. */
-async function leaving(kernel: AioKernel, left: number, body: () => void | Promise<void>): Promise<void> {
-  await kernel.settled();
-  const handle = new BigUint64Array(1);
-  const taken = kernel.limits.aio_max_nr() - kernel.limits.aio_nr() - left;
-  assert.equal(kernel.io_setup(taken, kernel.memory.addressOf(handle)), 0);
-  try {
-    await body();
-  } finally {
-    assert.equal(kernel.io_destroy(Number(handle[0])), 0);
+const ATTEMPTS = 20;
+
+/**
+ * Runs `body` with all of aio-max-nr taken but `left`. The number is the whole machine's, and another process's context may come or go:
+ * what does not hold is tried again, and must hold once.
+ */
+async function leaving(kernel: AioKernel, left: number, body: () => void): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    await idle(kernel);
+    const handle = new BigUint64Array(1);
+    const taken = kernel.limits.aio_max_nr() - kernel.limits.aio_nr() - left;
+    try {
+      assert.equal(kernel.io_setup(taken, kernel.memory.addressOf(handle)), 0);
+      try {
+        body();
+      } finally {
+        assert.equal(kernel.io_destroy(Number(handle[0])), 0);
+      }
+      return;
+    } catch (error) {
+      if (!(error instanceof assert.AssertionError) || attempt === ATTEMPTS) throw error;
+    }
   }
 }
 
@@ -32,16 +45,17 @@ describe.skipIf(native?.missing !== undefined)('the shared context', () => {
 
   it('is one for all, is made on first use, and goes when nobody uses it', async () => {
     await idle(kernel);
-    const before = kernel.limits.aio_nr();
+    const before = ownContexts();
     const one = leaseSharedContext('native');
     const two = leaseSharedContext('native');
     assert.equal(one.context, two.context);
     assert.equal(one.context.queueDepth, 128);
-    assert.ok(kernel.limits.aio_nr() >= before + 128);
+    assert.equal(ownContexts(), before + 1);
     one.release();
     one.release();
     two.release();
     await idle(kernel);
+    assert.equal(ownContexts(), before);
     const three = leaseSharedContext('native');
     assert.notEqual(three.context, one.context);
     three.release();
@@ -51,16 +65,15 @@ describe.skipIf(native?.missing !== undefined)('the shared context', () => {
   it('asks for half as much where aio-max-nr has no room, and leaves it to the emulation where it has none', async () => {
     await leaving(kernel, 40, () => {
       const lease = leaseSharedContext('auto');
+      lease.release();
       assert.equal(lease.backend, 'native');
       assert.equal(lease.context.queueDepth, 32);
-      lease.release();
     });
-    await idle(kernel);
-    await leaving(kernel, 0, async () => {
+    await leaving(kernel, 0, () => {
       const lease = leaseSharedContext('auto');
+      lease.release();
       assert.equal(lease.backend, 'emulated');
       assert.match(lease.reason, /EAGAIN.*aio-max-nr/);
-      lease.release();
       assert.throws(() => leaseSharedContext('native'), {
         code: 'ERR_AIO_BACKEND_UNAVAILABLE',
         message: /aio-max-nr/,

@@ -6,14 +6,17 @@
  *     npm run bench:guard -- --base DIR       with the `dist` in a folder
  *     npm run bench:guard -- --cases file,context --rounds 36
  *
- * Ends with code 1 if a case is slower or could not be measured. What stays undecided is told, and is no failure.
+ * Ends with code 1 if a case is slower or could not be measured. What stays undecided is told, and is no failure; nor is a commit that does
+ * not compile with the packages that are installed now: its dependencies or their types were others.
+ *
+ * `--pairs` is how many pairs of turns a round has, 100 by itself: fewer take less time, and are for differences that are large.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { BOUND, compareBuilds, guardLine, LOOKS, MOST_WRONG } from '../../bench/guard.ts';
+import { BOUND, compareBuilds, guardLine, LOOKS, MOST_WRONG, PAIRS } from '../../bench/guard.ts';
 import { GUARD_CASES } from '../../bench/guard-job.ts';
 import { packageRoot } from '../package-root.ts';
 
@@ -27,6 +30,7 @@ const { values } = parseArgs({
     commit: { type: 'string' },
     cases: { type: 'string' },
     rounds: { type: 'string', default: String(LOOKS.at(-1)) },
+    pairs: { type: 'string', default: String(PAIRS) },
     directory: { type: 'string', default: tmpdir() },
   },
 });
@@ -34,6 +38,9 @@ const { values } = parseArgs({
 function git(...args: readonly string[]): Buffer {
   return execFileSync('git', args, { cwd: root, maxBuffer: 1 << 30 });
 }
+
+/** A commit that cannot be compared with. */
+class CommitDoesNotCompile extends Error {}
 
 /** A commit, compiled. Below node_modules, so that it finds its packages and nobody finds it. */
 class CompiledCommit implements Disposable {
@@ -48,9 +55,13 @@ class CompiledCommit implements Disposable {
       // Below node_modules the package cannot be imported by its name, as examples do; the library is enough.
       const config = join(this.folder, 'tsconfig.guard.json');
       writeFileSync(config, JSON.stringify({ extends: './tsconfig.json', include: ['src'] }));
-      execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', config], {
-        stdio: 'inherit',
-      });
+      const compiler = join(root, 'node_modules/typescript/bin/tsc');
+      const { status, error } = spawnSync(process.execPath, [compiler, '-p', config], { stdio: 'inherit' });
+      if (error !== undefined) throw error;
+      if (status !== 0)
+        throw new CommitDoesNotCompile(
+          `${hash} does not compile with the packages that are installed now: nothing was compared`,
+        );
       this.#giveAddon(hash);
     } catch (error) {
       this[Symbol.dispose]();
@@ -90,17 +101,25 @@ function chosenRounds(): number {
   return rounds;
 }
 
+function chosenPairs(): number {
+  const pairs = Number(values.pairs);
+  if (!Number.isInteger(pairs) || pairs < 1) throw new Error('--pairs is a whole number above 0');
+  return pairs;
+}
+
 async function main(): Promise<void> {
   if (values.base !== undefined && values.commit !== undefined)
     throw new Error('--base or --commit, not both');
   const cases = chosenCases();
   const rounds = chosenRounds();
+  const pairs = chosenPairs();
   using compiled = values.base === undefined ? new CompiledCommit(values.commit ?? 'HEAD') : undefined;
   const results = await compareBuilds({
     base: compiled?.folder ?? values.base!,
     build: root,
     cases,
     rounds,
+    pairs,
     directory: values.directory,
     onResult: (result) => console.log(guardLine(result)),
   });
@@ -116,6 +135,11 @@ async function main(): Promise<void> {
 try {
   await main();
 } catch (error) {
+  if (error instanceof CommitDoesNotCompile) console.log(error.message);
+  else fail(error);
+}
+
+function fail(error: unknown): void {
   console.error(`bench-guard: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 2;
 }

@@ -2,8 +2,8 @@
  * Worker threads that end, at random moments and in every way there is, with direct reads in flight into their own buffers.
  *
  * Whatever the kernel still wrote to after a thread's memory was freed would show in memory handed out since: this thread
- * and each new worker fill theirs with a pattern that no file has, and look whether it stays. `aio-nr` must return to its
- * start, and the process must live.
+ * and each new worker fill theirs with a pattern that no file has, and look whether it stays. No ring may
+ * stay mapped, and the process must live.
  *
  *     npm run torture -- --seconds 300 [--workers 4] [--directory DIR] [--unguarded] [--filtered]
  *
@@ -11,13 +11,14 @@
  * `--unguarded` reads without the addon's guard, to show that the damage it prevents is seen here.
  */
 import { spawnSync } from 'node:child_process';
-import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { loadAddon, openNativeKernel } from '../../src/native/index.ts';
+import { ownContexts } from '../../test/support/own-contexts.ts';
 import type { Ending, TortureData } from './torture-worker.ts';
 
 const { values } = parseArgs({
@@ -41,10 +42,9 @@ const POISON = 0xa5;
 const PAGE_BYTES = 4096;
 const WATCHED_MS = 100;
 const MOST_MS = 40;
-const SETTLE_MS = 10_000;
+const SETTLE_MS = 60_000;
 const GUARDED: readonly Ending[] = ['terminate', 'terminate', 'terminate', 'exit', 'throw', 'natural'];
 
-const aioNr = (): number => Number(readFileSync('/proc/sys/fs/aio-nr', 'latin1'));
 const ended: Record<Ending, number> = { terminate: 0, exit: 0, throw: 0, natural: 0 };
 const damage = new Set<string>();
 
@@ -118,7 +118,7 @@ async function main(): Promise<number> {
   const kernel = openNativeKernel();
   await kernel.settled();
   const ring = kernel.ringRefusal ?? 'mapped';
-  const start = aioNr();
+  const start = ownContexts();
   const canaries = new Canaries();
   const until = Date.now() + seconds * 1000;
   try {
@@ -127,7 +127,7 @@ async function main(): Promise<number> {
         while (Date.now() < until && damage.size === 0) await runOne(fd, canaries);
       }),
     );
-    for (let waited = 0; aioNr() !== start && waited < SETTLE_MS; waited += 50) await sleep(50);
+    for (let waited = 0; ownContexts() !== start && waited < SETTLE_MS; waited += 50) await sleep(50);
   } finally {
     closeSync(fd);
     rmSync(directory, { recursive: true, force: true });
@@ -137,7 +137,7 @@ async function main(): Promise<number> {
   console.log(
     `${process.version}: ring ${ring}; workers ended: ${all.join(', ')}; ${canaries.checked} canaries; RSS ${rss} MB`,
   );
-  if (aioNr() !== start) damage.add(`aio-nr is ${aioNr()} and was ${start}`);
+  if (ownContexts() !== start) damage.add(`${ownContexts()} rings are mapped, at the start ${start}`);
   for (const one of damage) console.error(one);
   return damage.size === 0 ? 0 : 1;
 }

@@ -96,14 +96,15 @@ function begin(): void {
     subscribe(name, (message) => handler(message as Message));
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delay.enable();
-  setInterval(() => {
+  const sample = (): void => {
     const ms = (value: number): number => Math.max(0, value / NANOSECONDS - RESOLUTION_MS);
     if (delay.max > 0)
       counter(`loop delay, ms (thread ${threadId})`, { max: ms(delay.max), mean: ms(delay.mean) });
     delay.reset();
     flush();
-  }, SAMPLE_MS).unref();
-  process.on('exit', flush);
+  };
+  setInterval(sample, SAMPLE_MS).unref();
+  process.on('exit', sample);
 }
 
 if (directory !== undefined) begin();

@@ -12,6 +12,9 @@ import { type Ended, kaio, start } from '../support/kaio.ts';
 const consumers = join(dirname(dirname(fileURLToPath(import.meta.url))), 'consumers');
 const bin = join(dirname(dirname(consumers)), 'node_modules', '.bin');
 
+/** Eight whole suites, some of them at once. */
+const LIMIT_MS = 600_000;
+
 const directory = mkdtempSync(join(tmpdir(), 'kaio-frameworks-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -37,6 +40,7 @@ function nodeTest(name: string, file: string): Framework {
       start(process.execPath, ['--test', '--test-reporter=tap', join(consumers, file)], {
         env,
         cwd: consumers,
+        timeout: LIMIT_MS,
       }),
     count(output) {
       const counts = { passed: 0, failed: 0, skipped: 0, reasons: '' };
@@ -68,7 +72,7 @@ const FRAMEWORKS: readonly Framework[] = [
       start(
         join(bin, 'vitest'),
         ['run', '--root', consumers, '--reporter=verbose', '--reporter=json', `--outputFile=${report}`],
-        { env, cwd: consumers },
+        { env, cwd: consumers, timeout: LIMIT_MS },
       ),
     count(output, report) {
       const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(report, 'utf8'));
@@ -83,6 +87,7 @@ const FRAMEWORKS: readonly Framework[] = [
       start(join(bin, 'mocha'), ['--reporter', 'json', '--timeout', '60000', join(consumers, 'mocha.mjs')], {
         env,
         cwd: consumers,
+        timeout: LIMIT_MS,
       }),
     count(output) {
       const { stats, pending } = JSON.parse(output);
@@ -106,35 +111,41 @@ const env: NodeJS.ProcessEnv = Object.fromEntries(
 let command: { passed: number; failed: number; unsupported: number; broken: number };
 
 beforeAll(() => {
-  command = JSON.parse(kaio(['conformance', '--kernel', join(consumers, 'kernel.mjs'), '--json']).stdout);
+  command = JSON.parse(
+    kaio(['conformance', '--kernel', join(consumers, 'kernel.mjs'), '--json'], { timeout: LIMIT_MS }).stdout,
+  );
   assert.equal(command.failed + command.broken, 0);
   assert.ok(command.passed > 300 && command.unsupported > 0);
-});
+}, LIMIT_MS);
 
-describe.concurrent.each(FRAMEWORKS)('the suite under $name', ({ name, start, count }) => {
-  it('passes and skips what the command does, and says why', async () => {
-    const report = join(directory, `${name}, right.json`);
-    const { status, stdout, stderr } = await start(env, report);
-    const { passed, failed, skipped, reasons } = count(stdout, report);
-    assert.deepEqual(
-      { passed, failed, skipped },
-      { passed: command.passed, failed: 0, skipped: command.unsupported },
-      stderr,
-    );
-    assert.equal(status, 0);
-    assert.ok(reasons.includes('signals reach JavaScript on the event loop'));
-  });
+describe.concurrent.each(FRAMEWORKS)(
+  'the suite under $name',
+  { timeout: LIMIT_MS },
+  ({ name, start, count }) => {
+    it('passes and skips what the command does, and says why', async () => {
+      const report = join(directory, `${name}, right.json`);
+      const { status, stdout, stderr } = await start(env, report);
+      const { passed, failed, skipped, reasons } = count(stdout, report);
+      assert.deepEqual(
+        { passed, failed, skipped },
+        { passed: command.passed, failed: 0, skipped: command.unsupported },
+        stderr,
+      );
+      assert.equal(status, 0);
+      assert.ok(reasons.includes('signals reach JavaScript on the event loop'));
+    });
 
-  it('fails for a kernel that is wrong', async () => {
-    const report = join(directory, `${name}, wrong.json`);
-    const { status, stdout } = await start({ ...env, WRONG: 'io_cancel' }, report);
-    const { failed, skipped } = count(stdout, report);
-    assert.notEqual(status, 0);
-    assert.ok(failed > 5, `${failed} failed`);
-    // A case may fail before it gets to what is unsupported.
-    assert.ok(skipped <= command.unsupported && skipped > command.unsupported - 5, `${skipped} skipped`);
-  });
-});
+    it('fails for a kernel that is wrong', async () => {
+      const report = join(directory, `${name}, wrong.json`);
+      const { status, stdout } = await start({ ...env, WRONG: 'io_cancel' }, report);
+      const { failed, skipped } = count(stdout, report);
+      assert.notEqual(status, 0);
+      assert.ok(failed > 5, `${failed} failed`);
+      // A case may fail before it gets to what is unsupported.
+      assert.ok(skipped <= command.unsupported && skipped > command.unsupported - 5, `${skipped} skipped`);
+    });
+  },
+);
 
 describe('a framework of another kind', () => {
   const kernel = new URL('../consumers/kernel.mjs', import.meta.url);

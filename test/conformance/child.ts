@@ -14,8 +14,8 @@ export function setDeadline(caseMs: number): void {
   deadlineMs = Math.ceil(caseMs / 3);
 }
 
-/** A child of a case. */
-export interface Child {
+/** A child of a case. Disposed of, it ends. */
+export interface Child extends Disposable {
   readonly pid: number;
   /** Waits until its main thread is inside that system call. */
   insideSyscall(number: number): Promise<void>;
@@ -23,6 +23,8 @@ export interface Child {
   inState(state: string): Promise<void>;
   /** Waits for a line that it prints. */
   line(): Promise<string>;
+  /** Writes to its standard input. */
+  write(text: string): void;
   kill(signal: NodeJS.Signals): void;
   /** How it ended, and what it printed last, as JSON. */
   ended(): Promise<{ code: number | null; signal: NodeJS.Signals | null; answer: unknown; errors: string }>;
@@ -39,7 +41,7 @@ function moduleOf(program: string): string {
 /** Starts a scenario of a program in `children/`. It is killed at the deadline. */
 export function start(program: string, scenario: string, nodeOptions: readonly string[] = []): Child {
   const child: ChildProcess = spawn(process.execPath, [...nodeOptions, moduleOf(program), scenario], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: 'pipe',
   });
   const { pid } = child;
   if (pid === undefined) {
@@ -47,6 +49,8 @@ export function start(program: string, scenario: string, nodeOptions: readonly s
     child.once('error', () => {});
     throw new EnvironmentBroken('no child process can be started');
   }
+  // It may have ended.
+  child.stdin!.on('error', () => {});
   let output = '';
   let errors = '';
   let late = false;
@@ -86,7 +90,9 @@ export function start(program: string, scenario: string, nodeOptions: readonly s
       output = rest.join('\n');
       return first!;
     },
+    write: (text) => void child.stdin!.write(text),
     kill: (signal) => process.kill(pid, signal),
+    [Symbol.dispose]: () => void child.kill('SIGKILL'),
     async ended() {
       const { code, signal } = await end;
       if (late) throw new Error(`the child did not end within ${deadlineMs} ms: ${output}${errors}`);

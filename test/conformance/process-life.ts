@@ -18,17 +18,18 @@ const READ = 0;
 const WRITE = 1;
 const LOAD = -1;
 const ENTRY_BYTES = 64;
-/** More looks than another process's contexts could spoil. */
-const LOOKS = 400;
+/** What the child asks for. */
+const HELD = 50;
+const LOOKS = 100;
 
-/** Waits until aio-nr has fallen by what the child held; other processes may move it meanwhile. */
-async function given(f: Fixture, held: number): Promise<void> {
-  const after = held - 50;
-  for (let look = 0; look < LOOKS; look++) {
-    if (f.kernel.limits.aio_nr() <= after) return;
-    await setTimeout(5);
-  }
-  assert.fail(`aio-nr does not fall from ${held} to ${after}`);
+/** aio-nr is risen by what a child holds. @returns Waits until it has fallen to where it was. */
+function holding(f: Fixture, before: number): () => Promise<void> {
+  const { limits } = f.kernel;
+  assert.equal(limits.aio_nr() - before, HELD, 'aio-nr has risen by what the child holds');
+  return async () => {
+    for (let look = 0; look < LOOKS && limits.aio_nr() !== before; look++) await setTimeout(5);
+    assert.equal(limits.aio_nr(), before, 'aio-nr falls back');
+  };
 }
 
 /** Memory that a forked child shares. */
@@ -62,15 +63,17 @@ export const processLifeCases: readonly Case[] = [
       rule: 'EXIT-01 EXIT-03',
       title: `killed with a poll pending${scenario === 'hold-waiting' ? ', inside io_getevents' : ''}: ends at once, aio-nr falls`,
       requires: ['process-lifetime'],
-      async run(f) {
-        const child = start('processes', scenario);
-        await child.line();
-        if (scenario === 'hold-waiting') await child.insideSyscall(SYSNO[process.arch]!.io_getevents);
-        const held = f.kernel.limits.aio_nr();
-        child.kill('SIGKILL');
-        assert.equal((await child.ended()).signal, 'SIGKILL');
-        await given(f, held);
-      },
+      run: (f) =>
+        f.undisturbed(async () => {
+          const before = f.kernel.limits.aio_nr();
+          using child = start('processes', scenario);
+          await child.line();
+          if (scenario === 'hold-waiting') await child.insideSyscall(SYSNO[process.arch]!.io_getevents);
+          const fallen = holding(f, before);
+          child.kill('SIGKILL');
+          assert.equal((await child.ended()).signal, 'SIGKILL');
+          await fallen();
+        }),
     }),
   ),
   {
@@ -88,20 +91,25 @@ export const processLifeCases: readonly Case[] = [
     rule: 'EXIT-08 EXIT-03',
     title: 'exec destroys every context: aio-nr falls while the process lives on',
     requires: ['process-lifetime'],
-    async run(f) {
-      const child = start('processes', 'exec');
-      await child.line();
-      const held = f.kernel.limits.aio_nr();
-      child.kill('SIGUSR2');
-      for (let look = 0; programOf(child.pid) !== 'sleep'; look++) {
-        if (programOf(child.pid) === undefined) throw new Unsupported('there is no sleep(1) to exec');
-        assert.ok(look < LOOKS, 'the child does not become another program');
-        await setTimeout(5);
-      }
-      await given(f, held);
-      child.kill('SIGKILL');
-      assert.equal((await child.ended()).signal, 'SIGKILL');
-    },
+    run: (f) =>
+      f.undisturbed(async () => {
+        const before = f.kernel.limits.aio_nr();
+        using child = start('processes', 'exec');
+        await child.line();
+        const fallen = holding(f, before);
+        child.kill('SIGUSR2');
+        while (programOf(child.pid) !== 'sleep') {
+          if (programOf(child.pid) === undefined) {
+            const { answer, errors } = await child.ended();
+            assert.equal(answer, 'there is no sleep', errors);
+            throw new Unsupported('there is no sleep(1) to exec');
+          }
+          await setTimeout(5);
+        }
+        await fallen();
+        child.kill('SIGKILL');
+        assert.equal((await child.ended()).signal, 'SIGKILL');
+      }),
   },
   {
     id: 'fork/child',
@@ -109,64 +117,66 @@ export const processLifeCases: readonly Case[] = [
     title:
       'a forked child: the handle is EINVAL, the ring is shared memory, its own context has id 0 and counts',
     requires: ['process-lifetime'],
-    async run(f) {
-      insistOnMachineCode();
-      const { host, kernel } = f;
-      const ctx = f.setup(3);
-      const ready = { aio_lio_opcode: IOCB_CMD_POLL, aio_fildes: f.eventfd(1), aio_buf: POLLIN };
-      f.accepted(ctx, { ...ready, aio_data: 1 }, { ...ready, aio_data: 2 });
-      const page = sharedPage(f);
-      const word = page + 2048;
-      const header = page + 2048 + 16;
-      const seen = host.pipe(false);
-      const given_ = host.pipe(false);
-      const done = host.pipe(false);
-      for (const fd of [...seen, ...given_, ...done]) f.after(() => host.call('close', fd));
-      // What the child puts into the head of the ring.
-      f.poke(word + 8, new Uint8Array(new Uint32Array([1]).buffer));
-      host.call('write', given_[1], word + 8, 4);
-      const numbers = SYSNO[process.arch]!;
-      const calls: readonly (readonly number[])[] = [
-        [WRITE, seen[1], ctx, 16],
-        [numbers.io_submit, ctx, 0, 0],
-        [numbers.io_getevents, ctx, 0, 0, 0, 0],
-        [numbers.io_destroy, ctx],
-        [READ, given_[0], ctx + 8, 4],
-        [numbers.io_setup, 50, word],
-        [LOAD, word],
-        [WRITE, seen[1], word, 1],
-        // Until the parent has seen enough.
-        [READ, done[0], header, 1],
-      ];
-      f.pokeWord(page, calls.length);
-      calls.forEach((call, index) => {
-        call.forEach((value, position) => {
-          f.pokeWord(page + 16 + index * ENTRY_BYTES + position * 8, value);
+    run: (f) =>
+      f.undisturbed(async () => {
+        insistOnMachineCode();
+        const { host, kernel } = f;
+        const ctx = f.setup(3);
+        const ready = { aio_lio_opcode: IOCB_CMD_POLL, aio_fildes: f.eventfd(1), aio_buf: POLLIN };
+        f.accepted(ctx, { ...ready, aio_data: 1 }, { ...ready, aio_data: 2 });
+        const page = sharedPage(f);
+        const word = page + 2048;
+        const header = page + 2048 + 16;
+        const seen = host.pipe(false);
+        const given = host.pipe(false);
+        const done = host.pipe(false);
+        for (const fd of [...seen, ...given, ...done]) f.after(() => host.call('close', fd));
+        // What the child puts into the head of the ring.
+        f.poke(word + 8, new Uint8Array(new Uint32Array([1]).buffer));
+        host.call('write', given[1], word + 8, 4);
+        const numbers = SYSNO[process.arch]!;
+        const calls: readonly (readonly number[])[] = [
+          [WRITE, seen[1], ctx, 16],
+          [numbers.io_submit, ctx, 0, 0],
+          [numbers.io_getevents, ctx, 0, 0, 0, 0],
+          [numbers.io_destroy, ctx],
+          [READ, given[0], ctx + 8, 4],
+          [numbers.io_setup, HELD, word],
+          [LOAD, word],
+          [WRITE, seen[1], word, 1],
+          // Until the parent has seen enough.
+          [READ, done[0], header, 1],
+        ];
+        f.pokeWord(page, calls.length);
+        calls.forEach((call, index) => {
+          call.forEach((value, position) => {
+            f.pokeWord(page + 16 + index * ENTRY_BYTES + position * 8, value);
+          });
         });
-      });
-      forkAndCall(f, page);
-      const pid = Number(f.peekWord(page + 8));
-      f.after(() => host.call('waitpid', pid, 0, 0));
-      f.after(() => host.call('write', done[1], header, 1));
-      assert.equal(host.call('read', seen[0], header, 16), 16);
-      const [, , head, tail] = new Uint32Array(f.peek(header, 16).slice().buffer);
-      assert.deepEqual([head, tail], [0, 2], 'the child sees the head and the tail');
-      assert.equal(host.call('read', seen[0], header, 1), 1);
-      const answers = calls.map((_, index) =>
-        Number(BigInt.asIntN(64, f.peekWord(page + 16 + index * ENTRY_BYTES + 56))),
-      );
-      assert.deepEqual(answers.slice(1, 4), [-EINVAL, -EINVAL, -EINVAL]);
-      assert.equal(answers[5], 0, 'io_setup of the child');
-      assert.equal(answers[6], 0, 'the id of its ring');
-      assert.deepEqual(
-        f.ready(ctx).map(({ data }) => data),
-        [2n],
-        'the head that the child has moved is the head',
-      );
-      const held = kernel.limits.aio_nr();
-      host.call('write', done[1], header, 1);
-      await given(f, held);
-    },
+        const before = kernel.limits.aio_nr();
+        forkAndCall(f, page);
+        const pid = Number(f.peekWord(page + 8));
+        f.after(() => host.call('waitpid', pid, 0, 0));
+        f.after(() => host.call('write', done[1], header, 1));
+        assert.equal(host.call('read', seen[0], header, 16), 16);
+        const [, , head, tail] = new Uint32Array(f.peek(header, 16).slice().buffer);
+        assert.deepEqual([head, tail], [0, 2], 'the child sees the head and the tail');
+        assert.equal(host.call('read', seen[0], header, 1), 1);
+        const answers = calls.map((_, index) =>
+          Number(BigInt.asIntN(64, f.peekWord(page + 16 + index * ENTRY_BYTES + 56))),
+        );
+        assert.deepEqual(answers.slice(1, 4), [-EINVAL, -EINVAL, -EINVAL]);
+        assert.equal(answers[5], 0, 'io_setup of the child');
+        assert.equal(answers[6], 0, 'the id of its ring');
+        assert.deepEqual(
+          f.ready(ctx).map(({ data }) => data),
+          [2n],
+          'the head that the child has moved is the head',
+        );
+        const fallen = holding(f, before);
+        host.call('write', done[1], header, 1);
+        await fallen();
+      }),
   },
   {
     id: 'io_setup/address-space',

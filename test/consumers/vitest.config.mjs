@@ -1,1 +1,2 @@
-export default { test: { include: ['vitest.spec.mjs'] } };
+// As long as the children of a case have on a loaded machine.
+export default { test: { include: ['vitest.spec.mjs'], testTimeout: 60_000 } };

@@ -20,6 +20,7 @@ import { EFD_NONBLOCK, POLLIN } from '../../src/common/abi/constants.ts';
 import { AioContext } from '../../src/common/context/aio-context.ts';
 import { askAbiOracle, judge, loadAddon, openNativeKernel } from '../../src/native/index.ts';
 import { CLI, kaio, run } from '../support/kaio.ts';
+import { ownContexts } from '../support/own-contexts.ts';
 
 const state = loadAddon();
 const index = pathToFileURL(join(dirname(dirname(CLI)), 'index.js')).href;
@@ -27,11 +28,13 @@ const here = dirname(fileURLToPath(import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'kaio-addon-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-const aioNr = (): number => Number(readFileSync('/proc/sys/fs/aio-nr', 'latin1'));
 const descriptors = (): number => readdirSync('/proc/self/fd').length;
 
+/** Long enough for a loaded machine, and shorter than what a test has. */
+const SETTLE_MS = 50_000;
+
 async function becomes(expected: number, look: () => number): Promise<void> {
-  for (let waited = 0; look() !== expected && waited < 5000; waited += 10) await setTimeout(10);
+  for (let waited = 0; look() !== expected && waited < SETTLE_MS; waited += 10) await setTimeout(10);
   assert.equal(look(), expected);
 }
 
@@ -115,7 +118,8 @@ describe.skipIf(absent)(`with the addon${absent ? `, but: ${state.reason}` : ''}
       'blocked submit threads',
     ])
       it(`takes down what a worker thread has in the kernel: ${scenario}`, async () => {
-        const start = aioNr();
+        await openNativeKernel().settled();
+        const start = ownContexts();
         const open = descriptors();
         const { r: fd, close } = pipe();
         const worker = new Worker(join(here, '../support/worker-scenarios.mjs'), {
@@ -134,7 +138,7 @@ describe.skipIf(absent)(`with the addon${absent ? `, but: ${state.reason}` : ''}
         assert.deepEqual(messages, [{ backend: 'native', bytes: 16 }, 'in flight']);
         assert.deepEqual(errors, scenario === 'uncaught exception' ? ['on purpose'] : []);
         close();
-        await becomes(start, aioNr);
+        await becomes(start, ownContexts);
         // The worker's own file (Node.js itself) is closed by nobody.
         assert.ok(descriptors() <= open + 1, `${descriptors()} and ${open}`);
       });
@@ -200,7 +204,8 @@ describe.skipIf(absent)(`with the addon${absent ? `, but: ${state.reason}` : ''}
       await Promise.all(reads);
       assert.equal(context.submitThreads, 3);
       assert.deepEqual([context.inFlight, context.queued], [0, 0]);
-      assert.ok(context.stats.threadBatches > 100, String(context.stats.threadBatches));
+      // No batch is larger than the queue is deep, and the slower this machine the larger they are.
+      assert.ok(context.stats.threadBatches >= 576 / 24, String(context.stats.threadBatches));
       await context.close();
       closeSync(fd);
     });

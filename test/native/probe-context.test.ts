@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -10,6 +10,7 @@ import { type NativeKernel, openNativeKernel } from '../../src/native/index.ts';
 import { ProbeContext, type ProbedKernel } from '../../src/native/probe-context.ts';
 import { CLI, run } from '../support/kaio.ts';
 import { KERNELS } from '../support/kernels.ts';
+import { ownContexts } from '../support/own-contexts.ts';
 
 const missing = KERNELS.find(({ name }) => name === 'native')?.missing;
 const native = pathToFileURL(join(dirname(dirname(CLI)), 'native/index.js')).href;
@@ -33,7 +34,7 @@ function kernelBut(overrides: Overrides): ProbedKernel & { refused: string[] } {
 
 function resources(): { contexts: number; descriptors: number } {
   return {
-    contexts: readFileSync('/proc/self/maps', 'latin1').split('/[aio]').length - 1,
+    contexts: ownContexts(),
     descriptors: readdirSync('/proc/self/fd').length,
   };
 }
@@ -147,8 +148,10 @@ describe.skipIf(missing !== undefined)('a probe of the native kernel', () => {
         }
       }
       for (const fd of taken) closeSync(fd);
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      const contexts = readFileSync('/proc/self/maps', 'latin1').split('/[aio]').length - 1;
+      const rings = () => readFileSync('/proc/self/maps', 'latin1').split('/[aio]').length - 1;
+      for (let looks = 0; looks < 1000 && (fds() > open || rings() > 0); looks++)
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      const contexts = rings();
       console.log(JSON.stringify({ told, left: fds() - open, contexts }));`;
       const { status, stdout, stderr } = run(
         '/bin/sh',

@@ -88,7 +88,7 @@ describe.skipIf(process.platform !== 'linux')(
       const second = kernel.watch(eventfd, () => called.push('second'));
       second.ref();
       kernel.eventfd_write(eventfd, 1n);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      while (new Set(called).size < 2) await new Promise((resolve) => setTimeout(resolve, 1));
       kernel.close(eventfd);
       const again = kernel.eventfd(0, 2048);
       const third = kernel.watch(again, () => called.push('third'));

@@ -42,6 +42,10 @@ export async function start(
       told[name] += text;
     });
   const [status] = (await once(child, 'close')) as [number | null];
+  if (child.killed)
+    throw new Error(
+      `not over in ${options.timeout ?? TIME_LIMIT_MS} ms: ${command}\n${told.stdout}${told.stderr}`,
+    );
   return { status, ...told };
 }
 

@@ -84,6 +84,7 @@ checkMutations({
   most: 50_000,
   mutations: MUTATIONS,
   takes: ['directory', 'without'],
+  dependsOnTiming: true,
   arguments: ({ seed, most, without, directory, node }) => [
     ...['dist/scripts/stress/hostile/main.js', '--seed', seed, '--steps', String(most)],
     ...['--most', '1', '--shrink-seconds', '0', '--node', node],

@@ -3,8 +3,7 @@ import { constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { open as openHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
-import { afterAll, describe, it } from 'vitest';
+import { afterAll, describe, it, vi } from 'vitest';
 import { AioContext } from '../../../src/common/context/aio-context.ts';
 import { alignedBuffer } from '../../../src/common/memory/aligned.ts';
 import { fromDescriptor, open } from '../../../src/open.ts';
@@ -296,14 +295,19 @@ it('shares one context between files, and gives it back', async () => {
   const first = await open(path('x'), 'r');
   const second = await open(path('y'), 'r');
   assert.equal(first.context, second.context);
-  await Promise.all([first.close(), second.close()]);
-  await using third = await open(path('z'), 'r');
-  assert.equal(third.context, first.context, 'a context that was used a moment ago is used again');
-  await third.close();
-  // Longer than a context waits for its next user.
-  await setTimeout(1000);
-  await using fourth = await open(path('z'), 'r');
-  assert.notEqual(fourth.context, first.context);
+  // A slow machine takes longer to open a file than a context waits for its next user.
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    await Promise.all([first.close(), second.close()]);
+    await using third = await open(path('z'), 'r');
+    assert.equal(third.context, first.context, 'a context that was used a moment ago is used again');
+    await third.close();
+    vi.advanceTimersByTime(1000);
+    await using fourth = await open(path('z'), 'r');
+    assert.notEqual(fourth.context, first.context);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 /** The reading end of a FIFO into which something is written later. */

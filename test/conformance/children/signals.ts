@@ -55,6 +55,17 @@ function alarm(f: Fixture, again = false): () => void {
   };
 }
 
+/**
+ * Sends signals for as long as the call lasts: one that comes before the thread waits interrupts nothing, and a slow machine takes long to
+ * get there.
+ */
+function alarmed(f: Fixture, call: () => number): number {
+  const stop = alarm(f, true);
+  const answer = call();
+  stop();
+  return answer;
+}
+
 function sigset(f: Fixture, ...signals: number[]): Address {
   const { bytes, address } = f.bytes(SIGSET_BYTES);
   for (const signal of signals) bytes[(signal - 1) >> 3]! |= 1 << ((signal - 1) & 7);
@@ -74,15 +85,18 @@ function ready(f: Fixture): IocbFields {
   return { aio_lio_opcode: IOCB_CMD_POLL, aio_fildes: f.eventfd(1), aio_buf: POLLIN };
 }
 
+function timespec(f: Fixture, ms: number): Address {
+  return f.timespec(Math.floor(ms / 1000), (ms % 1000) * 1_000_000);
+}
+
 function getevents(f: Fixture, ctx: AioContextId, min_nr: number, timeoutMs: number): number {
   const { address } = f.bytes(32 * 8);
-  return f.kernel.io_getevents(ctx, min_nr, 8, address, f.timespec(0, timeoutMs * 1_000_000));
+  return f.kernel.io_getevents(ctx, min_nr, 8, address, timespec(f, timeoutMs));
 }
 
 function pgetevents(f: Fixture, ctx: AioContextId, min_nr: number, timeoutMs: number, set: Address): number {
   const { address } = f.bytes(32 * 8);
-  const timeout = f.timespec(Math.floor(timeoutMs / 1000), (timeoutMs % 1000) * 1_000_000);
-  return f.kernel.io_pgetevents(ctx, min_nr, 8, address, timeout, set);
+  return f.kernel.io_pgetevents(ctx, min_nr, 8, address, timespec(f, timeoutMs), set);
 }
 
 /** Turns of the event loop until the handler has run; the deadline of the parent ends it otherwise. */
@@ -109,11 +123,9 @@ await run({
     const answers: number[] = [];
     for (const restart of [true, false]) {
       if (!restart) noRestart(f);
-      alarm(f);
-      answers.push(getevents(f, ctx, 1, 900));
+      answers.push(alarmed(f, () => getevents(f, ctx, 1, 20_000)));
       f.accepted(ctx, ready(f));
-      alarm(f);
-      answers.push(getevents(f, ctx, 2, 900));
+      answers.push(alarmed(f, () => getevents(f, ctx, 2, 20_000)));
     }
     await handlerRan(1);
     return answers;
@@ -139,8 +151,9 @@ await run({
   },
   'pgetevents-stopped'(f) {
     const ctx = f.setup();
+    f.accepted(ctx, { aio_lio_opcode: IOCB_CMD_POLL, aio_fildes: 0, aio_buf: POLLIN });
     process.stdout.write('waiting\n');
-    return pgetevents(f, ctx, 1, 500, 0);
+    return pgetevents(f, ctx, 1, 20_000, 0);
   },
   async 'pgetevents-pending'(f) {
     handle();
@@ -177,8 +190,7 @@ await run({
     alarm(f);
     const blocked = pgetevents(f, ctx, 1, 3 * SOON_MS, usig(f, SIGALRM));
     await handlerRan(1);
-    alarm(f);
-    const admitted = pgetevents(f, ctx, 1, 20_000, usig(f));
+    const admitted = alarmed(f, () => pgetevents(f, ctx, 1, 20_000, usig(f)));
     await handlerRan(2);
     return [blocked, admitted];
   },
@@ -193,10 +205,7 @@ await run({
       f.read(fd, address, 4, 0, { aio_data: 3 }),
     ].map((fields) => f.iocb(fields).address);
     const iocbpp = f.pointers(...iocbs);
-    // A signal that comes before the thread waits interrupts nothing, and a slow machine takes long to get there.
-    const stop = alarm(f, true);
-    const answer = f.kernel.io_submit(ctx, iocbs.length, iocbpp);
-    stop();
+    const answer = alarmed(f, () => f.kernel.io_submit(ctx, iocbs.length, iocbpp));
     const events = f.reap(ctx, 3).map(({ res }) => Number(res));
     await handlerRan(1);
     return [answer, ...events];

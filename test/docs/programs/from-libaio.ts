@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { AioContext, abi, alignedBuffer, open, selectKernel } from 'kaio';
 
 const { kernel } = selectKernel();
@@ -29,10 +30,9 @@ abi.encodeIocb(request, iocb);
 const iocbpp = BigUint64Array.of(BigInt(memory.addressOf(iocb)));
 console.log(check(kernel.io_submit(ctx, 1, memory.addressOf(iocbpp))));
 
-// The emulation reads when the event loop turns: on Linux, io_getevents may be called at once.
-await new Promise((resolve) => setTimeout(resolve, 50));
 const events = new DataView(new ArrayBuffer(abi.IO_EVENT_BYTES));
-check(kernel.io_getevents(ctx, 1, 1, memory.addressOf(events), 0));
+// The emulation reads when the event loop turns: only on Linux may io_getevents wait, with a min_nr of 1.
+while (check(kernel.io_getevents(ctx, 0, 1, memory.addressOf(events), 0)) === 0) await setImmediate();
 const { data, res } = abi.decodeIoEvent(events);
 console.log(data, res, buffer.toString('utf8', 0, Number(res)));
 check(kernel.io_destroy(ctx));
