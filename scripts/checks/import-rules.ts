@@ -241,6 +241,7 @@ export const ROOMS: readonly Room[] = [
     name: 'common/ground',
     holds: [
       'callers-stack',
+      'debug',
       'errors',
       'host-internals',
       'intrinsics',

@@ -49,7 +49,7 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   'process-lifetime.test.js': 'starts programs by their place in the sources',
   'transfer-thread.test.js':
     'leaves a thread that never ends, and an error that nobody catches, to the process of its own that vitest gives it',
-  'short-transfers.test.js': 'a transfer takes longer on Wine than those that a thread of their own is for',
+  'short-transfers.test.js': 'gives the transfer thread of its process limits that no other test is to have',
   'debug-log.test.js': 'starts programs by their place in the sources',
   'aligned.test.js': 'how many addresses there are is known of Linux on x64 alone',
   'allocation.test.js':

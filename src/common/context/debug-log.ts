@@ -1,6 +1,6 @@
 /** `NODE_DEBUG=kaio`: what the diagnostics channels tell, on standard error, as Node's own modules do it. */
 import { subscribe } from 'node:diagnostics_channel';
-import { environmentVariable } from '../runtime.ts';
+import { debugLog } from '../debug.ts';
 import type { DiagnosticsMessages } from './channels.ts';
 
 type Lines = {
@@ -23,9 +23,8 @@ let begun = false;
 export function logWhenAsked(): void {
   if (begun) return;
   begun = true;
-  if (!environmentVariable('NODE_DEBUG')) return;
-  const log = process.getBuiltinModule('node:util').debuglog('kaio');
-  if (!log.enabled) return;
+  const log = debugLog();
+  if (log === undefined) return;
   for (const [name, line] of Object.entries(LINES))
     subscribe(name, (message) => log('%s', line(message as never)));
 }

@@ -11,8 +11,10 @@ import type { PlainTransfer, PlainTransfers, TransferSink } from '../../common/k
 import { bytesOf, isGone } from '../../common/memory/extent.ts';
 import { isPageAligned } from '../../common/memory/page-aligned.ts';
 import type { WorkQueue } from '../workqueue/aio-wq.ts';
+import { eachAlone } from '../workqueue/each-alone.ts';
 import { RunList } from '../workqueue/run-list.ts';
-import { type TransferOwner, transferThread } from '../workqueue/transfer-thread.ts';
+import { transferThread } from '../workqueue/shared-transfer-thread.ts';
+import type { TransferOwner } from '../workqueue/transfer-thread.ts';
 import type { FileTable } from './file-table.ts';
 import { Flight } from './flight.ts';
 import { HostFile } from './host-file.ts';
@@ -229,7 +231,7 @@ export class HostTransfers implements PlainTransfers, TransferOwner<Flight> {
       if (!sinks.includes(sink)) sinks.push(sink);
     }
     if (this.#underWay === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
-    tell(sinks);
+    eachAlone(sinks, (sink) => sink.told());
   }
 
   /** Hands out what was read. @returns What became of it. */
@@ -261,17 +263,4 @@ class Looks {
     const now = this.#seen.get(fd);
     return now !== undefined && isSameFile(now, identity);
   }
-}
-
-/** Each alone, and what one throws is thrown when all have been told. */
-function tell(sinks: readonly TransferSink<PlainTransfer>[]): void {
-  let thrown: { readonly error: unknown } | undefined;
-  for (const sink of sinks) {
-    try {
-      sink.told();
-    } catch (error) {
-      thrown ??= { error };
-    }
-  }
-  if (thrown !== undefined) throw thrown.error;
 }

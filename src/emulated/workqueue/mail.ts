@@ -1,8 +1,9 @@
 /**
- * What this thread and a worker share: a mailbox for one operation at a time, and a bell for all.
+ * What this thread and its workers share. The workers of a crew have a mailbox each, for one operation at a time, and a bell for all. The worker
+ * for short transfers has a quay: many berths, which it comes to in the order in which they were posted.
  *
- * A mailbox goes IDLE -> POSTED (this thread) -> DONE (the worker) -> IDLE. Whoever changes the state has written the rest
- * before, and only the one whose turn it is writes at all.
+ * A mailbox goes IDLE -> POSTED (this thread) -> DONE (the worker) -> IDLE; for a berth see {@link BERTH}. Whoever changes the state has written
+ * the rest before, and only the one whose turn it is writes at all.
  */
 
 /** Words (Int32) of a mailbox. The position is a double in the first two. */

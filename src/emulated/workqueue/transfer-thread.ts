@@ -6,9 +6,12 @@
  * long, or does not come back, those behind it are taken back, for a pool that has more threads.
  */
 import { Worker } from 'node:worker_threads';
+import { ERRNO } from '../../common/abi/errno.ts';
 import { sharedPageAlignedBuffer } from '../../common/memory/page-aligned.ts';
 import { linuxErrnoOf } from '../errno-translation.ts';
+import { eachAlone } from './each-alone.ts';
 import { BERTH, BERTH_STATE, OPERATION, QUAY } from './mail.ts';
+import { Pace } from './pace.ts';
 import { type TransferShare, transferWorker } from './worker-bodies.ts';
 import { workerSource } from './worker-source.ts';
 
@@ -16,58 +19,15 @@ import { workerSource } from './worker-source.ts';
 const BERTHS = 128;
 /** Bytes of a berth: four pages, which need not begin with one. */
 export const BERTH_BYTES = 5 * 4096;
-/** So many fit for it start the thread, which takes some 20 ms and some megabytes. */
-const START_AT = 512;
 /** Idle for so long, it ends. */
-const IDLE_MS = 2000;
+export const IDLE_MS = 2000;
 /** Of the page cache 4 KiB come in 2 us, from the fastest disks in 50 to 100. */
 const SLOW_MS = 0.05;
 /** What has not come back after so long is slow, too. */
 const STUCK_MS = 5;
-/** A slow one after more quick ones than this changes nothing: the thread may have waited for a CPU. */
-const QUICK_BETWEEN = 16;
-const LEAST_REST = 64;
-const MOST_REST = 4096;
 const BATCH = 4;
 /** About 10 us: half of what going to sleep and being woken takes. */
 const LOOKS = 2000;
-
-/** How it goes with transfers of one direction: those that were slow give it a rest, which is longer each time. */
-class Pace {
-  #slow = 0;
-  #quickInRow = 0;
-  /** Transfers that go elsewhere before the next try. */
-  #rest = 0;
-  #lastRest = LEAST_REST / 2;
-
-  /** Whether the thread is to have the next one. To be asked once for each. */
-  mayGo(): boolean {
-    if (this.#rest === 0) return true;
-    this.#rest--;
-    return false;
-  }
-
-  ended(): void {
-    this.#quickInRow++;
-  }
-
-  /** @param slow - How many have been slow ever since. @returns Whether what waits behind them has to go elsewhere. */
-  sees(slow: number): boolean {
-    const some = (slow - this.#slow) | 0;
-    if (some === 0) return false;
-    this.#slow = slow;
-    const isRare = some === 1 && this.#quickInRow > QUICK_BETWEEN;
-    this.#quickInRow = 0;
-    if (isRare) this.#lastRest = LEAST_REST / 2;
-    else this.slowDown();
-    return !isRare;
-  }
-
-  slowDown(): void {
-    this.#lastRest = Math.min(2 * this.#lastRest, MOST_REST);
-    this.#rest = this.#lastRest;
-  }
-}
 
 /** Whose transfers they are. None of this runs code of anybody else's but {@link drained}. */
 export interface TransferOwner<J> {
@@ -95,8 +55,10 @@ export interface Making {
   readonly body?: typeof transferWorker;
   /** After so long, a transfer is slow. */
   readonly slowMs?: number;
-  /** After so long without an end, it is stuck. */
+  /** It is looked at every so often. What has not come back from one look to the next is stuck. */
   readonly stuckMs?: number;
+  /** Idle for so long, it ends. */
+  readonly idleMs?: number;
 }
 
 export class TransferThread {
@@ -116,22 +78,28 @@ export class TransferThread {
   /** Places that were posted, and places seen to be passed. */
   #posted = 0;
   #seen = 0;
-  #seenByWatch = 0;
+  /** Places that were passed at the last look, if there was anything under way. */
+  #passedAtLook = Number.NaN;
+  /** Nothing was passed between two looks: what is under way may take for ever. */
+  #isStuck = false;
   /** Posted, and not ended. */
   #underWay = 0;
   readonly #reads = new Pace();
   readonly #writes = new Pace();
   #used = true;
+  readonly #mostIdleMs: number;
   #idleMs = 0;
-  readonly #whenEnded: () => void;
+  #failure: Error | undefined;
+  readonly #whenEnded: (failure: Error | undefined) => void;
 
   /**
+   * @param whenEnded - Called when it has gone, with the reason if that is another than that it was idle.
    * @param making - Others for tests.
    * @throws What `new Worker` throws.
    */
   constructor(
-    whenEnded: () => void,
-    { body = transferWorker, slowMs = SLOW_MS, stuckMs = STUCK_MS }: Making = {},
+    whenEnded: (failure: Error | undefined) => void,
+    { body = transferWorker, slowMs = SLOW_MS, stuckMs = STUCK_MS, idleMs = IDLE_MS }: Making = {},
   ) {
     this.#whenEnded = whenEnded;
     this.#memory = sharedPageAlignedBuffer(BERTHS * BERTH_BYTES);
@@ -157,11 +125,14 @@ export class TransferThread {
     this.#worker = worker;
     worker.on('message', () => this.#woken());
     // What it leaves behind goes elsewhere, and nothing is lost by that.
-    worker.on('error', () => {});
-    worker.on('exit', () => this.#left());
+    worker.on('error', (error: Error) => {
+      this.#failure = error;
+    });
+    worker.on('exit', (code) => this.#left(code));
     worker.unref();
+    this.#mostIdleMs = idleMs;
     this.#watchMs = stuckMs;
-    this.#watch = setInterval(() => this.#look(), stuckMs).unref();
+    this.#watch = setInterval(() => this.look(), stuckMs).unref();
   }
 
   /**
@@ -171,7 +142,8 @@ export class TransferThread {
    */
   take(writes: boolean): number {
     this.#used = true;
-    if (!this.#isReady || this.#hasEnded || !(writes ? this.#writes : this.#reads).mayGo()) return -1;
+    if (!this.#isReady || this.#isStuck || this.#hasEnded) return -1;
+    if (!(writes ? this.#writes : this.#reads).mayGo()) return -1;
     const berth = this.#posted & (BERTHS - 1);
     const { isAhead, isTaken } = this.#berths[berth]!;
     if (isAhead || isTaken) return -1;
@@ -226,24 +198,28 @@ export class TransferThread {
   #collect(): TransferOwner<unknown>[] {
     const owners: TransferOwner<unknown>[] = [];
     const passed = Atomics.load(this.#quay, QUAY.PASSED);
+    if (this.#seen !== passed) this.#isStuck = false;
     for (; this.#seen !== passed; this.#seen = (this.#seen + 1) | 0) {
       const berth = this.#seen & (BERTHS - 1);
       const here = this.#berths[berth]!;
       here.isAhead = false;
-      // Taken back before the worker came to it.
-      if (here.owner === undefined) continue;
-      const first = berth * BERTH.WORDS;
-      const count = this.#words[first + BERTH.RESULT]!;
-      const result = count >= 0 ? count : linuxErrnoOf(this.#words[first + BERTH.ERRNO]!);
-      this.#words[first + BERTH.STATE] = BERTH_STATE.FREE;
-      const isRead = this.#words[first + BERTH.OPERATION] === OPERATION.READ;
-      (isRead ? this.#reads : this.#writes).ended();
-      const owner = this.#letGo(here, (one, job) => one.landed(job, result));
-      if (!owners.includes(owner)) owners.push(owner);
+      // Else it was taken back before the worker came to it.
+      if (here.owner !== undefined) addOnce(owners, this.#land(berth));
     }
     const wereSlow = this.#reads.sees(Atomics.load(this.#quay, QUAY.SLOW_READS));
     if (this.#writes.sees(Atomics.load(this.#quay, QUAY.SLOW_WRITES)) || wereSlow) this.#takeBack();
     return owners;
+  }
+
+  /** Of a berth whose transfer has ended. */
+  #land(berth: number): TransferOwner<unknown> {
+    const words = this.#words;
+    const first = berth * BERTH.WORDS;
+    const count = words[first + BERTH.RESULT]!;
+    const result = count >= 0 ? count : linuxErrnoOf(words[first + BERTH.ERRNO]!);
+    words[first + BERTH.STATE] = BERTH_STATE.FREE;
+    (words[first + BERTH.OPERATION] === OPERATION.READ ? this.#reads : this.#writes).ended();
+    return this.#letGo(this.#berths[berth]!, (owner, job) => owner.landed(job, result));
   }
 
   #letGo(here: Berth, how: (owner: TransferOwner<unknown>, job: unknown) => void): TransferOwner<unknown> {
@@ -268,69 +244,71 @@ export class TransferThread {
     }
   }
 
-  /** Every now and then: whether it is stuck, and whether it is needed. */
-  #look(): void {
+  /**
+   * Every now and then: what has ended and was not told, whether the worker is stuck, and whether it is needed.
+   *
+   * @remarks The worker tells of some that have ended together, and cannot tell while it waits in the next one.
+   */
+  look(): void {
+    const owners = this.#collect();
     const isBusy = this.#underWay > 0;
-    if (isBusy && this.#seen === this.#seenByWatch && Atomics.load(this.#quay, QUAY.PASSED) === this.#seen) {
+    if (isBusy && this.#seen === this.#passedAtLook) {
       this.#takeBack();
-      this.#reads.slowDown();
-      this.#writes.slowDown();
+      if (!this.#isStuck) {
+        this.#isStuck = true;
+        this.#reads.slowDown();
+        this.#writes.slowDown();
+      }
     }
-    this.#seenByWatch = isBusy ? this.#seen : Number.NaN;
-    if (this.#used || isBusy) {
+    this.#passedAtLook = isBusy ? this.#seen : Number.NaN;
+    this.#endIfIdle(isBusy);
+    tell(owners);
+  }
+
+  #endIfIdle(isBusy: boolean): void {
+    if (this.#used || isBusy || !this.#isReady) {
       this.#used = false;
       this.#idleMs = 0;
       return;
     }
     this.#idleMs += this.#watchMs;
-    if (this.#idleMs < IDLE_MS) return;
+    if (this.#idleMs < this.#mostIdleMs || this.#hasEnded) return;
     this.#hasEnded = true;
     void this.#worker.terminate();
   }
 
-  /** The thread has gone. What it has not ended goes elsewhere: reading or writing the same bytes once more changes nothing. */
-  #left(): void {
+  /** The thread has gone, and nobody touches what it has left. */
+  #left(code: number): void {
+    const failure = this.#hasEnded ? undefined : (this.#failure ?? new Error(`it ended with code ${code}`));
     this.#hasEnded = true;
     clearInterval(this.#watch);
-    this.#whenEnded();
+    this.#whenEnded(failure);
     const owners = this.#collect();
-    for (const here of this.#berths) {
-      if (here.owner !== undefined) this.#letGo(here, (owner, job) => owner.returned(job));
+    const { DONE, RUNNING } = BERTH_STATE;
+    for (let place = this.#seen; place !== this.#posted; place = (place + 1) | 0) {
+      const berth = place & (BERTHS - 1);
+      const here = this.#berths[berth]!;
+      if (here.owner === undefined) continue;
+      const first = berth * BERTH.WORDS;
+      const state = this.#words[first + BERTH.STATE];
+      const writes = this.#words[first + BERTH.OPERATION] === OPERATION.WRITE;
+      if (state === DONE) addOnce(owners, this.#land(berth));
+      // It may have been written. Once more, and a file that is only appended to would have it twice.
+      else if (state === RUNNING && writes)
+        addOnce(
+          owners,
+          this.#letGo(here, (owner, job) => owner.landed(job, -ERRNO.EIO)),
+        );
+      else this.#letGo(here, (owner, job) => owner.returned(job));
     }
     tell(owners);
   }
 }
 
-/** Each alone, and what one throws is thrown when all have been told. */
-function tell(owners: readonly TransferOwner<unknown>[]): void {
-  let thrown: { readonly error: unknown } | undefined;
-  for (const owner of owners) {
-    try {
-      owner.drained();
-    } catch (error) {
-      thrown ??= { error };
-    }
-  }
-  if (thrown !== undefined) throw thrown.error;
+function addOnce(owners: TransferOwner<unknown>[], owner: TransferOwner<unknown>): void {
+  if (!owners.includes(owner)) owners.push(owner);
 }
 
-/** Only Node's descriptors are known to be the same in each thread. */
-const isPossible = !('bun' in process.versions || 'deno' in process.versions);
-let thread: TransferThread | undefined;
-let isRefused = !isPossible;
-let wanted = 0;
-
-/** The one of this thread, if there is one. To be asked once for each transfer that is fit for it: after some it is started. */
-export function transferThread(): TransferThread | undefined {
-  if (thread !== undefined || isRefused || ++wanted < START_AT) return thread;
-  wanted = 0;
-  try {
-    thread = new TransferThread(() => {
-      thread = undefined;
-    });
-  } catch {
-    // The permission model forbids threads, or there is no memory for one: the pool does all.
-    isRefused = true;
-  }
-  return thread;
+function tell(owners: readonly TransferOwner<unknown>[]): void {
+  eachAlone(owners, (owner) => owner.drained());
 }

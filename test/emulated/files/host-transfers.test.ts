@@ -93,56 +93,75 @@ const settled = (promise: Promise<unknown>): Promise<unknown> =>
     (error: { code?: string }) => error.code,
   );
 
+/**
+ * Runs rounds until one has seen `fd` closed and opened anew as another file. A thread of somebody else's may be quicker to open one, or may
+ * have closed one before: then the number means nothing, or a file of theirs, and what is to be seen is the same.
+ *
+ * @param round - Calls its argument once.
+ */
+async function untilReused(
+  round: (reuse: (fd: number, path: string) => void) => Promise<void>,
+): Promise<void> {
+  for (let isReused = false; !isReused; ) {
+    let other = -1;
+    await round((fd, path) => {
+      closeSync(fd);
+      other = openSync(path, 'r');
+      isReused = other === fd;
+    });
+    closeSync(other);
+  }
+}
+
 describe('a descriptor that nobody holds', () => {
   it('that means another file when a thread gets to it gives nothing of that', () =>
-    withContext(async (context) => {
-      const fd = openSync(fileOf('mine'), 'r');
-      const other = fileOf('theirs');
-      const gate = new Gate('read');
-      const bytes = Buffer.alloc(4, '.');
-      const outcome = settled(context.read(fd, bytes, 0));
-      await gate.holds(1);
-      closeSync(fd);
-      expect(openSync(other, 'r')).toBe(fd);
-      gate.open();
-      expect(await outcome).toBe('EBADF');
-      expect(bytes.toString()).toBe('....');
-      closeSync(fd);
-    }));
+    withContext((context) =>
+      untilReused(async (reuse) => {
+        const fd = openSync(fileOf('mine'), 'r');
+        const other = fileOf('theirs');
+        const gate = new Gate('read');
+        const bytes = Buffer.alloc(4, '.');
+        const outcome = settled(context.read(fd, bytes, 0));
+        await gate.holds(1);
+        reuse(fd, other);
+        gate.open();
+        expect(await outcome).toBe('EBADF');
+        expect(bytes.toString()).toBe('....');
+      }),
+    ));
 
   it('gives nothing of it to memory that could be used as it is either', () =>
-    withContext(async (context) => {
-      const fd = openSync(fileOf(Buffer.alloc(LARGE, 'm')), 'r');
-      const other = fileOf(Buffer.alloc(LARGE, 't'));
-      const gate = new Gate('read');
-      const bytes = alignedBuffer(LARGE);
-      const outcome = settled(context.read(fd, bytes, 0));
-      await gate.holds(1);
-      closeSync(fd);
-      expect(openSync(other, 'r')).toBe(fd);
-      gate.open();
-      expect(await outcome).toBe('EBADF');
-      expect(bytes.every((byte) => byte === 0)).toBe(true);
-      closeSync(fd);
-    }));
+    withContext((context) =>
+      untilReused(async (reuse) => {
+        const fd = openSync(fileOf(Buffer.alloc(LARGE, 'm')), 'r');
+        const other = fileOf(Buffer.alloc(LARGE, 't'));
+        const gate = new Gate('read');
+        const bytes = alignedBuffer(LARGE);
+        const outcome = settled(context.read(fd, bytes, 0));
+        await gate.holds(1);
+        reuse(fd, other);
+        gate.open();
+        expect(await outcome).toBe('EBADF');
+        expect(bytes.every((byte) => byte === 0)).toBe(true);
+      }),
+    ));
 
   it('is looked at once more when it gets its place on the pool late', () =>
-    withContext(async (context) => {
-      const fd = openSync(fileOf('mine'), 'r');
-      const other = fileOf('theirs');
-      const gate = new Gate('read');
-      const buffers = Array.from({ length: 200 }, () => Buffer.alloc(4, '.'));
-      const outcomes = buffers.map((bytes) => settled(context.read(fd, bytes, 0)));
-      await gate.holds(1);
-      const begun = gate.count;
-      expect(begun).toBeLessThan(200);
-      closeSync(fd);
-      expect(openSync(other, 'r')).toBe(fd);
-      gate.open();
-      expect(new Set(await Promise.all(outcomes))).toEqual(new Set(['EBADF']));
-      expect(buffers.every((bytes) => bytes.toString() === '....')).toBe(true);
-      closeSync(fd);
-    }));
+    withContext((context) =>
+      untilReused(async (reuse) => {
+        const fd = openSync(fileOf('mine'), 'r');
+        const other = fileOf('theirs');
+        const gate = new Gate('read');
+        const buffers = Array.from({ length: 200 }, () => Buffer.alloc(4, '.'));
+        const outcomes = buffers.map((bytes) => settled(context.read(fd, bytes, 0)));
+        await gate.holds(1);
+        expect(gate.count).toBeLessThan(200);
+        reuse(fd, other);
+        gate.open();
+        expect(new Set(await Promise.all(outcomes))).toEqual(new Set(['EBADF']));
+        expect(buffers.every((bytes) => bytes.toString() === '....')).toBe(true);
+      }),
+    ));
 
   it('serves more reads than the pool is given at once', () =>
     withContext(async (context) => {
@@ -231,12 +250,8 @@ describe('a FileHandle', () => {
       const gate = new Gate('write');
       const writing = context.write(handle, Buffer.from('abc'), 0);
       await gate.holds(1);
-      let synced = false;
-      const syncing = context.fdatasync(handle).then(() => {
-        synced = true;
-      });
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      expect(synced).toBe(false);
+      const syncing = context.fdatasync(handle);
+      await expectWaiting(syncing);
       gate.open();
       expect(await writing).toBe(3);
       await syncing;
@@ -251,18 +266,18 @@ describe('a FileHandle', () => {
           return this.#fd;
         }
       }
-      const handle = new Handle();
-      const other = fileOf('theirs');
-      const gate = new Gate('read');
-      const bytes = Buffer.alloc(4, '.');
-      const outcome = settled(context.read(handle, bytes, 0));
-      await gate.holds(1);
-      closeSync(handle.fd);
-      expect(openSync(other, 'r')).toBe(handle.fd);
-      gate.open();
-      expect(await outcome).toBe('EBADF');
-      expect(bytes.toString()).toBe('....');
-      closeSync(handle.fd);
+      await untilReused(async (reuse) => {
+        const handle = new Handle();
+        const other = fileOf('theirs');
+        const gate = new Gate('read');
+        const bytes = Buffer.alloc(4, '.');
+        const outcome = settled(context.read(handle, bytes, 0));
+        await gate.holds(1);
+        reuse(handle.fd, other);
+        gate.open();
+        expect(await outcome).toBe('EBADF');
+        expect(bytes.toString()).toBe('....');
+      });
     }));
 });
 
