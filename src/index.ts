@@ -3,6 +3,7 @@
  *
  * @module kaio
  */
+/** The ABI of Linux AIO: numbers, layouts, encoders, decoders, and preparation helpers. */
 export * as abi from './common/abi/index.ts';
 export { AioContext } from './common/context/aio-context.ts';
 export type { DiagnosticsMessages } from './common/context/channels.ts';

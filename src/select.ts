@@ -32,7 +32,9 @@ export interface SelectOptions {
 
 /** A kernel, and how it came to be this one. */
 export interface Selection {
+  /** For an `AioContext`. A native one is the same for all of this thread. */
   readonly kernel: AioKernel;
+  /** Which of the two. */
   readonly backend: 'native' | 'emulated';
   /** For people: what was asked for, or why the native kernel can't be used. */
   readonly reason: string;

@@ -44,8 +44,25 @@ const OPTIONS: TypeDocOptions = {
   excludePrivate: true,
   excludeExternals: true,
   validation: { notExported: false, invalidLink: true, notDocumented: true, invalidPath: true },
-  // Properties are left out: fields of the kernel's structures, for one, say by their names what they are.
-  requiredToBeDocumented: ['Variable', 'Function', 'Class', 'Interface', 'Method', 'Accessor', 'TypeAlias'],
+  // All that a reader of the reference comes upon, down to the members of types without a name. What parameters mean is said where their names
+  // do not.
+  requiredToBeDocumented: [
+    'Module',
+    'Namespace',
+    'Variable',
+    'Function',
+    'Class',
+    'Constructor',
+    'Interface',
+    'TypeAlias',
+    'Enum',
+    'EnumMember',
+    'Property',
+    'Accessor',
+    'Method',
+    'CallSignature',
+    'IndexSignature',
+  ],
   treatValidationWarningsAsErrors: true,
 };
 

@@ -91,6 +91,11 @@ export class RandomAccessFile extends Storage {
   readonly #names: Names;
   #file: AioFile | undefined;
 
+  /**
+   * Opens nothing yet.
+   *
+   * @param filename - The path of the file; with `directory`, below that.
+   */
   constructor(filename: string, options: RandomAccessOptions = {}) {
     super();
     const { directory, names = host } = options;

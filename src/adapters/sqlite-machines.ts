@@ -14,7 +14,10 @@ export interface Machine {
     /** Removes a file. */
     unlink(path: string): Promise<void>;
     /** Of a file that is not there: `ENOENT`. */
-    stat(path: string): Promise<{ readonly size: number }>;
+    stat(path: string): Promise<{
+      /** In bytes. */
+      readonly size: number;
+    }>;
   };
   /** Where SQLite's temporary files are. */
   readonly temporaryFolder: string;

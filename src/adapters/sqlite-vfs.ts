@@ -87,6 +87,8 @@ export class AioVfs extends Facade {
   readonly #files = new Map<number, OpenFile>();
 
   /**
+   * Opens nothing yet: `vfs_register()` of the module makes it known.
+   *
    * @param name - By which SQLite knows it.
    * @param module - What the build's `createModule()` has given.
    * @param machine - What the database is on.

@@ -20,6 +20,7 @@ export interface AioErrorDetails {
   readonly cause?: unknown;
   /** What to do about it, appended to the message. */
   readonly help?: string;
+  /** The file, which the message names too. */
   readonly path?: string;
 }
 
@@ -43,9 +44,18 @@ export class AioError extends Error {
   readonly errno: number;
   /** The call that was refused (`'io_submit'`), or the operation that failed (`'pread'`). */
   readonly syscall: string;
+  /** Bytes moved before the failure, where some were: they stay moved. */
   declare readonly bytesDone?: number;
+  /** The file, where the call was given a path. */
   declare readonly path?: string;
 
+  /**
+   * Composes the message as Node does. {@link errnoException} finds the name for a number.
+   *
+   * @param code - The Linux name.
+   * @param linuxErrno - Its number on Linux; the sign does not matter.
+   * @param syscall - What was refused or failed.
+   */
   constructor(code: string, linuxErrno: number, syscall: string, details: AioErrorDetails = {}) {
     const text = hostMessages.get(code) ?? errnoMessage(linuxErrno);
     const where = details.path === undefined ? syscall : `${syscall} '${details.path}'`;
@@ -117,8 +127,10 @@ export class AioStateError extends Error {
       writable: true,
     });
   }
+  /** Which state: the contract, where the message may change. */
   readonly code: AioStateCode;
 
+  /** @internal */
   constructor(code: AioStateCode, message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
@@ -134,8 +146,10 @@ export class AbortError extends Error {
       writable: true,
     });
   }
+  /** Node's code. */
   readonly code = 'ABORT_ERR';
 
+  /** As Node makes it. @param reason - What the signal was aborted with; it becomes `cause`. */
   constructor(reason?: unknown) {
     super('The operation was aborted', reason === undefined ? undefined : { cause: reason });
   }

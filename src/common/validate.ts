@@ -3,7 +3,12 @@ import { inspect } from 'node:util';
 import { isAbortSignal } from './intrinsics.ts';
 
 /** A descriptor number, or what carries one, such as a FileHandle. */
-export type Descriptor = number | { readonly fd: number };
+export type Descriptor =
+  | number
+  | {
+      /** The descriptor. Its owner keeps it open until the request is over. */
+      readonly fd: number;
+    };
 
 const MAX_FD = 0x7fffffff;
 

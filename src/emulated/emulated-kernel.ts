@@ -80,7 +80,9 @@ export interface EmulatedKernelOptions {
 
 /** What a kernel runs on; the host, unless a simulation says otherwise. */
 export interface Machine {
+  /** Whose time timeouts pass in. */
   readonly clock: Clock;
+  /** Where file operations run. */
   readonly executor: Executor;
   /** Operations at a time. */
   readonly concurrency: number;
@@ -104,8 +106,11 @@ function host({ executor, workers, seed }: EmulatedKernelOptions): Machine {
 export class EmulatedKernel implements AioKernel {
   readonly name = 'emulated';
   readonly release: string;
+  /** What its profile and its executor can do. */
   readonly supports: Supports;
+  /** Its address space: buffers get addresses in it when they are asked for. */
   readonly memory: Memory;
+  /** Of this kernel alone: no other has a part in its budget. */
   readonly limits: AioLimits;
   readonly after: AioKernel['after'];
   readonly #transfers: HostTransfers | undefined;

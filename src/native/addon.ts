@@ -96,8 +96,24 @@ export interface AddonFacts {
 
 /** The addon, or why there is none. */
 export type AddonState =
-  | { readonly addon: Addon; readonly path: string; readonly napi: number; readonly libc: string }
-  | { readonly addon?: never; readonly path?: string; readonly reason: string };
+  | {
+      /** What was loaded. */
+      readonly addon: Addon;
+      /** Of its file. */
+      readonly path: string;
+      /** The version of Node-API that it was built for. */
+      readonly napi: number;
+      /** The C library that it was built for: `glibc` or `musl`. */
+      readonly libc: string;
+    }
+  | {
+      /** There is none. */
+      readonly addon?: never;
+      /** Of a file that was found and refused. */
+      readonly path?: string;
+      /** Why, for people. */
+      readonly reason: string;
+    };
 
 /** Must equal KAIO_ADDON_INTERFACE in addon/module.c. */
 const INTERFACE = 3;

@@ -42,7 +42,9 @@ export class NativeKernel implements AioKernel {
   readonly name = 'native';
   readonly completesAside = true;
   readonly release = `Linux ${release()} ${arch()}`;
+  /** That of this process. */
   readonly memory: ProcessMemory;
+  /** As `/proc/sys/fs` has them, read at each call. */
   readonly limits: AioLimits = {
     aio_nr: () => readNumber('/proc/sys/fs/aio-nr'),
     aio_max_nr: () => readNumber('/proc/sys/fs/aio-max-nr'),
@@ -51,6 +53,7 @@ export class NativeKernel implements AioKernel {
   readonly libc: Libc;
   /** What FFI cannot do, where it was built. Without it this kernel must stay on the main thread. */
   readonly addon: Addon | undefined;
+  /** What this machine's Linux can do, asked when it is needed. */
   readonly supports: Supports;
   readonly #sysno: AioSysno;
   #ringRefusal: string | undefined;
@@ -68,6 +71,7 @@ export class NativeKernel implements AioKernel {
   readonly #write: ReturnType<Libc['bind']>;
   readonly #close: ReturnType<Libc['bind']>;
 
+  /** Tries nothing: `openNativeKernel()` does, and makes one that works. @internal */
   constructor(libc: Libc, sysno: AioSysno, addon: Addon | undefined) {
     this.libc = libc;
     this.addon = addon;

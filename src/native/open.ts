@@ -50,7 +50,12 @@ export function doubtOfNativeKernel(): string | undefined {
 }
 
 /** The foreign function interface in use, and its version. @throws If there is none. */
-export function ffiInUse(): { readonly name: string; readonly version: string } {
+export function ffiInUse(): {
+  /** `koffi` or `node:ffi`. */
+  readonly name: string;
+  /** Its version: koffi's, or that of Node.js. */
+  readonly version: string;
+} {
   const { name, version } = loadLibc().ffi;
   return { name, version };
 }

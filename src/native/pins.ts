@@ -5,7 +5,17 @@ import type { Pins } from '../common/memory/pins.ts';
 import { type Addon, loadAddon } from './addon.ts';
 
 /** The pins of this thread, or why there are none. */
-export type PinsState = { readonly pins: Pins } | { readonly pins?: never; readonly reason: string };
+export type PinsState =
+  | {
+      /** Those of this thread. */
+      readonly pins: Pins;
+    }
+  | {
+      /** There are none. */
+      readonly pins?: never;
+      /** Why, for people. */
+      readonly reason: string;
+    };
 
 /** Memory that is pinned. */
 interface Pinned {

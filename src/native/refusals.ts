@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 
 /** Why something is not tried, and what would help. */
 export interface Refusal {
+  /** A part of a sentence, for people. */
   readonly reason: string;
+  /** A sentence without its full stop, for people. */
   readonly remedy: string;
 }
 

@@ -8,6 +8,7 @@ export interface Case {
   readonly id: string;
   /** The rules it proves, by id. */
   readonly rule: string;
+  /** What is said of the kernel, for people. */
   readonly title: string;
   /** Features of the kernel without which the question makes no sense. */
   readonly requires?: readonly Feature[];

@@ -5,9 +5,13 @@ export type Outcome = 'passed' | 'failed' | 'unsupported' | 'broken';
 
 /** How a case has ended. */
 export interface CaseReport {
+  /** Of the case. */
   readonly id: string;
+  /** Of the case. */
   readonly title: string;
+  /** The rules that it proves, by id. */
   readonly rule: string;
+  /** How. */
   readonly outcome: Outcome;
   /** Why, unless it passed. */
   readonly detail?: string;

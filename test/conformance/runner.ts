@@ -138,10 +138,15 @@ export interface Report {
   readonly backend: string;
   /** Which one exactly, such as `Linux 6.18.5 x64`. */
   readonly kernel: string;
+  /** Cases in which it answered as Linux does. */
   readonly passed: number;
+  /** Cases in which it did not. */
   readonly failed: number;
+  /** Cases that this kernel or host cannot be asked. */
   readonly unsupported: number;
+  /** Cases in which the environment stood in the way. */
   readonly broken: number;
+  /** All of them, in the order in which they were asked. */
   readonly cases: readonly CaseReport[];
 }
 

@@ -32,7 +32,12 @@ export interface SessionOptions {
 
 interface Worker {
   readonly child: ChildProcess;
-  readonly identity: { readonly name: string; readonly release: string };
+  readonly identity: {
+    /** As {@link AioKernel.name}. */
+    readonly name: string;
+    /** As {@link AioKernel.release}. */
+    readonly release: string;
+  };
   /** What it printed last: of use when it crashes. */
   output(): string;
   /** Settles when it has ended; says how. */
@@ -48,6 +53,7 @@ export class ConformanceSession implements AsyncDisposable {
   readonly #options: SessionOptions;
   #worker: Worker | undefined;
 
+  /** Starts nothing yet: the first question does. */
   constructor(options: SessionOptions) {
     this.#options = options;
   }

@@ -11,14 +11,19 @@ import { LITTLE_ENDIAN } from './byte-order.ts';
 
 /** One field: where it starts and how many bytes it has. */
 export interface Field {
+  /** Bytes from the start of the structure. */
   readonly offset: number;
+  /** Its width in bytes. */
   readonly size: 1 | 2 | 4 | 8;
+  /** Whether C reads it as a signed integer. */
   readonly signed: boolean;
 }
 
 /** One structure: total size, and its fields by their C names. */
 export interface Layout<Name extends string> {
+  /** What `sizeof` says, in bytes. */
   readonly size: number;
+  /** By their names in C. */
   readonly fields: { readonly [Key in Name]: Field };
 }
 
@@ -57,11 +62,17 @@ export type AioSigsetField = 'sigmask' | 'sigsetsize';
 
 /** The structures of one word size and byte order. */
 export interface Abi {
+  /** Bytes of a pointer and of a long. */
   readonly wordBytes: 4 | 8;
+  /** Whether the lowest byte of a number comes first. */
   readonly littleEndian: boolean;
+  /** A request. Its fields are as wide whatever a word is; `aio_key` and `aio_rw_flags` change places with the byte order. */
   readonly iocb: Layout<IocbField>;
+  /** A completion. The same whatever a word is. */
   readonly io_event: Layout<IoEventField>;
+  /** The header of a completion ring; its events follow. The same whatever a word is. */
   readonly aio_ring: Layout<AioRingField>;
+  /** One buffer of a vector: two words. */
   readonly iovec: Layout<IovecField>;
   /** As `io_getevents` takes it: two longs. */
   readonly timespec: Layout<TimespecField>;

@@ -9,26 +9,42 @@ import { ABI_64, type Abi, type AioRingField, readField, writeField } from './la
 
 /** `struct iocb`, every field; 64-bit fields are `bigint`. */
 export interface Iocb {
-  aio_data: bigint; // u64
-  aio_key: number; // u32, written by the kernel
-  aio_rw_flags: number; // i32
-  aio_lio_opcode: number; // u16
-  aio_reqprio: number; // i16
-  aio_fildes: number; // u32
-  aio_buf: bigint; // u64: an address, or the event mask of POLL
-  aio_nbytes: bigint; // u64: bytes, or the number of iovecs
-  aio_offset: bigint; // i64: a place in the file
-  aio_reserved2: bigint; // u64, must be 0
-  aio_flags: number; // u32
-  aio_resfd: number; // u32
+  /** u64. Whatever the submitter likes; it comes back in the event. */
+  aio_data: bigint;
+  /** u32. Written by `io_submit`, and to be left alone until the event: `io_cancel` looks at it. */
+  aio_key: number;
+  /** i32. RWF_* bits of a read or write. */
+  aio_rw_flags: number;
+  /** u16. An IOCB_CMD_*. */
+  aio_lio_opcode: number;
+  /** i16. An I/O priority, which counts with IOCB_FLAG_IOPRIO. */
+  aio_reqprio: number;
+  /** u32. A descriptor. */
+  aio_fildes: number;
+  /** u64. The address of a buffer, or of an array of iovecs for PREADV and PWRITEV; for POLL, the events to wait for. */
+  aio_buf: bigint;
+  /** u64. Bytes, or the number of iovecs. */
+  aio_nbytes: bigint;
+  /** i64. A place in the file, in bytes. */
+  aio_offset: bigint;
+  /** u64. Must be 0. */
+  aio_reserved2: bigint;
+  /** u32. IOCB_FLAG_* bits. */
+  aio_flags: number;
+  /** u32. The eventfd to be counted up on completion, with IOCB_FLAG_RESFD. */
+  aio_resfd: number;
 }
 
 /** `struct io_event`. */
 export interface IoEvent {
-  data: bigint; // u64: aio_data of the request
-  obj: bigint; // u64: address of the iocb in user memory
-  res: bigint; // i64: a count, a poll mask, or a negative errno
-  res2: bigint; // i64: always 0 since Linux 5.16
+  /** u64. `aio_data` of the request. */
+  data: bigint;
+  /** u64. The address of its iocb in user memory. */
+  obj: bigint;
+  /** i64. Bytes moved, a mask of poll events, or a negative Linux errno. */
+  res: bigint;
+  /** i64. Always 0 since Linux 5.16. */
+  res2: bigint;
 }
 
 /** The header of the completion ring: all u32. */
@@ -36,13 +52,17 @@ export type AioRingHeader = { [Key in AioRingField]: number };
 
 /** `struct iovec`. */
 export interface Iovec {
+  /** The address of a buffer. */
   iov_base: bigint;
+  /** Its bytes. */
   iov_len: bigint;
 }
 
 /** `struct timespec` as `io_getevents` takes it. */
 export interface Timespec {
+  /** Seconds. */
   tv_sec: bigint;
+  /** Nanoseconds beside them. */
   tv_nsec: bigint;
 }
 

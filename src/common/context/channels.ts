@@ -12,14 +12,19 @@ export interface DiagnosticsMessages {
   'kaio:context:open': {
     /** The AioContext. */
     readonly context: object;
+    /** The kernel that it is a context of. */
     readonly kernel: AioKernel;
     /** Requests in flight at most. */
     readonly queueDepth: number;
   };
   /** A context has given everything back. */
-  'kaio:context:close': { readonly context: object };
+  'kaio:context:close': {
+    /** The AioContext. */
+    readonly context: object;
+  };
   /** One `io_submit`. */
   'kaio:submit': {
+    /** The kernel that was called. */
     readonly kernel: AioKernel;
     /** Handed over. */
     readonly requests: number;
@@ -28,16 +33,20 @@ export interface DiagnosticsMessages {
   };
   /** One request's event. */
   'kaio:complete': {
+    /** The kernel that the event is of. */
     readonly kernel: AioKernel;
     /** What `node:fs` calls it: `read`, `write`, `fsync`, ... */
     readonly syscall: string;
+    /** The descriptor that was asked for. It may be another file's by now, or nobody's. */
     readonly fd: number;
     /** Bytes, or a negative errno. */
     readonly res: number;
   };
   /** An operation went to the thread pool instead. */
   'kaio:threadpool': {
+    /** The descriptor of the file. */
     readonly fd: number;
+    /** `read`, `write` or `sync`. */
     readonly operation: string;
     /** As in `stats.threadPool`. */
     readonly reason: string;

@@ -38,19 +38,39 @@ export interface AioContextOptions {
 /** One request of `AioContext.submit`: the arguments of the method of that name. */
 export type AioRequest =
   | ({
+      /** The method. */
       readonly operation: 'read' | 'write';
+      /** Of the file. */
       readonly fd: Descriptor;
+      /** Memory to fill, or the bytes to write: the context's until the request is over. */
       readonly buffer: ArrayBufferView;
+      /** Bytes from the start of the file. */
       readonly position: number;
     } & TransferOptions)
   | ({
+      /** The method. */
       readonly operation: 'readv' | 'writev';
+      /** Of the file. */
       readonly fd: Descriptor;
+      /** At most 1024, used one after the other: the context's until the request is over. */
       readonly buffers: readonly ArrayBufferView[];
+      /** Bytes from the start of the file. */
       readonly position: number;
     } & TransferOptions)
-  | ({ readonly operation: 'fsync' | 'fdatasync'; readonly fd: Descriptor } & OperationOptions)
-  | ({ readonly operation: 'poll'; readonly fd: Descriptor; readonly events: number } & OperationOptions);
+  | ({
+      /** The method. */
+      readonly operation: 'fsync' | 'fdatasync';
+      /** Of the file. */
+      readonly fd: Descriptor;
+    } & OperationOptions)
+  | ({
+      /** The method. */
+      readonly operation: 'poll';
+      /** Of what is waited for. */
+      readonly fd: Descriptor;
+      /** A mask of `abi.POLLIN` and the like; one of them is enough. */
+      readonly events: number;
+    } & OperationOptions);
 
 /** Options of every operation. */
 export interface OperationOptions {

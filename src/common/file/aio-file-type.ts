@@ -41,18 +41,23 @@ export type AioVectorOptions = Pick<AioWriteOptions, 'priority' | 'dsync'>;
 
 /** Options of a read that has its buffer among them; without one it gets one of 16 KiB. */
 export interface AioReadOptions<T extends NodeJS.ArrayBufferView> extends AioTransferOptions {
+  /** Memory to fill: the file's until the promise settles. */
   readonly buffer?: T | undefined;
 }
 
 /** Options of `readFully()`; `writeFully()` takes `dsync` too. */
 export type WholeReadOptions = Pick<AioTransferOptions, 'signal' | 'priority'> & {
+  /** Bytes from the start of the file. Default, and with `null`: the cursor. */
   readonly position?: number | null | undefined;
 };
 
 /** Which way the requests of a file go at the moment. */
 export interface Routes {
+  /** Of reads. */
   readonly read: Route;
+  /** Of writes. */
   readonly write: Route;
+  /** Of `sync()` and `datasync()`. */
   readonly sync: Route;
 }
 
@@ -62,7 +67,9 @@ export type FileData = Chunk | Iterable<Chunk> | AsyncIterable<Chunk>;
 
 /** Options of `writeFile()` and `appendFile()`. */
 export interface WriteFileOptions {
+  /** Of strings. Default `'utf8'`. */
   readonly encoding?: BufferEncoding | null | undefined;
+  /** See {@link AioFile}. What was written before stays written. */
   readonly signal?: AbortSignal | undefined;
   /** Makes the content durable at the end, where this version of Node.js does. */
   readonly flush?: boolean | undefined;
@@ -124,21 +131,36 @@ export interface AioFileExtras {
   write<T extends NodeJS.ArrayBufferView>(
     buffer: T,
     options?: AioWriteOptions,
-  ): Promise<{ bytesWritten: number; buffer: T }>;
+  ): Promise<{
+    /** How many bytes: perhaps not all. */
+    bytesWritten: number;
+    /** What was given. */
+    buffer: T;
+  }>;
 
   /** Reads into several buffers, one after the other. */
   readv<T extends readonly NodeJS.ArrayBufferView[]>(
     buffers: T,
     position?: number | null,
     options?: Pick<AioVectorOptions, 'priority'>,
-  ): Promise<{ bytesRead: number; buffers: T }>;
+  ): Promise<{
+    /** How many bytes: perhaps not all; 0 at the end of the file. */
+    bytesRead: number;
+    /** What was given. */
+    buffers: T;
+  }>;
 
   /** Writes several buffers, one after the other. */
   writev<T extends readonly NodeJS.ArrayBufferView[]>(
     buffers: T,
     position?: number | null,
     options?: AioVectorOptions,
-  ): Promise<{ bytesWritten: number; buffers: T }>;
+  ): Promise<{
+    /** How many bytes: perhaps not all. */
+    bytesWritten: number;
+    /** What was given. */
+    buffers: T;
+  }>;
 
   /** Writes all of `data` from the current position on; what is there before and behind stays. */
   writeFile(data: FileData, options?: WriteFileOptions | BufferEncoding | null): Promise<void>;

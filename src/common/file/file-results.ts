@@ -3,7 +3,9 @@ import type { FileReadResult } from 'node:fs/promises';
 
 /** `write` of FileHandle answers so. */
 export interface AioWriteResult<T> {
+  /** How many bytes. */
   readonly bytesWritten: number;
+  /** What was given. */
   readonly buffer: T;
 }
 

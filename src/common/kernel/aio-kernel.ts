@@ -115,8 +115,11 @@ export interface AioKernel {
   readonly name: string;
   /** What answers: `'Linux 6.18.44 x64'`, `'kaio emulation, profile linux-6.x'`. */
   readonly release: string;
+  /** What it can do: whoever needs a feature asks here, and never for the name. */
   readonly supports: Supports;
+  /** The memory that it sees: where buffers lie, and what is at an address. */
   readonly memory: Memory;
+  /** How many requests all contexts may have, and have. */
   readonly limits: AioLimits;
   /** The file system of a kernel that brings its own. Without it, descriptors and paths are the host's. */
   readonly files?: KernelFiles | undefined;

@@ -20,7 +20,10 @@ export interface DescriptorCalls {
     offset?: number | null,
     length?: number | null,
     position?: number | bigint | null,
-  ): Promise<{ bytesRead: number }>;
+  ): Promise<{
+    /** How many bytes; 0 at the end of the file. */
+    bytesRead: number;
+  }>;
   /** As `fs.write()`. */
   write(
     fd: number,
@@ -28,19 +31,28 @@ export interface DescriptorCalls {
     offset?: number | null,
     length?: number | null,
     position?: number | null,
-  ): Promise<{ bytesWritten: number }>;
+  ): Promise<{
+    /** How many bytes: perhaps not all. */
+    bytesWritten: number;
+  }>;
   /** As `fs.readv()`. */
   readv(
     fd: number,
     buffers: readonly NodeJS.ArrayBufferView[],
     position?: number | null,
-  ): Promise<{ bytesRead: number }>;
+  ): Promise<{
+    /** How many bytes; 0 at the end of the file. */
+    bytesRead: number;
+  }>;
   /** As `fs.writev()`. */
   writev(
     fd: number,
     buffers: readonly NodeJS.ArrayBufferView[],
     position?: number | null,
-  ): Promise<{ bytesWritten: number }>;
+  ): Promise<{
+    /** How many bytes: perhaps not all. */
+    bytesWritten: number;
+  }>;
   /** As `fs.fsync()`. */
   fsync(fd: number): Promise<void>;
   /** As `fs.fdatasync()`. */
@@ -99,7 +111,9 @@ export interface KernelNames {
 
 /** Files that exist inside a kernel, and nowhere on the host. */
 export interface KernelFiles {
+  /** What can be asked of its descriptors beside AIO. */
   readonly calls: DescriptorCalls;
+  /** What can be asked of its names. */
   readonly names: KernelNames;
   /**
    * Opens a file.

@@ -11,6 +11,7 @@ export type FileAnswer = number | 'retry';
  * cancelled, context destroyed) goes nowhere: it reaches no buffer of the submitter's and no other request.
  */
 export interface FileRequest {
+  /** What is asked for. */
   readonly operation: 'read' | 'write' | 'fsync' | 'fdatasync';
   /** Place in the file, moved on by what {@link advance} has counted. */
   readonly position: number;

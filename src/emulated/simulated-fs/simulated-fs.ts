@@ -47,7 +47,10 @@ type Either = Exclude<keyof SimulatedPromises & keyof typeof NodeFs, 'constants'
  * *Blocking*: synchronous calls make the virtual time pass that they take, and with it whatever else is due.
  */
 export type SimulatedFileSystem = Omit<typeof NodeFs, Absent> &
-  Pick<SimulatedPromises, Either> & { readonly promises: SimulatedPromises };
+  Pick<SimulatedPromises, Either> & {
+    /** As `fs.promises`. */
+    readonly promises: SimulatedPromises;
+  };
 
 /** What the file system is made over. */
 export interface FileSystemParts extends Ground {

@@ -9,6 +9,7 @@ import type { PagedBytes } from './paged-bytes.ts';
 export interface ImageEntry {
   /** From the root, with a slash. */
   readonly path: string;
+  /** What it is the name of; `'link'` is a symbolic one. */
   readonly kind: Inode['kind'];
   /** Permissions, without the kind of file. */
   readonly mode: number;

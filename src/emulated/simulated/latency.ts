@@ -12,20 +12,44 @@ export interface Tail {
 
 /** A distribution of times. */
 export type Latency = (
-  | { readonly kind: 'fixed'; readonly us: number }
-  | { readonly kind: 'uniform'; readonly minUs: number; readonly maxUs: number }
-  | { readonly kind: 'exponential'; readonly meanUs: number }
   | {
+      /** Always the same. */
+      readonly kind: 'fixed';
+      /** Virtual microseconds. */
+      readonly us: number;
+    }
+  | {
+      /** Any time between two, each as likely. */
+      readonly kind: 'uniform';
+      /** The shortest, in virtual microseconds. */
+      readonly minUs: number;
+      /** The longest, in virtual microseconds. */
+      readonly maxUs: number;
+    }
+  | {
+      /** Most are short, few are long. */
+      readonly kind: 'exponential';
+      /** The average, in virtual microseconds. */
+      readonly meanUs: number;
+    }
+  | {
+      /** Most are near the middle, with a long tail: what devices are like. */
       readonly kind: 'lognormal';
+      /** Half of them are shorter, in virtual microseconds. */
       readonly medianUs: number;
       /** Standard deviation of the logarithm: 0.5 spreads most times over a factor of 7. */
       readonly sigma: number;
     }
-) & { readonly tail?: Tail };
+) & {
+  /** Default: none. */
+  readonly tail?: Tail;
+};
 
 /** The times of each kind of operation. */
 export interface Latencies {
+  /** Of reads. */
   readonly read: Latency;
+  /** Of writes. */
   readonly write: Latency;
   /** fsync, fdatasync, and what writes with O_DSYNC take beside the write. */
   readonly sync: Latency;

@@ -6,13 +6,17 @@ export type ModelName = 'posix' | 'ext4-ordered' | 'xfs' | 'apfs' | 'ntfs';
 
 /** One rule, for people. The test in `models.test.ts` has its name. */
 export interface Rule {
+  /** Short, with hyphens. */
   readonly name: string;
+  /** What is found after a crash. */
   readonly says: string;
+  /** Where it is known from: documentation, a standard, the source of a kernel. */
   readonly source: string;
 }
 
 /** What is kept in a crash, and by which rules. */
 export interface Model {
+  /** As `simulate({ model })` takes it. */
   readonly name: ModelName;
   /**
    * How changes of names, sizes and attributes reach the disk: each by itself, or in the order in which they happened, as a journal or
@@ -37,6 +41,7 @@ export interface Model {
   readonly closeAfterTruncate: 'ordered' | 'written' | 'nothing';
   /** Whether a directory can be synced. */
   readonly syncsDirectories: boolean;
+  /** The same, for people. */
   readonly rules: readonly Rule[];
 }
 

@@ -43,7 +43,12 @@ function hash(name: string): bigint {
 export class Random {
   readonly #state = new Uint32Array(4);
 
-  /** @param stream - Streams of one seed are independent: one more draw from one does not change the others. */
+  /**
+   * At the start of its sequence.
+   *
+   * @param stream - Streams of one seed are independent: one more draw from one does not change the others.
+   * @throws TypeError `ERR_INVALID_ARG_VALUE` for a seed that is no integer.
+   */
   constructor(seed: Seed, stream = '') {
     let [state, value] = splitmix64(seedOf(seed) ^ (stream === '' ? 0n : hash(stream)));
     for (let at = 0; at < 4; at += 2) {

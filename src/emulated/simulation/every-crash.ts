@@ -43,7 +43,12 @@ export interface EveryCrashOptions<State = undefined> {
    */
   readonly state?: () => State;
   /** One moment and outcome only, as the message of a failure names them. */
-  readonly only?: { readonly event: number; readonly outcome: number | 'kill' };
+  readonly only?: {
+    /** See {@link CrashPoint.event}. */
+    readonly event: number;
+    /** See {@link CrashPoint.outcome}. */
+    readonly outcome: number | 'kill';
+  };
   /** Where a page is put that shows the history that fails. Default `true`: in one of the host's temporary folders. */
   readonly pages?: Pages;
   /** Told after each moment: how many there were. */

@@ -27,6 +27,7 @@ export interface CheckOptions {
 
 /** What was explored. */
 export interface Explored {
+  /** Seeds whose program ended well: all that were asked for. */
   readonly seeds: number;
   /** Lines of all histories together. */
   readonly entries: number;

@@ -9,7 +9,12 @@ import { asked } from '../simulated/operation.ts';
 import { SimulatedFile } from '../simulated/simulated-file.ts';
 
 /** A descriptor of the simulation's, or a file that has one. */
-export type Lockable = number | { readonly fd: number };
+export type Lockable =
+  | number
+  | {
+      /** Its descriptor. */
+      readonly fd: number;
+    };
 
 /** Whether a lock is waited for. */
 export interface WaitOptions {
@@ -32,7 +37,9 @@ export interface LockRange {
 
 /** A lock that stands in the way. */
 export interface LockFound {
+  /** Whether others may have it at the same time. */
   readonly kind: 'shared' | 'exclusive';
+  /** Where it begins, in bytes. */
   readonly position: number;
   /** 0: to the end, wherever it is. */
   readonly length: number;

@@ -77,6 +77,7 @@ export interface Snapshot {
  * *Blocking*: time passes when the program has nothing to do any more; a call of `io_getevents` that waits makes it pass itself.
  */
 export class Simulation {
+  /** Of all its chance, as 64 bits without a sign: `simulate({ seed })` makes the same machine of it. */
   readonly seed: bigint;
   /** For `new AioContext({ kernel })`, and through `context` for `open()`. */
   readonly kernel: SimulatedKernel;

@@ -50,6 +50,7 @@ class SimulatedMachine implements Machine {
 }
 
 export class SimulatedKernel extends EmulatedKernel {
+  /** Those of the simulated disk. */
   readonly files: KernelFiles;
   /** @internal */
   readonly calls: FileCalls;

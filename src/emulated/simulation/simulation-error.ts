@@ -28,6 +28,7 @@ export class SimulationError extends Error {
       writable: true,
     });
   }
+  /** The contract, where the message may change. */
   readonly code = 'ERR_AIO_SIMULATION';
   /** Makes this history again. */
   readonly seed: bigint;
@@ -36,6 +37,7 @@ export class SimulationError extends Error {
   /** The path of the page that shows it. */
   declare readonly page?: string;
 
+  /** @internal */
   constructor(message: string, { seed, trace }: Failing, cause?: unknown, pages: Pages = false) {
     const page = pages === false ? undefined : writePage(message, seed, trace, pages);
     super(
