@@ -70,16 +70,10 @@ console.warn = () => {};
 console.error = () => {};
 for (const event of ['uncaughtException', 'unhandledRejection'])
   process.on(event, (error: unknown) => {
-    if (isOfDeadMachine(error) || isLateClose(error)) return;
+    if (isOfDeadMachine(error)) return;
     print(error);
     process.exit(1);
   });
-
-/** Somebody closes what was open when his machine ended. */
-function isLateClose(error: unknown): boolean {
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  return code === 'EBADF' && syscall === 'close';
-}
 
 /** Installs them. @returns What loads one, and what takes all away. */
 function installed(): { load: Load; remove: () => void } {

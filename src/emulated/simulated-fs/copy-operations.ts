@@ -25,6 +25,11 @@ interface CopyOptions {
 
 const DIRECTORY_MODE = 0o777;
 const ROOT = '/';
+const NODE_MAJOR = Number.parseInt(process.versions.node, 10);
+/** Before Node 24 a link is not copied onto one that leads to the same place or below it, wherever that is; since, only where it is a directory. */
+const ASKS_WHERE_LINKS_LEAD = NODE_MAJOR >= 24;
+/** A directory that is there already is an error with `errorOnExist` and without `force`: since Node 22, for synchronous calls since 26. */
+const REFUSES_DIRECTORIES = { waiting: NODE_MAJOR >= 22, synchronous: NODE_MAJOR >= 26 } as const;
 const { dirname, isAbsolute, join, resolve } = posix;
 
 export class CopyOperations {
@@ -87,6 +92,10 @@ export class CopyOperations {
             `Recursive option not enabled, cannot copy a directory: ${from}`,
           );
         if (target === undefined) yield* this.#paths.mkdir(to, DIRECTORY_MODE);
+        else if (options.force !== true && options.errorOnExist === true) {
+          const refuses = waits ? REFUSES_DIRECTORIES.waiting : REFUSES_DIRECTORIES.synchronous;
+          if (refuses) throw alreadyThere(to);
+        }
         for (const { name } of yield* this.#paths.scandir(from)) {
           const [below, other] = [join(from, name), join(to, name)];
           if (!(yield* this.#passes(waits, below, other, options))) continue;
@@ -96,13 +105,13 @@ export class CopyOperations {
         if (target === undefined) yield* this.#chmod(to, source);
         return;
       case 'link':
-        yield* this.#link(source, from, to, target, options);
+        yield* this.#link(waits, source, from, to, target, options);
         return;
       case 'file':
         if (target !== undefined) {
           if (options.force !== true) {
             if (options.errorOnExist !== true) return;
-            throw fsError('ERR_FS_CP_EEXIST', 'EEXIST', 'cp', to, `${to} already exists`);
+            throw alreadyThere(to);
           }
           yield* this.#paths.unlink(to);
         }
@@ -116,6 +125,7 @@ export class CopyOperations {
   }
 
   *#link(
+    waits: boolean,
     { target: said }: Inode,
     from: string,
     to: string,
@@ -125,12 +135,16 @@ export class CopyOperations {
     yield* this.#paths.readlink(from);
     const leads = verbatimSymlinks === true || isAbsolute(said) ? said : resolve(ROOT, dirname(from), said);
     if (there?.kind === 'link') {
+      yield* this.#paths.readlink(to);
       const led = isAbsolute(there.target) ? there.target : resolve(ROOT, dirname(to), there.target);
-      if ((yield* this.#isThere(from, 'directory')) && isBelow(leads, led)) {
+      const mayRefuse = !ASKS_WHERE_LINKS_LEAD || (yield* this.#isThere(from, 'directory'));
+      if (mayRefuse && isBelow(leads, led)) {
         const why = `cannot copy ${leads} to a subdirectory of self ${led}`;
         throw fsError('ERR_FS_CP_EINVAL', 'EINVAL', 'cp', to, why);
       }
-      if ((yield* this.#isThere(from, 'directory')) && isBelow(led, leads)) {
+      // Node looks where the source leads when it can wait, and else where the target does: what leads nowhere is an error there.
+      const { kind } = yield* this.#paths.stat(waits ? from : to, true);
+      if (kind === 'directory' && isBelow(led, leads)) {
         const why = `cannot overwrite ${led} with ${leads}`;
         throw fsError('ERR_FS_CP_SYMLINK_TO_SUBDIRECTORY', 'EINVAL', 'cp', to, why);
       }
@@ -211,6 +225,10 @@ export class CopyOperations {
   *#chmod(path: string, { attributes }: Inode): Steps<void> {
     yield* this.#paths.setAttributes('chmod', path, true, { mode: attributes.mode & PERMISSIONS });
   }
+}
+
+function alreadyThere(to: string): Error {
+  return fsError('ERR_FS_CP_EEXIST', 'EEXIST', 'cp', to, `${to} already exists`);
 }
 
 function subdirectoryOfSelf(from: string, to: string): Error {

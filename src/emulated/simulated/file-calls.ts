@@ -108,9 +108,10 @@ export class FileCalls {
   }
 
   *close(fd: number): Steps<void> {
-    yield this.#now('close', () =>
-      this.get(fd) === undefined ? -ERRNO.EBADF : this.#kernel.files.close(fd),
-    );
+    yield this.#now('close', () => {
+      if (this.#disk.isDead) return -ERRNO.ENODEV;
+      return this.get(fd) === undefined ? -ERRNO.EBADF : this.#kernel.files.close(fd);
+    });
   }
 
   /** @param position - `null` for the file's own. @returns How many bytes there were. */

@@ -230,6 +230,7 @@ describe('a machine without power', () => {
     simulation.crash();
     expect(() => fs.writeSync(fd, 'x')).toThrow(expect.objectContaining({ code: 'ENODEV' }));
     expect(() => fs.readdirSync('/')).toThrow(expect.objectContaining({ code: 'ENODEV' }));
+    expect(() => fs.closeSync(fd)).toThrow(expect.objectContaining({ code: 'ENODEV', syscall: 'close' }));
     await expect(promisify(fs.stat)('/file')).rejects.toMatchObject({ code: 'ENODEV' });
   });
 
