@@ -3,7 +3,7 @@
  * nothing of this machine's apt changes. What is downloaded are packages, from the mirror that this machine's own apt is set up for, and apt
  * checks each against the archive's signature.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -13,19 +13,37 @@ const FOLDERS = ['lists/partial', 'cache/archives/partial', 'etc/apt.conf.d', 'e
 /** What nobody reads in a root made for one program. */
 const USELESS = ['doc', 'man', 'locale', 'lintian', 'info', 'bug', 'nodejs/corepack'];
 
+/** Packages cannot be had at present: no mirror answers, or a suite that is in motion cannot have them installed. */
+export class PackagesMissing extends Error {}
+
 /** Where what is downloaded stays. */
 export function cacheFolder(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'kaio-kernels');
 }
 
-/** The mirror of this machine's apt. @throws Error where there is none: not Debian, or apt-get update was never called. */
+/** The mirror of this machine's apt, which knows it once it has its lists. @throws PackagesMissing where there is none. */
 function mirror(): string {
-  const text = execFileSync('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages'], {
-    encoding: 'utf8',
-  });
+  let site = knownMirror();
+  if (site === undefined) {
+    aptGet(['-qq', 'update']);
+    site = knownMirror();
+  }
+  if (site === undefined) throw new PackagesMissing('this machine’s apt knows no mirror of Debian');
+  return site;
+}
+
+function knownMirror(): string | undefined {
+  const args = ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages'];
+  const text = execFileSync('apt-get', args, { encoding: 'utf8' });
   const site = text.split('\n').find((line) => line !== '' && !line.includes('security'));
-  if (site === undefined) throw new Error('apt knows no mirror: apt-get update comes first');
-  return site.replace(/\/$/, '');
+  return site?.replace(/\/$/, '');
+}
+
+/** @throws PackagesMissing where it fails, having said why. */
+function aptGet(args: readonly string[]): void {
+  const { status, error } = spawnSync('apt-get', args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  if (error !== undefined) throw error;
+  if (status !== 0) throw new PackagesMissing(`apt-get ${args.at(-1)} fails`);
 }
 
 export class ForeignDebian {
@@ -41,7 +59,7 @@ export class ForeignDebian {
     writeFileSync(join(this.#home, 'etc', 'sources.list'), source);
   }
 
-  /** Downloads packages with all that they depend on, as if nothing were installed. @returns The files. */
+  /** Downloads packages with all that they depend on, as if nothing were installed. @returns The files. @throws PackagesMissing. */
   download(...packages: readonly string[]): string[] {
     const archives = join(this.#home, 'cache', 'archives');
     const mark = join(this.#home, `have-${packages.join('-')}`);
@@ -71,7 +89,7 @@ export class ForeignDebian {
       'Acquire::Languages': 'none',
     };
     const options = Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
-    execFileSync('apt-get', ['-qq', ...options, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
+    aptGet(['-qq', ...options, ...args]);
   }
 }
 

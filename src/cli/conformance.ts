@@ -1,4 +1,5 @@
 /** `kaio conformance`: what this machine's kernel, the emulation, or somebody's own kernel does. */
+import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -9,6 +10,7 @@ import {
   cProgram,
   directoryFault,
   EnvironmentBroken,
+  Expectations,
   type SessionOptions,
   selectCases,
 } from '../../test/conformance/index.ts';
@@ -35,6 +37,7 @@ interface ConformanceOptions extends WithBackend {
   readonly directory: string;
   readonly compare?: readonly string[];
   readonly c?: boolean;
+  readonly expect?: string;
 }
 
 const NOT_CONFORMANT = 1;
@@ -105,6 +108,15 @@ function compare(paths: readonly string[]): void {
   if (changesBetween(...reports).length > 0) process.exitCode = NOT_CONFORMANT;
 }
 
+/** @throws Error that names the file, where it is none of expectations. */
+function readExpectations(path: string): Expectations {
+  try {
+    return new Expectations(JSON.parse(readFileSync(path, 'utf8')));
+  } catch (error) {
+    throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
 async function conformance(options: ConformanceOptions): Promise<void> {
   if (options.c === true) {
     printProgram(options.rule);
@@ -117,6 +129,7 @@ async function conformance(options: ConformanceOptions): Promise<void> {
   const { rule, order, json = false, directory } = options;
   const selection = { ...(rule === undefined ? {} : { rule }), ...(order === undefined ? {} : { order }) };
   if (selectCases(selection).length === 0) throw new Error(`no case has the rule '${rule}'`);
+  const expectations = options.expect === undefined ? undefined : readExpectations(options.expect);
   const session = new ConformanceSession(sessionOptions(options));
   const { onCase, onEnd, onBroken } = reporter(json ? 'json' : options.reporter, selection);
   // The child process is killed at exit, which a signal by itself skips.
@@ -125,10 +138,17 @@ async function conformance(options: ConformanceOptions): Promise<void> {
   try {
     const fault = directoryFault(directory);
     if (fault !== undefined) throw new EnvironmentBroken(fault);
-    const report = await session.runAll({ ...selection, ...(onCase === undefined ? {} : { onCase }) });
+    expectations?.assertMeans(await session.identity());
+    const found = await session.runAll({
+      ...selection,
+      onCase: (one) => onCase?.(expectations?.judge(one) ?? one),
+    });
+    const judgement = expectations?.judgeAll(found);
+    const report = judgement?.report ?? found;
     const oracle = abi();
     onEnd({
       ...report,
+      ...(judgement === undefined ? {} : { expectations: { met: judgement.met, stale: judgement.stale } }),
       ...(order === undefined ? {} : { order }),
       ...(oracle === undefined ? {} : { abi: oracle }),
     });
@@ -181,6 +201,10 @@ export function addConformance(program: Command): void {
       'how long a case may take before it counts as hanging',
       secondsArgument,
       90,
+    )
+    .option(
+      '--expect <file>',
+      'what this kernel is known to do otherwise: that does not fail, and what no longer holds does',
     )
     .option('--c', 'print a C program that asks for what the rule of --rule says; runs nothing')
     .option('--compare <reports...>', 'what changed between two reports of --json; runs nothing')

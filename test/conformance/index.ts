@@ -9,6 +9,7 @@ export { C_RULES, cProgram } from './c-programs.ts';
 export { ALL_CASES } from './cases.ts';
 export { DIVERGENCES, type Divergence, type HostSystem, hostSystem } from './divergences.ts';
 export { directoryFault } from './environment.ts';
+export { type Expectation, Expectations, type ExpectationsFile, type Judgement } from './expectations.ts';
 export type { Host } from './host.ts';
 export { hostOf } from './linux-host.ts';
 export { type CaseReport, EnvironmentBroken, type Outcome, Unsupported } from './outcome.ts';

@@ -1,7 +1,7 @@
 /** One HTML file to attach to a bug: what was asked, expected and observed, with the source of each rule. */
 import type { CaseReport, Outcome } from '../../../test/conformance/index.ts';
 import { escaped, selfContainedPage } from '../../page/self-contained-page.ts';
-import { type FullReport, particularsOf, type Reporter } from './report.ts';
+import { expectationsText, type FullReport, particularsOf, type Reporter } from './report.ts';
 
 const STYLE = `
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; padding: 0 1rem; color: #1b1b1b; background: #fff; }
@@ -32,7 +32,7 @@ function listOf(cases: readonly CaseReport[], outcome: Outcome): string {
 }
 
 function body(report: FullReport): string {
-  const { backend, kernel, passed, failed, unsupported, broken, cases, abi, order } = report;
+  const { backend, kernel, passed, failed, unsupported, broken, cases, abi, order, expectations } = report;
   const counts = { passed, failed, unsupported, broken };
   return [
     `<h1>Linux AIO conformance: ${escaped(backend)}, ${escaped(kernel)}</h1>`,
@@ -43,6 +43,7 @@ function body(report: FullReport): string {
       .map((count) => `<td>${count}</td>`)
       .join('')}</tr></table>`,
     ...(order === undefined ? [] : [`<p>Order: --order ${order}</p>`]),
+    ...(expectations === undefined ? [] : [`<p>${expectationsText(expectations)}</p>`]),
     ...(abi === undefined
       ? []
       : [`<p>ABI: ${abi.compared} values compared, ${abi.differences.length} differ</p>`]),

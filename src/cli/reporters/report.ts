@@ -10,6 +10,8 @@ export interface AbiReport {
 export interface FullReport extends Report {
   /** The seed of the order, where the cases were shuffled. */
   readonly order?: number;
+  /** Where there is a file of expectations: how many cases ended as it says, and how many did not. */
+  readonly expectations?: { readonly met: number; readonly stale: number };
   /** Where there is the addon. */
   readonly abi?: AbiReport;
 }
@@ -29,6 +31,11 @@ export function rulesOf({ rule }: CaseReport): { id: string; summary: string; so
   return rule
     .split(' ')
     .map((id) => ({ id, summary: SUMMARIES.get(id) ?? '', source: sourceOf(id) ?? 'unknown' }));
+}
+
+/** How the expectations fared, for people. */
+export function expectationsText({ met, stale }: NonNullable<FullReport['expectations']>): string {
+  return `expectations: ${met} met, ${stale} stale`;
 }
 
 /** The parts of a report that are told of every case that did not pass, with their headings. */

@@ -1,7 +1,7 @@
 /** For people: what did not pass as it happens, and a table by call at the end. */
 import Table from 'cli-table3';
 import type { CaseReport, Outcome } from '../../../test/conformance/index.ts';
-import { type FullReport, particularsOf, type Reporter } from './report.ts';
+import { expectationsText, type FullReport, particularsOf, type Reporter } from './report.ts';
 
 const OUTCOMES: readonly Outcome[] = ['passed', 'failed', 'unsupported', 'broken'];
 /** Columns of the names before a text. */
@@ -39,11 +39,12 @@ export function tableReporter(print: (text: string) => void): Reporter {
         );
     },
     onEnd(report) {
-      const { abi, backend, kernel, passed, failed, unsupported, broken, order } = report;
+      const { abi, backend, kernel, passed, failed, unsupported, broken, order, expectations } = report;
       print(byCall(report));
       for (const line of abi?.differences ?? []) print(`failed      abi ${line}`);
       if (abi !== undefined) print(`abi: ${abi.compared} values compared, ${abi.differences.length} differ`);
       if (order !== undefined) print(`order: --order ${order}`);
+      if (expectations !== undefined) print(expectationsText(expectations));
       print(
         `${backend}, ${kernel}: ${passed} passed, ${failed} failed, ${unsupported} unsupported here, ${broken} broken`,
       );

@@ -1,6 +1,6 @@
 /** The Test Anything Protocol, version 14: for harnesses. */
 import { type CaseReport, type Selection, selectCases } from '../../../test/conformance/index.ts';
-import { type Reporter, rulesOf } from './report.ts';
+import { expectationsText, type Reporter, rulesOf } from './report.ts';
 
 /** A directive begins with `#`, and a backslash escapes. */
 function escaped(text: string): string {
@@ -36,9 +36,10 @@ export function tapReporter(print: (text: string) => void, selection: Selection)
       else if (outcome === 'unsupported') print(`ok ${name} # SKIP ${escaped(detail!)}`);
       else print([`not ok ${name}`, ...diagnosis(report)].join('\n'));
     },
-    onEnd({ backend, kernel, abi, order }) {
+    onEnd({ backend, kernel, abi, order, expectations }) {
       print(`# ${backend}, ${kernel}`);
       if (order !== undefined) print(`# --order ${order}`);
+      if (expectations !== undefined) print(`# ${expectationsText(expectations)}`);
       for (const line of abi?.differences ?? []) print(`# abi: ${line}`);
     },
     onBroken(reason) {
