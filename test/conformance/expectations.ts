@@ -18,6 +18,7 @@ export interface Expectation {
   readonly cases?: readonly string[];
   /** Instead of them, a rule: all of its cases. */
   readonly rule?: string;
+  /** How each of them ends on this kernel. */
   readonly outcome: (typeof EXPECTABLE)[number];
   /** What the report of each must contain as its detail: another failure is not the known one. */
   readonly detail?: string;
@@ -31,6 +32,7 @@ export interface Expectation {
 export interface ExpectationsFile {
   /** A regular expression for what reports call the kernel, `native, Linux 6.18.5 x64`: no other is judged by it. */
   readonly kernel: string;
+  /** What is known; no case in two of them. */
   readonly expectations: readonly Expectation[];
 }
 
