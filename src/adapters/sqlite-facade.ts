@@ -120,6 +120,7 @@ export type SqliteConstants = Readonly<
     | 'SQLITE_OPEN_DELETEONCLOSE'
     | 'SQLITE_OPEN_MAIN_JOURNAL'
     | 'SQLITE_OPEN_READWRITE'
+    | 'SQLITE_OPEN_SUPER_JOURNAL'
     | 'SQLITE_OPEN_WAL'
     | 'SQLITE_SYNC_DATAONLY',
     number

@@ -65,7 +65,8 @@ const SECTOR_BYTES = 512;
 const LONGEST_PATH = 512;
 /** 1970-01-01 in milliseconds of the Julian calendar, as SQLite counts. */
 const JULIAN_EPOCH_MS = 210_866_760_000_000n;
-const JOURNALS = SQLite.SQLITE_OPEN_MAIN_JOURNAL | SQLite.SQLITE_OPEN_WAL;
+/** The super-journal is what makes a transaction over attached databases one: its name has to be there before they are written to. */
+const JOURNALS = SQLite.SQLITE_OPEN_MAIN_JOURNAL | SQLite.SQLITE_OPEN_SUPER_JOURNAL | SQLite.SQLITE_OPEN_WAL;
 
 /**
  * What SQLite asks of files, by kaio's.

@@ -77,3 +77,28 @@ describe.each(JOURNALS)('SQLite with journal %s', (journal) => {
     expect(await caught()).toMatchObject({ seed: failure.seed, trace: failure.trace });
   });
 });
+
+describe('SQLite with an attached database', () => {
+  it('has the names of three journals on the disk, the one that joins them first', async () => {
+    const folder = fs.mkdtempSync(join(tmpdir(), 'kaio-sqlite-'));
+    folders.push(folder);
+    const promised: string[] = [];
+    const database = await Database.open({
+      machine: host,
+      path: join(folder, 'one.db'),
+      journal: 'delete',
+      promises: (why) => promised.push(why) > 0,
+    });
+    await database.run(`ATTACH '${join(folder, 'two.db')}' AS two`);
+    await database.run('CREATE TABLE entries (key INTEGER)');
+    await database.run('CREATE TABLE two.entries (key INTEGER)');
+    promised.length = 0;
+    await database.run('BEGIN');
+    await database.run('INSERT INTO main.entries VALUES (1)');
+    await database.run('INSERT INTO two.entries VALUES (1)');
+    await database.run('COMMIT');
+    await database.close();
+    const names = promised.filter((why) => why === 'journal-name').length;
+    expect([promised.indexOf('journal-name') < promised.indexOf('database'), names]).toEqual([true, 3]);
+  });
+});
