@@ -55,7 +55,7 @@ function slabFor(bytes: number): Slab {
  * @remarks
  * *Ownership*: an ordinary Buffer, reclaimed with the rest of its slab (16 MiB; a large buffer has one of its own, until there are a
  * thousand of them) when the last buffer of it is dropped.
- * Its memory cannot be transferred to another thread. Code that makes and drops many should use an
+ * Its memory cannot be transferred to another thread; where there is no WebAssembly (`node --jitless`) it is a SharedArrayBuffer. Code that makes and drops many should use an
  * {@link AlignedBufferPool}.
  *
  * @param bytes - Its length. Use a multiple of `file.alignment.length` for direct transfers.

@@ -1,6 +1,7 @@
 /** Stretches of memory: what is known of a view, read once, and all that is asked of it afterwards. */
 import { bytesIn, isArrayBufferView, isDetached, mayChangeSize, type Viewed, viewed } from '../intrinsics.ts';
 import { detachedView, invalidArgType, resizableView } from '../validate.ts';
+import { isPageAligned } from './page-aligned.ts';
 import type { Pins } from './pins.ts';
 
 /** Bytes of somebody's, for the time of a request. */
@@ -22,7 +23,8 @@ export function extentOf(name: string, view: unknown, pins?: Pins): Extent {
   const extent = lookAt(name, view);
   const { memory, length } = extent;
   if (length === 0 && isDetached(memory)) throw detachedView(name);
-  if (mayChangeSize(memory)) throw resizableView(name);
+  // Of ours, some may by their kind, and have their greatest size.
+  if (mayChangeSize(memory) && !isPageAligned(memory)) throw resizableView(name);
   if (pins !== undefined && length > 0) {
     const held = pins.hold(memory);
     if (held !== memory) return { ...extent, memory: held, origin: memory };

@@ -2,7 +2,9 @@
  * Page-aligned memory in plain JavaScript.
  *
  * The memory behind a `WebAssembly.Memory` starts at a page boundary on every platform, and its buffer can't be
- * transferred away. JavaScript cannot see an address, so what is known to be aligned is remembered here.
+ * transferred away. Both hold for a shared buffer that may grow, too, which V8 gives pages of its own (observed on Node.js 20, 22, 24 and
+ * 26); it stands in where there is no WebAssembly, under `node --jitless`. JavaScript cannot see an address, so what is known to be aligned is
+ * remembered here.
  */
 
 interface WasmMemory {
@@ -20,6 +22,11 @@ const known = new WeakSet<ArrayBufferLike>();
 const has = WeakSet.prototype.has.bind(known);
 const add = WeakSet.prototype.add.bind(known);
 const { WebAssembly } = globalThis as WasmHost;
+/** The library of ES2024 that is compiled against does not know that it may grow. */
+const GrowableSharedArrayBuffer = SharedArrayBuffer as unknown as new (
+  byteLength: number,
+  options: { maxByteLength: number },
+) => SharedArrayBuffer;
 let living = 0;
 const gone = new FinalizationRegistry<undefined>(() => living--);
 
@@ -44,23 +51,28 @@ export function pageAlignedBuffers(): number {
  * @remarks Each buffer reserves gigabytes of address space on 64-bit hosts, though not memory: make few and large ones.
  *
  * @param bytes - Rounded up to 64 KiB.
- * @throws RangeError if there is no memory. Where WebAssembly is switched off, the buffer is an ordinary one and unmarked.
+ * @throws RangeError if there is no memory.
+ * @returns Where WebAssembly is switched off, a SharedArrayBuffer.
  */
 export function pageAlignedBuffer(bytes: number): ArrayBuffer {
-  return wasmBuffer(bytes, false) as ArrayBuffer;
+  return rememberedPages(bytes, false) as ArrayBuffer;
 }
 
 /** {@link pageAlignedBuffer}, of memory that worker threads can share. */
 export function sharedPageAlignedBuffer(bytes: number): SharedArrayBuffer {
-  return wasmBuffer(bytes, true) as SharedArrayBuffer;
+  return rememberedPages(bytes, true) as SharedArrayBuffer;
 }
 
-function wasmBuffer(bytes: number, shared: boolean): ArrayBufferLike {
+function pagesOf(bytes: number, shared: boolean): ArrayBufferLike {
   const pages = Math.max(1, Math.ceil(bytes / WASM_PAGE_BYTES));
-  if (WebAssembly === undefined) {
-    return shared ? new SharedArrayBuffer(pages * WASM_PAGE_BYTES) : new ArrayBuffer(pages * WASM_PAGE_BYTES);
-  }
-  const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
+  if (WebAssembly !== undefined)
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared }).buffer;
+  const maxByteLength = pages * WASM_PAGE_BYTES;
+  return new GrowableSharedArrayBuffer(maxByteLength, { maxByteLength });
+}
+
+function rememberedPages(bytes: number, shared: boolean): ArrayBufferLike {
+  const buffer = pagesOf(bytes, shared);
   markPageAligned(buffer);
   living++;
   gone.register(buffer, undefined);
