@@ -159,6 +159,7 @@ async function check(
     `import { Worker } from 'node:worker_threads'; new Worker(new URL('use.mjs', import.meta.url));`,
   );
   assert.equal(node(['worker.mjs']), `${koffi && addon ? 'native' : 'emulated'} 100\n`);
+  checkFirstExample(directory, node, report.backend);
   checkAdapters(directory, node, title === PROJECTS[0]!.title);
   // In an application that is merged into one file itself.
   const bundle = await rolldown({
@@ -178,6 +179,23 @@ async function check(
   console.log(
     `${title}: ${report.backend}; addon: ${addon ? 'prebuilt' : 'none'}; a worker thread: ${koffi && addon ? 'native' : 'emulated'}`,
   );
+}
+
+/** `await using` is plain JavaScript from there on. */
+const FIRST_WITH_USING = 24;
+
+/** What README shows first, pasted; with the change that it tells of where this Node.js wants it. */
+function checkFirstExample(
+  directory: string,
+  node: (args: readonly string[]) => string,
+  backend: string,
+): void {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  const [, example = ''] = /```ts\n(.*?)```/s.exec(readme) ?? [];
+  const isPlain = Number.parseInt(process.versions.node, 10) >= FIRST_WITH_USING;
+  const program = isPlain ? example : `${example.replace('await using', 'const')}await file.close();\n`;
+  writeFileSync(join(directory, 'first.mjs'), program);
+  assert.match(node(['first.mjs']), new RegExp(`^262144 ${backend} (?:true|false)\n$`));
 }
 
 const PEERS = ['random-access-storage', '@journeyapps/wa-sqlite'];
