@@ -32,6 +32,8 @@ export class ProcessMemory implements Memory {
   readonly #munmap: ReturnType<Libc['bind']>;
   readonly #mprotect: ReturnType<Libc['bind']>;
   readonly #transfers: Transfers;
+  /** Of one copy. A field holds them: to the engine nobody needs an array of which only the address is still used. */
+  readonly #iovecs: WordArray;
   #pipe: PipeCopies | undefined;
 
   constructor(libc: Libc) {
@@ -41,6 +43,7 @@ export class ProcessMemory implements Memory {
     this.#mmap = libc.bind('mmap', 'address', MMAP_WORDS);
     this.#munmap = libc.bind('munmap', 'int', 2);
     this.#mprotect = libc.bind('mprotect', 'int', 3);
+    this.#iovecs = new WordArray(this, 2 * IOVEC_WORDS);
     this.#transfers = {
       process_vm_readv: libc.bind('process_vm_readv', 'count', 6),
       process_vm_writev: libc.bind('process_vm_writev', 'count', 6),
@@ -97,7 +100,7 @@ export class ProcessMemory implements Memory {
   /** @throws AioError where there are no such calls, and no pipe either. */
   #transfer(name: keyof Transfers, local: Uint8Array, remote: Address): boolean {
     if (this.#pipe !== undefined) return this.#byPipe(this.#pipe, name, local, remote);
-    const iovecs = new WordArray(this, 2 * IOVEC_WORDS);
+    const iovecs = this.#iovecs;
     [this.#libc.addressOf(local), local.byteLength, remote, local.byteLength].forEach((word, index) => {
       iovecs.set(index, word);
     });
@@ -112,8 +115,11 @@ export class ProcessMemory implements Memory {
 
   #byPipe(pipe: PipeCopies, name: keyof Transfers, local: Uint8Array, remote: Address): boolean {
     const own = this.#libc.addressOf(local);
-    return name === 'process_vm_readv'
-      ? pipe.copy(remote, own, local.byteLength)
-      : pipe.copy(own, remote, local.byteLength);
+    const isCopied =
+      name === 'process_vm_readv'
+        ? pipe.copy(remote, own, local.byteLength)
+        : pipe.copy(own, remote, local.byteLength);
+    // Asked behind the calls, or nothing would hold it meanwhile.
+    return isCopied && local.byteLength > 0;
   }
 }

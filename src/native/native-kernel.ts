@@ -14,6 +14,7 @@ import type {
 } from '../common/kernel/aio-kernel.ts';
 import type { DescriptorStat } from '../common/kernel/descriptor-stat.ts';
 import { type AioRing, MappedRing } from '../common/kernel/mapped-ring.ts';
+import { codeOf } from '../common/errors.ts';
 import type { Supports } from '../common/kernel/supports.ts';
 import type { Addon } from './addon.ts';
 import { type BackgroundCalls, backgroundCalls } from './background-calls.ts';
@@ -36,6 +37,8 @@ const CACHESTAT = 451;
 // `linux/mman.h`: struct cachestat_range is u64 offset and length, struct cachestat begins with u64 nr_cache.
 const CACHESTAT_RANGE_WORDS = 2;
 const CACHESTAT_WORDS = 5;
+/** What memory is not read for now, and may be a moment later. */
+const PASSING: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOMEM']);
 
 /** Linux AIO by the real system calls. Made by `openNativeKernel()`. */
 export class NativeKernel implements AioKernel {
@@ -57,6 +60,9 @@ export class NativeKernel implements AioKernel {
   readonly supports: Supports;
   readonly #sysno: AioSysno;
   #ringRefusal: string | undefined;
+  /** Fields hold what the kernel is given by its address. */
+  readonly #cacheRange = new BigUint64Array(CACHESTAT_RANGE_WORDS);
+  readonly #cacheCounts = new BigUint64Array(CACHESTAT_WORDS);
   readonly #rings = new Map<AioContextId, AioRing>();
   readonly #background: BackgroundCalls | undefined;
   readonly #extents: FileExtents;
@@ -159,10 +165,9 @@ export class NativeKernel implements AioKernel {
   }
 
   cachedPages(fd: number, position: number, bytes: number): number | undefined {
-    const range = new BigUint64Array(CACHESTAT_RANGE_WORDS);
+    const [range, counts] = [this.#cacheRange, this.#cacheCounts];
     range[0] = BigInt(position);
     range[1] = BigInt(bytes);
-    const counts = new BigUint64Array(CACHESTAT_WORDS);
     const { memory } = this;
     const answer = this.libc.syscall(CACHESTAT, fd, memory.addressOf(range), memory.addressOf(counts), 0);
     return answer < 0 ? undefined : Number(counts[0]);
@@ -197,7 +202,9 @@ export class NativeKernel implements AioKernel {
       const { nr } = decodeAioRing(dataView(header));
       return this.libc.view(ctx_id, AIO_RING_HEADER_BYTES + nr * IO_EVENT_BYTES);
     } catch (error) {
-      // A filter forbids process_vm_readv, or the runtime (Electron) to wrap foreign memory.
+      // Not for lack of descriptors, which passes: a pipe reads memory where process_vm_readv is forbidden.
+      if (PASSING.has(codeOf(error))) return undefined;
+      // The runtime (Electron) forbids to wrap foreign memory, or nothing reads this one.
       this.refuseRings(error instanceof Error ? error.message : String(error));
       return undefined;
     }

@@ -120,6 +120,10 @@ function openPoll(libc: Libc, fd: number, callback: () => void): PollHandle {
   }
 }
 
+/** An `epoll_event`. */
+const READABLE = new Uint32Array(EPOLL_EVENT_BYTES / Uint32Array.BYTES_PER_ELEMENT);
+READABLE[0] = EPOLLIN;
+
 /**
  * What libuv will try when it makes the handle, tried before, on an epoll descriptor that is gone at once: koffi does not survive the
  * refusal (observed with 3.3.4: Node.js aborts).
@@ -128,9 +132,7 @@ function refusalOfEpoll(libc: Libc, fd: number): AioError | undefined {
   const { epoll_create1, epoll_ctl, close } = callsOf(libc);
   const epoll = epoll_create1(EPOLL_CLOEXEC);
   if (epoll < 0) return errnoException(epoll, 'epoll_create1');
-  const event = new Uint32Array(EPOLL_EVENT_BYTES / Uint32Array.BYTES_PER_ELEMENT);
-  event[0] = EPOLLIN;
-  const answer = epoll_ctl(epoll, EPOLL_CTL_ADD, fd, libc.addressOf(event));
+  const answer = epoll_ctl(epoll, EPOLL_CTL_ADD, fd, libc.addressOf(READABLE));
   close(epoll);
   return answer < 0 ? errnoException(answer, 'epoll_ctl') : undefined;
 }

@@ -1,27 +1,28 @@
 /** Memory of this process without process_vm_readv(2): the kernel's own answers to write(2) and read(2) are the judge. */
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { describe, it } from 'vitest';
 import { ERRNO } from '../../src/common/abi/errno.ts';
 import { type Libc, loadLibc } from '../../src/native/libc.ts';
 import { ProcessMemory } from '../../src/native/memory.ts';
+import { NativeKernel } from '../../src/native/native-kernel.ts';
 import { missingFromRva23 } from '../../src/native/refusals.ts';
+import { SYSNO } from '../../src/native/sysno.ts';
 
 const onLinux = process.platform === 'linux';
 
 /** The C library of a sandbox that has no such calls. */
-function sandboxed(errno: number): { libc: Libc; refused(): number } {
+function sandboxed(errno: number): { libc: Libc; refused(): number; hasPipes: boolean } {
   const libc = loadLibc();
   let refusals = 0;
-  return {
-    libc: {
-      ...libc,
-      bind: (name, result, parameters) =>
-        name.startsWith('process_vm_')
-          ? () => -errno * Math.sign(++refusals)
-          : libc.bind(name, result, parameters),
-    },
-    refused: () => refusals,
+  const sandbox = { libc, refused: () => refusals, hasPipes: true };
+  const bind: Libc['bind'] = (name, result, parameters) => {
+    if (name.startsWith('process_vm_')) return () => -errno * Math.sign(++refusals);
+    const call = libc.bind(name, result, parameters);
+    return name === 'pipe2' ? (...words) => (sandbox.hasPipes ? call(...words) : -ERRNO.EMFILE) : call;
   };
+  sandbox.libc = { ...libc, bind };
+  return sandbox;
 }
 
 describe.runIf(onLinux).each(['ENOSYS', 'EPERM'] as const)('memory where process_vm_readv is %s', (name) => {
@@ -55,6 +56,41 @@ describe.runIf(onLinux).each(['ENOSYS', 'EPERM'] as const)('memory where process
       assert.equal(refused(), 1, 'it is asked once');
     } finally {
       assert.equal(memory.munmap(pages, 4 * pageBytes), 0);
+    }
+  });
+
+  it('is refused as often as it is not there, and leaves no descriptor behind', () => {
+    const memory = new ProcessMemory(sandboxed(ERRNO[name]).libc);
+    const { pageBytes } = memory;
+    const [none, some] = [memory.mmap(pageBytes, 'none'), memory.mmap(pageBytes, 'read-write')];
+    const descriptors = (): number => readdirSync('/proc/self/fd').length;
+    const before = descriptors();
+    try {
+      // Older kernels keep a place in the pipe for each, of 16.
+      for (let turn = 0; turn < 40; turn++) assert.equal(memory.read(none, pageBytes), undefined);
+      assert.equal(memory.write(some, Uint8Array.of(1, 2)), true);
+      assert.deepEqual(memory.read(some, 2), Uint8Array.of(1, 2));
+      assert.equal(descriptors(), before);
+    } finally {
+      for (const page of [none, some]) assert.equal(memory.munmap(page, pageBytes), 0);
+    }
+  });
+
+  it('is not read while there are no descriptors, which is said, and no reason against rings', () => {
+    const sandbox = sandboxed(ERRNO[name]);
+    const kernel = new NativeKernel(sandbox.libc, SYSNO[process.arch]!, undefined);
+    const ctxp = new BigUint64Array(1);
+    assert.equal(kernel.io_setup(1, kernel.memory.addressOf(ctxp)), 0);
+    const ctx = Number(ctxp[0]);
+    try {
+      sandbox.hasPipes = false;
+      assert.throws(() => kernel.memory.read(ctx, 8), { code: 'EMFILE', syscall: 'pipe2' });
+      assert.equal(kernel.mapRing(ctx), undefined);
+      assert.equal(kernel.ringRefusal, undefined);
+      sandbox.hasPipes = true;
+      assert.notEqual(kernel.mapRing(ctx), undefined);
+    } finally {
+      assert.equal(kernel.io_destroy(ctx), 0);
     }
   });
 });
