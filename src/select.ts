@@ -9,6 +9,7 @@ import { environmentVariable } from './common/runtime.ts';
 import { emulatedKernel } from './emulated/emulated-kernel.ts';
 import {
   doubtOfNativeKernel,
+  koffiRefusal,
   loadAddon,
   nativePins,
   openNativeKernel,
@@ -22,6 +23,7 @@ export { fallocate } from './native/index.ts';
 /** What may be asked for. */
 export type BackendPreference = 'auto' | 'native' | 'emulated';
 
+const SEE_DOCTOR = 'Run `npx kaio doctor` for details';
 const PREFERENCES: readonly BackendPreference[] = ['auto', 'native', 'emulated'];
 
 /** Options of {@link selectKernel}. */
@@ -141,13 +143,15 @@ function remedyOf(error: unknown): string {
       return 'A security filter forbids io_setup or io_submit: allow them in the seccomp profile';
     case 'EAGAIN':
       return 'Raise fs.aio-max-nr, or close contexts';
+    case 'ERR_AIO_BACKEND_UNAVAILABLE':
+      return koffiRefusal()?.remedy ?? SEE_DOCTOR;
     default:
       if (/--allow-ffi/.test(messageOf(error)))
         return 'Allow it: node --allow-ffi, or --allow-addons with koffi installed';
       // koffi's binaries are optional dependencies of its own, one for each machine.
       if (/native koffi module/i.test(messageOf(error)))
         return 'Install koffi again on this machine, with its optional dependencies: npm install koffi --include=optional';
-      return 'Run `npx kaio doctor` for details';
+      return SEE_DOCTOR;
   }
 }
 

@@ -9,4 +9,4 @@ export { fallocate } from './fallocate.ts';
 export { NativeKernel } from './native-kernel.ts';
 export { doubtOfNativeKernel, ffiInUse, openNativeKernel } from './open.ts';
 export { nativePins, type PinsState, pinsState } from './pins.ts';
-export { type Refusal, runtimeRefusal } from './refusals.ts';
+export { koffiRefusal, type Refusal, runtimeRefusal } from './refusals.ts';

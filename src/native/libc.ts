@@ -6,7 +6,7 @@ import { loadAddon } from './addon.ts';
 import type { Ffi, FfiAside, FfiFunction, FfiResult, PollHandle } from './ffi.ts';
 import { openKoffi } from './koffi-ffi.ts';
 import { openNodeFfi } from './node-ffi.ts';
-import { koffiRefusal } from './refusals.ts';
+import { koffiRefusal, programRefusal } from './refusals.ts';
 
 /** The C library, called through registers: every argument is one machine word. */
 export interface Libc {
@@ -44,7 +44,7 @@ let loaded: Libc | undefined;
 
 /** koffi first: its calls take 0.15 us where those of node:ffi take 0.5 (Node.js 26.12, koffi 3.3.4). */
 function openFfi(): Ffi {
-  const refusal = koffiRefusal();
+  const refusal = programRefusal();
   if (refusal !== undefined) throw new AioStateError('ERR_AIO_BACKEND_UNAVAILABLE', refusal.reason);
   const choice = environmentVariable('KAIO_FFI') || 'auto';
   if (!CHOICES.includes(choice))
@@ -54,6 +54,8 @@ function openFfi(): Ffi {
     );
   if (choice === 'node') return openNodeFfi();
   try {
+    const missing = koffiRefusal();
+    if (missing !== undefined) throw new AioStateError('ERR_AIO_BACKEND_UNAVAILABLE', missing.reason);
     return openKoffi();
   } catch (error) {
     if (choice === 'koffi') throw error;

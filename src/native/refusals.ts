@@ -10,6 +10,7 @@ export interface Refusal {
 }
 
 const REMEDY = 'Run on Node.js';
+const WITHOUT_KOFFI = 'Run Node.js 26.9 or later, whose node:ffi takes the place of koffi';
 
 /** Processors that koffi has binaries for, by `process.arch` (koffi 3.3). */
 const KOFFI_ARCHITECTURES: ReadonlySet<string> = new Set([
@@ -40,7 +41,7 @@ export function missingFromRva23(cpuinfo: string): string[] {
 function processorRefusal(): Refusal | undefined {
   if (process.platform !== 'linux') return undefined;
   if (!KOFFI_ARCHITECTURES.has(process.arch))
-    return { reason: `there is no koffi for ${process.arch}`, remedy: 'There is nothing to be done' };
+    return { reason: `there is no koffi for ${process.arch}`, remedy: WITHOUT_KOFFI };
   if (process.arch !== 'riscv64') return undefined;
   let cpuinfo = '';
   try {
@@ -54,13 +55,13 @@ function processorRefusal(): Refusal | undefined {
     ? undefined
     : {
         reason: `koffi's binary for riscv64 needs a processor of the profile RVA23, and this one is not known to have ${missing.join(', ')}`,
-        remedy: 'There is nothing to be done on this machine',
+        remedy: WITHOUT_KOFFI,
       };
 }
 
 let known: { readonly refusal: Refusal | undefined } | undefined;
 
-/** Why neither koffi nor the addon must be loaded into this program. */
+/** Why no foreign function interface and no addon must be loaded into this program. */
 export function programRefusal(): Refusal | undefined {
   // Observed with Deno 2.9 and koffi 3.3: memory that koffi wraps ends the process in V8, and direct reads never end.
   return process.versions.deno === undefined
@@ -68,9 +69,9 @@ export function programRefusal(): Refusal | undefined {
     : { reason: 'koffi ends Deno, or hangs in it', remedy: REMEDY };
 }
 
-/** Why koffi must not be loaded into this program, or cannot be on this machine. */
+/** Why koffi cannot be loaded on this machine, where another foreign function interface may be. */
 export function koffiRefusal(): Refusal | undefined {
-  known ??= { refusal: programRefusal() ?? processorRefusal() };
+  known ??= { refusal: processorRefusal() };
   return known.refusal;
 }
 
@@ -79,5 +80,5 @@ export function runtimeRefusal(): Refusal | undefined {
   // Observed with Bun 1.4: koffi's poll handles are no handles of its event loop.
   if (process.versions.bun !== undefined)
     return { reason: 'koffi cannot watch descriptors on Bun', remedy: REMEDY };
-  return koffiRefusal();
+  return programRefusal();
 }

@@ -71,10 +71,16 @@ export class UvPolls {
       this.#free(handle);
       throw errnoException(answer, 'uv_poll_init');
     }
-    const pointer = this.#library.registerCallback(
-      { arguments: ['pointer', 'int32', 'int32'], return: 'void' },
-      () => callback(),
-    );
+    let pointer: bigint;
+    try {
+      pointer = this.#library.registerCallback(
+        { arguments: ['pointer', 'int32', 'int32'], return: 'void' },
+        () => callback(),
+      );
+    } catch (error) {
+      this.#close(handle);
+      throw error;
+    }
     const started = uv.start(handle, UV_READABLE, pointer) as number;
     if (started < 0) {
       this.#library.unregisterCallback(pointer);

@@ -1,6 +1,6 @@
 /** Being called on the event loop while an eventfd is readable. */
 import { ERRNO } from '../common/abi/errno.ts';
-import { type AioError, errnoException } from '../common/errors.ts';
+import { AioError, errnoException } from '../common/errors.ts';
 import type { EventfdWatcher } from '../common/kernel/aio-kernel.ts';
 import type { Addon } from './addon.ts';
 import type { PollHandle } from './ffi.ts';
@@ -115,7 +115,8 @@ function openPoll(libc: Libc, fd: number, callback: () => void): PollHandle {
   try {
     return libc.poll(fd, callback);
   } catch (error) {
-    // What libuv said is a text in the message.
+    if (error instanceof AioError) throw error;
+    // koffi has what libuv said as a text in the message.
     throw errnoException(ERRNO.EIO, 'uv_poll_start', { cause: error });
   }
 }

@@ -56,6 +56,27 @@ function thrice(code: string, errno: number, syscall: string): unknown {
   return { told: [one, one, one], left: 0 };
 }
 
+describe.runIf(process.platform === 'linux')('a machine that koffi has no binary for', () => {
+  it('has node:ffi, where Node.js has it, and else the cure', () => {
+    const program = `
+      Object.defineProperty(process, 'arch', { value: 's390x' });
+      const { ffiInUse, koffiRefusal } = await import('${native}');
+      try {
+        console.log(ffiInUse().name);
+      } catch ({ code, message }) {
+        console.log(code, message, koffiRefusal().remedy);
+      }`;
+    const { stdout } = run(process.execPath, ['--input-type=module', '-e', program], {
+      env: { ...process.env, KAIO_ADDON: '0', KAIO_FFI: '' },
+    });
+    const hasFfi = process.getBuiltinModule('node:ffi') !== undefined;
+    assert.match(
+      stdout,
+      hasFfi ? /^node:ffi$/m : /^ERR_AIO_BACKEND_UNAVAILABLE there is no koffi for s390x Run Node.js 26\.9/,
+    );
+  });
+});
+
 describe.skipIf(absent)('what the addon is refused has code, errno and syscall, and leaves nothing', () => {
   it.each([
     ['no descriptor left', 'eventfd', 0, 'EMFILE', -24, 'fcntl'],
