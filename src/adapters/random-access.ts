@@ -40,9 +40,9 @@ const ZEROS_BYTES = 1024 * 1024;
 
 /** Those of random-access-file, and which way the file is opened. */
 export interface RandomAccessOptions extends Pick<OpenOptions, 'backend' | 'context' | 'direct'> {
-  /** Empties the file when it is opened. Default false. */
+  /** Empties the file when it is opened first, and not when it is opened again after `suspend()` or by a pool. Default false. */
   readonly truncate?: boolean;
-  /** Bytes: the file is made as long as that when it is opened. Default: it stays as it is. */
+  /** Bytes: the file is made as long as that when it is opened first. Default: it stays as it is. */
   readonly size?: number;
   /** Default true. */
   readonly readable?: boolean;
@@ -170,6 +170,9 @@ export class RandomAccessFile extends Storage {
     return readable && writable ? constants.O_RDWR : readable ? constants.O_RDONLY : constants.O_WRONLY;
   }
 
+  /** To the length that the options want. */
+  #isCut = false;
+
   async #opened(): Promise<void> {
     const { truncate = false, lock = false, pool } = this.#options;
     const { backend, context, direct = false } = this.#options;
@@ -186,7 +189,9 @@ export class RandomAccessFile extends Storage {
     try {
       if (lock && !locks().tryLock(file.fd, { shared: access === constants.O_RDONLY }))
         throw failure('ELOCKED', 'File is locked', { path: this.filename });
-      if (size !== undefined) await file.truncate(size);
+      // Once: when it is opened again after a rest, what was written since is in it.
+      if (size !== undefined && !this.#isCut) await file.truncate(size);
+      this.#isCut = true;
     } catch (error) {
       await file.close();
       throw error;
@@ -223,8 +228,11 @@ export class RandomAccessFile extends Storage {
   async #closed(): Promise<void> {
     const file = this.#file;
     this.#file = undefined;
-    await file?.close();
-    this.#options.pool?.remove(this);
+    try {
+      await file?.close();
+    } finally {
+      this.#options.pool?.remove(this);
+    }
   }
 
   async #unlinked(): Promise<void> {

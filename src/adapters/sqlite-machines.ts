@@ -7,8 +7,8 @@ import { AioContext, type AioFile, open } from '../index.ts';
 
 /** What the database is on. */
 export interface Machine {
-  /** kaio's `open()`, on whatever kernel. */
-  readonly open: (path: string, flags: number) => Promise<AioFile>;
+  /** kaio's `open()`, on whatever kernel; `mode` is that of a file that it makes. */
+  readonly open: (path: string, flags: number, mode: number) => Promise<AioFile>;
   /** `fs.promises` has these, and so has the file system of a simulation. */
   readonly names: {
     /** Removes a file. */
@@ -29,12 +29,11 @@ export interface Machine {
   readonly syncsDirectories: boolean;
 }
 
-const MODE = 0o644;
 const NSEC_PER_MSEC = 1e6;
 
 /** Files, chance and time of this host. */
 export const host: Machine = {
-  open: (path, flags) => open(path, flags, MODE),
+  open,
   names: { stat, unlink },
   temporaryFolder: tmpdir(),
   randomBytes,
@@ -48,7 +47,7 @@ export function simulated(simulation: Simulation): Machine {
   const { random } = simulation;
   const { promises } = simulation.fs;
   return {
-    open: (path, flags) => open(path, flags, MODE, { context }),
+    open: (path, flags, mode) => open(path, flags, mode, { context }),
     names: { stat: (path) => promises.stat(path), unlink: (path) => promises.unlink(path) },
     temporaryFolder: '/',
     randomBytes: (length) => random.bytes(length),

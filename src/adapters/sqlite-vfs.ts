@@ -56,6 +56,8 @@ interface OpenFile {
   readonly path: string;
   readonly file: AioFile;
   readonly flags: number;
+  /** Who may read and write it. */
+  readonly mode: number;
   /** Its name is new: the directory is synced with the first sync of the file, as SQLite's own VFS for Unix does. */
   isNew: boolean;
 }
@@ -63,6 +65,9 @@ interface OpenFile {
 /** What a disk reads and writes as a whole at least; no promise is made about what lies beside a write that is torn. */
 const SECTOR_BYTES = 512;
 const LONGEST_PATH = 512;
+const MODE = 0o644;
+const TEMPORARY_MODE = 0o600;
+const PERMISSIONS = 0o777;
 /** 1970-01-01 in milliseconds of the Julian calendar, as SQLite counts. */
 const JULIAN_EPOCH_MS = 210_866_760_000_000n;
 /** The super-journal is what makes a transaction over attached databases one: its name has to be there before they are written to. */
@@ -114,18 +119,29 @@ export class AioVfs extends Facade {
       const path = name ?? this.#temporaryPath();
       const writable = (flags & SQLite.SQLITE_OPEN_READWRITE) !== 0;
       const access = writable ? constants.O_RDWR : constants.O_RDONLY;
-      const file = await this.#machine.open(path, access).catch((error: unknown) => {
+      const isTemporary = name === null || (flags & SQLite.SQLITE_OPEN_DELETEONCLOSE) !== 0;
+      const mode = isTemporary ? TEMPORARY_MODE : this.#modeFor(path);
+      const found = await this.#machine.open(path, access, mode).catch((error: unknown) => {
         if (codeOf(error) !== 'ENOENT' || (flags & SQLite.SQLITE_OPEN_CREATE) === 0) throw error;
       });
-      const isNew = file === undefined;
+      const file = found ?? (await this.#machine.open(path, access | constants.O_CREAT, mode));
+      const isDatabase = (flags & SQLite.SQLITE_OPEN_MAIN_DB) !== 0;
       this.#files.set(id, {
         path,
-        file: file ?? (await this.#machine.open(path, access | constants.O_CREAT)),
-        flags: name === null ? flags | SQLite.SQLITE_OPEN_DELETEONCLOSE : flags,
-        isNew,
+        file,
+        flags: isTemporary ? flags | SQLite.SQLITE_OPEN_DELETEONCLOSE : flags,
+        mode: isDatabase ? (await file.stat()).mode & PERMISSIONS : mode,
+        isNew: found === undefined,
       });
       outFlags.setInt32(0, flags, true);
     });
+  }
+
+  /** A journal has pages of its database, and is for the same people, as SQLite's own VFS for Unix has it. */
+  #modeFor(path: string): number {
+    for (const { path: database, flags, mode } of this.#files.values())
+      if ((flags & SQLite.SQLITE_OPEN_MAIN_DB) !== 0 && path.startsWith(`${database}-`)) return mode;
+    return MODE;
   }
 
   /** @internal */
@@ -236,7 +252,7 @@ export class AioVfs extends Facade {
 
   async #promiseNames(path: string, why: Promised): Promise<void> {
     if (!this.#machine.syncsDirectories || !this.#promises(why)) return;
-    await using directory = await this.#machine.open(dirname(path), constants.O_RDONLY);
+    await using directory = await this.#machine.open(dirname(path), constants.O_RDONLY, MODE);
     await directory.sync();
   }
 

@@ -77,11 +77,6 @@ const CURES: readonly Cure[] = [
     why: 'in a checkout of kaio, copied to prebuilds/: none is packed for this machine',
   },
   {
-    fits: ({ ring }) => /^no: .*process_vm_readv/.test(String(ring)),
-    command: 'docker run --security-opt seccomp=FILE',
-    why: 'FILE allows process_vm_readv: rings are then read in memory',
-  },
-  {
     fits: (one) => onLinux(one) && one.direct.startsWith('no: ') && one.direct_reason !== 'not tried',
     command: 'kaio doctor --directory DIR',
     why: 'of ext4, XFS, btrfs or a disk: this folder has no direct I/O',

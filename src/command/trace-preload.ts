@@ -22,8 +22,8 @@ interface Message {
   readonly reason: string;
 }
 
-const MICROSECONDS = 1000;
-const NANOSECONDS = 1e6;
+const US_PER_MS = 1000;
+const NS_PER_MS = 1e6;
 const SAMPLE_MS = 100;
 const RESOLUTION_MS = 10;
 const MOST_LINES = 1000;
@@ -44,7 +44,7 @@ function flush(): void {
 }
 
 function write(event: object): void {
-  const ts = (performance.timeOrigin + performance.now()) * MICROSECONDS;
+  const ts = (performance.timeOrigin + performance.now()) * US_PER_MS;
   lines.push(JSON.stringify({ pid, tid: threadId, ts, cat: 'kaio', ...event }));
   if (lines.length >= MOST_LINES) flush();
 }
@@ -97,7 +97,7 @@ function begin(): void {
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delay.enable();
   const sample = (): void => {
-    const ms = (value: number): number => Math.max(0, value / NANOSECONDS - RESOLUTION_MS);
+    const ms = (value: number): number => Math.max(0, value / NS_PER_MS - RESOLUTION_MS);
     if (delay.max > 0)
       counter(`loop delay, ms (thread ${threadId})`, { max: ms(delay.max), mean: ms(delay.mean) });
     delay.reset();

@@ -13,12 +13,19 @@ export interface TraceOptions {
 const PASSED_ON = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const SIGNALLED = 128;
 
+function isWhole(line: string): boolean {
+  try {
+    JSON.parse(line);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Lines that are whole: a process that is killed may leave half of its last one. */
 function eventsIn(directory: string): string[] {
   return readdirSync(directory).flatMap((name) =>
-    readFileSync(join(directory, name), 'utf8')
-      .split('\n')
-      .filter((line) => line.endsWith('}')),
+    readFileSync(join(directory, name), 'utf8').split('\n').filter(isWhole),
   );
 }
 
@@ -33,9 +40,15 @@ function run(program: string, args: readonly string[], directory: string): Promi
     const child = spawn(program, args, { stdio: 'inherit', env });
     const pass = (signal: NodeJS.Signals): void => void child.kill(signal);
     for (const signal of PASSED_ON) process.on(signal, pass);
-    child.once('error', reject);
-    child.once('close', (status, signal) => {
+    const forget = (): void => {
       for (const one of PASSED_ON) process.off(one, pass);
+    };
+    child.once('error', (error) => {
+      forget();
+      reject(error);
+    });
+    child.once('close', (status, signal) => {
+      forget();
       resolve(status ?? SIGNALLED + (signal === null ? 0 : constants.signals[signal]));
     });
   });

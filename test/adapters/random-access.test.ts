@@ -108,7 +108,9 @@ describe.each(BACKENDS)('kaio/random-access on the %s backend', (backend) => {
       fc.asyncProperty(
         fc.record({ readable: fc.boolean(), writable: fc.boolean(), truncate: fc.boolean() }),
         fc.array(step, { maxLength: 12 }),
-        async (options, steps) => {
+        async (options, all) => {
+          // It cuts the file again when it is opened after a rest, and with it what was written: ours does not.
+          const steps = options.truncate ? all.filter(({ kind }) => kind !== 'suspend') : all;
           const expected = await history(Original, 'theirs', options, steps);
           expect(await history(RandomAccessFile, 'ours', { ...options, backend, direct }, steps)).toEqual(
             expected,
@@ -132,6 +134,22 @@ describe.each(BACKENDS)('kaio/random-access on the %s backend', (backend) => {
     for (const index of [0, 9, 20, 99]) expect(await again.get(index)).toBe(blocks[index]);
     expect(await again.has(15)).toBe(false);
     await again.close();
+  });
+
+  it('is cut when it is opened first, and not after a rest', async () => {
+    const path = join(folder, 'rested');
+    fs.writeFileSync(path, 'older');
+    const file = new RandomAccessFile(path, { truncate: true, backend });
+    const steps: Step[] = [
+      { kind: 'write', offset: 0, size: 2 },
+      { kind: 'suspend' },
+      { kind: 'read', offset: 0, size: 2 },
+      { kind: 'stat' },
+      { kind: 'close' },
+    ];
+    const told: string[] = [];
+    for (const one of steps) told.push(await take(file, one, 7));
+    expect(told).toEqual(['write: done', 'suspend: done', 'read: 0707', 'stat: 2', 'close: done']);
   });
 
   it('takes locks, and says who else has one', async () => {

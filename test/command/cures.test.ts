@@ -33,7 +33,6 @@ describe('the cures of kaio doctor', () => {
     ['a damaged addon', { addon: 'no: /app/x.node: it is damaged: 9 bytes' }, /^npm install kaio --force/],
     ["another machine's addon", { addon: 'no: /x.node: it was built for arm64, and' }, /--force/],
     ['no addon', { addon: 'no: No native build was found' }, /^npm run build:addon/],
-    ['no process_vm_readv', { ring: 'no: process_vm_readv: EPERM' }, /process_vm_readv/],
     ['no direct I/O', { direct: 'no: tmpfs' }, /^kaio doctor --directory DIR/],
   ])('of %s', (_, symptom, cure) => {
     const cures = curesOf({ ...WELL, ...symptom });

@@ -78,8 +78,8 @@ describe.each(JOURNALS)('SQLite with journal %s', (journal) => {
   });
 });
 
-describe('SQLite with an attached database', () => {
-  it('has the names of three journals on the disk, the one that joins them first', async () => {
+describe('SQLite’s journals', () => {
+  it('are three with an attached database, with their names on the disk, the one that joins them first', async () => {
     const folder = fs.mkdtempSync(join(tmpdir(), 'kaio-sqlite-'));
     folders.push(folder);
     const promised: string[] = [];
@@ -100,5 +100,16 @@ describe('SQLite with an attached database', () => {
     await database.close();
     const names = promised.filter((why) => why === 'journal-name').length;
     expect([promised.indexOf('journal-name') < promised.indexOf('database'), names]).toEqual([true, 3]);
+  });
+
+  it.skipIf(process.platform === 'win32')('are for those whose database it is', async () => {
+    const folder = fs.mkdtempSync(join(tmpdir(), 'kaio-sqlite-'));
+    folders.push(folder);
+    const path = join(folder, 'test.db');
+    fs.writeFileSync(path, '', { mode: 0o600 });
+    const database = await Database.open({ machine: host, path, journal: 'persist' });
+    await database.run('CREATE TABLE entries (key INTEGER)');
+    await database.close();
+    expect(fs.statSync(`${path}-journal`).mode & 0o777).toBe(0o600);
   });
 });

@@ -35,7 +35,10 @@ export interface DiagnosticsMessages {
   'kaio:complete': {
     /** The kernel that the event is of. */
     readonly kernel: AioKernel;
-    /** What `node:fs` calls it: `read`, `write`, `fsync`, ... */
+    /**
+     * A context's own requests: `pread`, `pwrite`, `preadv`, `pwritev`, `fsync`, `fdatasync`, `poll`; those of an AioFile as `node:fs` calls them,
+     * `read` and `write`, with `preadv` and `pwritev` where several buffers are given.
+     */
     readonly syscall: string;
     /** The descriptor that was asked for. It may be another file's by now, or nobody's. */
     readonly fd: number;
