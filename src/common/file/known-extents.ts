@@ -39,7 +39,8 @@ export class KnownExtents {
   /** Learns of the first ones, which in most files are all. @param stat - Of the file. */
   async begin({ size, blocks, blksize }: Pick<DescriptorStat, 'size' | 'blocks' | 'blksize'>): Promise<void> {
     if (this.#to > 0) return;
-    // Each has a block at least, and so few stand in the inode itself, which is in memory as long as the file is open.
+    // Each has a block at least, and so few stand in the inode itself, which is in memory as long as the file is open. Not in a file that had
+    // more and was punched: its first direct read may read one block of the tree inside io_submit.
     if (blocks * 512 <= EXTENTS_IN_INODE * blksize) this.#to = size;
     else await this.#step();
   }
