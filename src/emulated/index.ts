@@ -38,9 +38,11 @@ export {
 } from './simulation/explore.ts';
 export type { FileLocks, Lockable, LockFound, LockRange, WaitOptions } from './simulation/file-locks.ts';
 export type { ImportOptions } from './simulation/import-folder.ts';
+export type { Ending } from './simulation/life.ts';
 export type { CrashOptions, Side } from './simulation/moment.ts';
 export type { SimulatedProcess } from './simulation/process.ts';
-export { type Ending, type Simulation, simulate } from './simulation/simulate.ts';
+export { simulate } from './simulation/simulate.ts';
 export type { SimulateOptions } from './simulation/simulate-options.ts';
 export type { SimulatedKernel, SimulatedKernelOptions } from './simulation/simulated-kernel.ts';
+export type { Simulation } from './simulation/simulation.ts';
 export { type Pages, SimulationError } from './simulation/simulation-error.ts';

@@ -4,12 +4,13 @@
  * The number of cells and the tail are trusted copies; head, and the tail as the reader sees it, are whatever user space
  * left in the header.
  */
+
+import { HIGH_HALF, LOW_HALF } from '../../common/abi/byte-order.ts';
 import {
   AIO_RING_COMPAT_FEATURES,
   AIO_RING_INCOMPAT_FEATURES,
   AIO_RING_MAGIC,
 } from '../../common/abi/constants.ts';
-import { HIGH_HALF, LOW_HALF } from '../../common/abi/byte-order.ts';
 import { ERRNO } from '../../common/abi/errno.ts';
 import { AIO_RING_HEADER_BYTES, IO_EVENT_BYTES } from '../../common/abi/layout.ts';
 import { type AddressSpace, PAGE_SIZE } from '../memory/mm.ts';

@@ -1,6 +1,7 @@
 /** Importing the user's buffer, or array of buffers (`lib/iov_iter.c`). Whether memory is there is not looked at. */
-import { MAX_RW_COUNT, UIO_MAXIOV } from '../../common/abi/constants.ts';
+
 import { HIGH_HALF_BYTES, LITTLE_ENDIAN } from '../../common/abi/byte-order.ts';
+import { MAX_RW_COUNT, UIO_MAXIOV } from '../../common/abi/constants.ts';
 import { ERRNO } from '../../common/abi/errno.ts';
 import { IOVEC_BYTES } from '../../common/abi/layout.ts';
 import type { Profile } from '../profiles.ts';

@@ -2,58 +2,32 @@
 import { crc32 } from 'node:zlib';
 import { ERRNO } from '../../common/abi/errno.ts';
 import { crash } from './crash.ts';
+import type { Done, Opened, Room, WriteSync } from './disk-request.ts';
+import { Durability, type DurabilityOptions } from './durability.ts';
 import { type InFlightWrite, sectorsOf, someOf } from './fates.ts';
 import type { Faults } from './faults.ts';
 import type { Mark } from './history.ts';
-import { type Change, describeChange, type Inode } from './inode.ts';
-import { catchUp, commit, isJournalled } from './journal.ts';
+import { describeChange, type Inode } from './inode.ts';
 import { drawNs, type Latencies } from './latency.ts';
 import type { LockTable } from './lock-table.ts';
-import type { Model } from './models.ts';
 import type { Namespace } from './namespace.ts';
 import { type Asked, asked, type Operation, type Watch } from './operation.ts';
-import { orderNow } from './order.ts';
 import { Photograph } from './photograph.ts';
 import type { Random } from './random.ts';
 import type { Drive, InFlight, Station, Stuck } from './station.ts';
+import { fitting, usedBytes } from './storage.ts';
 import type { Trace } from './trace.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /** How a disk is made. */
-export interface DiskOptions {
+export interface DiskOptions extends DurabilityOptions {
   readonly faults: Faults;
   readonly latency: Latencies;
   /** What O_DIRECT is aligned to. */
   readonly sectorBytes: number;
   /** What reaches the disk as a whole or not at all. */
   readonly tornBytes: number;
-  readonly strictNames: boolean;
-  readonly model: Model;
 }
-
-/** What an operation needs to know of the descriptor that it comes through. */
-export interface Opened {
-  readonly inode: Inode;
-  readonly path: string;
-  readonly direct: boolean;
-  readonly append: boolean;
-}
-
-/** What a write does beyond writing. */
-export type WriteSync = 'none' | 'data' | 'all';
-
-/** What fallocate(2) is asked for. */
-export type Room =
-  | {
-      readonly kind: 'allocate';
-      readonly position: number;
-      readonly length: number;
-      readonly keepSize: boolean;
-    }
-  | { readonly kind: 'punch'; readonly position: number; readonly length: number };
-
-/** Receives a count or a negative errno, never from inside the call that asked. */
-export type Done = (result: number) => void;
 
 const NOTHING = new Uint8Array(0);
 /** There is no machine, or no process, any more: what is asked of it ends so. */
@@ -68,6 +42,7 @@ export class Disk {
   readonly #trace: Trace;
   readonly #random: { readonly times: Random; readonly luck: Random };
   readonly #station: Station;
+  readonly #durability: Durability;
   #isKilled = false;
 
   constructor(
@@ -87,6 +62,7 @@ export class Disk {
     this.#random = random;
     this.#trace = trace;
     this.#station = station;
+    this.#durability = new Durability(names, clock, options, random.luck, trace);
   }
 
   /** The same disk, for one more process: it can be killed without the others. */
@@ -197,10 +173,10 @@ export class Disk {
     const changes = [...inode.unsynced];
     const { attributes } = inode;
     const id = this.nextId;
-    const harden = this.#hardening(id, inode, changes, datasync);
+    const harden = this.#durability.hardening(id, inode, changes, datasync);
     const perform = (): number => {
       if (inode.kind === 'directory' && !this.options.model.syncsDirectories) return -ERRNO.EPERM;
-      if (this.#luck.chance(this.options.faults.EIO)) return this.#failSync(id, inode, changes);
+      if (this.#luck.chance(this.options.faults.EIO)) return this.#durability.failSync(id, inode, changes);
       if (this.#luck.chance(this.options.faults.ignoredFlush)) {
         this.note('the drive ignores it');
         return 0;
@@ -227,11 +203,7 @@ export class Disk {
 
   /** Makes a directory durable, and what is pending in it; with all before that where metadata are ordered. */
   settleNames(directory: Inode): void {
-    const settled =
-      this.options.model.metadata === 'ordered'
-        ? commit(this.names, orderNow())
-        : this.names.harden(this.names.covered(directory, false));
-    this.#trace.covered(undefined, settled);
+    this.#durability.settleNames(directory);
   }
 
   /** Makes room, or gives it back: all of it or nothing. */
@@ -384,7 +356,7 @@ export class Disk {
     // The rest of a sector has to be read before a part of it can be written.
     if (inode.content.isSpoiled(position, bytes.length, 'at the edges')) return -ERRNO.EIO;
     if (this.#luck.chance(faults.ENOSPC)) return -ERRNO.ENOSPC;
-    let length = this.#fitting(inode, position, bytes.length);
+    let length = fitting(inode, position, bytes.length, this.#room());
     if (length === 0 && bytes.length > 0) return -ERRNO.ENOSPC;
     if (this.#luck.chance(faults.shortWrite)) length = this.#shortened(file, length);
     const change = inode.write(id, position, bytes.subarray(0, length), now);
@@ -392,48 +364,10 @@ export class Disk {
     if (sync === 'none') return length;
     if (this.#luck.chance(faults.ignoredFlush)) this.note('the drive ignores it');
     else {
-      this.#hardening(id, inode, inode.beneath(change), sync === 'data')();
+      this.#durability.hardening(id, inode, inode.beneath(change), sync === 'data')();
       if (sync === 'all') inode.durableAttributes = inode.attributes;
     }
     return length;
-  }
-
-  /**
-   * What makes durable what has happened until now, when it is called.
-   *
-   * @param id - Of the sync, or of the write that is one.
-   */
-  #hardening(id: number, inode: Inode, changes: readonly Change[], datasync: boolean): () => void {
-    const { names } = this;
-    const { model, strictNames } = this.options;
-    if (model.metadata === 'apart') {
-      const covered = names.covered(inode, strictNames);
-      return () => this.#trace.covered(id, [...names.harden(covered), ...inode.harden(changes)]);
-    }
-    const upTo = orderNow();
-    return () => {
-      this.#trace.covered(undefined, catchUp(names, model, this.clock.nowNs()));
-      const isJournal = isJournalled(names, inode, changes, datasync);
-      this.#trace.covered(id, [...inode.harden(changes), ...(isJournal ? commit(names, upTo) : [])]);
-    };
-  }
-
-  /**
-   * As Linux has it, a change that an fsync failed to write is not tried again: a later fsync that succeeds says nothing
-   * about it. Which of them have reached the disk all the same is open.
-   */
-  #failSync(id: number, inode: Inode, changes: readonly Change[]): number {
-    for (const change of changes) {
-      // A journal keeps what it has.
-      if (change.kind !== 'write' && this.options.model.metadata === 'ordered') continue;
-      if (this.#luck.chance(0.5)) {
-        this.#trace.covered(id, inode.harden([change]));
-        continue;
-      }
-      this.#trace.gaveUp(id, change.id);
-      inode.abandon([change]);
-    }
-    return -ERRNO.EIO;
   }
 
   /** A length that is less; direct transfers end between sectors. What cannot be less stays. */
@@ -450,31 +384,6 @@ export class Disk {
       ? capacityBytes
       : Math.max(0, capacityBytes - usedBytes(this.names.root));
   }
-
-  /** How many bytes there is room for. */
-  #fitting(inode: Inode, position: number, length: number): number {
-    const room = this.#room();
-    if (inode.content.growth(position, length) <= room) return length;
-    let least = 0;
-    let most = length;
-    while (most - least > 1) {
-      const middle = Math.floor((least + most) / 2);
-      if (inode.content.growth(position, middle) <= room) least = middle;
-      else most = middle;
-    }
-    return least;
-  }
-}
-
-/** Storage that the files with names use, each counted once. */
-export function usedBytes(root: Inode): number {
-  const seen = new Set([root]);
-  let used = 0;
-  for (const inode of seen) {
-    used += inode.content.allocated;
-    for (const entry of inode.entries.values()) seen.add(entry);
-  }
-  return used;
 }
 
 function outcome(result: number): string {

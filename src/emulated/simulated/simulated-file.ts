@@ -7,7 +7,8 @@ import { OwnFile } from '../files/own-file.ts';
 import { EIOCBQUEUED } from '../kernel-errno.ts';
 import { accessibleBytes, Transfer } from '../memory/iov-iter.ts';
 import type { Executor } from '../workqueue/executor.ts';
-import type { Disk, Opened, WriteSync } from './disk.ts';
+import type { Disk } from './disk.ts';
+import type { Opened, WriteSync } from './disk-request.ts';
 import type { Inode } from './inode.ts';
 
 /** How a file was opened. */

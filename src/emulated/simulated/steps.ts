@@ -5,7 +5,7 @@
  */
 import { ERRNO } from '../../common/abi/errno.ts';
 import { systemError } from '../../common/errors.ts';
-import type { Done } from './disk.ts';
+import type { Done } from './disk-request.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /** What is said about a step that fails. */

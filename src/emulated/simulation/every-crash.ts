@@ -4,7 +4,7 @@ import type { Operation } from '../simulated/operation.ts';
 import { Random } from '../simulated/random.ts';
 import { check } from './explore.ts';
 import { validateOutcome } from './moment.ts';
-import type { Simulation, Snapshot } from './simulate.ts';
+import type { Simulation, Snapshot } from './simulation.ts';
 import { type Pages, SimulationError } from './simulation-error.ts';
 
 /** A moment at which the power was lost, and what became of what was not durable. */

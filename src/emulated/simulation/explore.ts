@@ -1,8 +1,9 @@
 /** Running a program over many seeds, and telling which history made it fail. */
 import { validateInteger } from '../../common/validate.ts';
 import { type Seed, seedOf } from '../simulated/random.ts';
-import { type Simulation, simulate } from './simulate.ts';
+import { simulate } from './simulate.ts';
 import type { SimulateOptions } from './simulate-options.ts';
+import type { Simulation } from './simulation.ts';
 import { type Pages, SimulationError } from './simulation-error.ts';
 
 /** What is run, and how often. */

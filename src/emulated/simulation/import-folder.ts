@@ -12,12 +12,13 @@ import { join, posix, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ERRNO } from '../../common/abi/errno.ts';
 import { AioError, errnoException } from '../../common/errors.ts';
-import { type Disk, usedBytes } from '../simulated/disk.ts';
+import type { Disk } from '../simulated/disk.ts';
 import { type Attributes, Inode } from '../simulated/inode.ts';
 import type { Namespace } from '../simulated/namespace.ts';
 import { PagedBytes } from '../simulated/paged-bytes.ts';
 import { pathOf } from '../simulated/paths.ts';
 import { PERMISSIONS } from '../simulated/stats.ts';
+import { usedBytes } from '../simulated/storage.ts';
 
 /** Where an imported folder is put. */
 export interface ImportOptions {

@@ -1,7 +1,8 @@
 /** One process of a simulated machine: its kernel with its descriptors, and its locks, on the disk that all share. */
-import { type Disk, usedBytes } from '../simulated/disk.ts';
+import type { Disk } from '../simulated/disk.ts';
 import { PathCalls } from '../simulated/path-calls.ts';
 import type { Random } from '../simulated/random.ts';
+import { usedBytes } from '../simulated/storage.ts';
 import { type SimulatedFileSystem, simulatedFs } from '../simulated-fs/simulated-fs.ts';
 import { FileLocks } from './file-locks.ts';
 import { SimulatedKernel, type SimulatedKernelOptions } from './simulated-kernel.ts';
