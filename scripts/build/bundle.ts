@@ -20,14 +20,21 @@ import { packageExports } from './package-exports.ts';
 const dist = join(packageRoot(), 'dist');
 const exported = packageExports().map(({ module }) => module);
 /** Programs of their own, with files beside them that they start or read. */
-const APART = ['src/cli/', 'src/command/', 'src/fuzz/', 'src/file-fuzz/', 'src/fs-fuzz/', 'src/simulated'];
+const APART = [
+  'src/cli/',
+  'src/command/',
+  'src/fuzz/',
+  'src/file-fuzz/',
+  'src/fs-fuzz/',
+  'src/simulated/hooks.js',
+];
 /** Who imports merged modules without being one. */
 const IMPORTERS = ['src', 'test/conformance', 'bench'];
 const CHUNKS = 'src/chunks/';
 /** Folders whose modules go into one chunk each, whoever imports them; the first that fits. Later ones import earlier ones only. */
 const GROUPS = ['src/common/', 'src/native/', 'src/page/', 'src/emulated/', 'src/'];
 /** Whoever uses one of them loads it alone: they are in no chunk of others. */
-const ALONE = 'src/adapters/';
+const ALONE = ['src/adapters/', 'src/simulated'];
 /** What is only required when it is first used: who runs on the real kernel does not load the emulated one, the largest of all. */
 const ON_FIRST_USE = { chunk: 'emulated', by: 'index' };
 
@@ -86,7 +93,7 @@ function entries(): string[] {
 }
 
 function isIn(folder: string, path: string): boolean {
-  return path.startsWith(folder) && !path.startsWith(ALONE);
+  return path.startsWith(folder) && !ALONE.some((prefix) => path.startsWith(prefix));
 }
 
 /** `src/emulated/` is `emulated`, `src/` is `index`. */

@@ -15,6 +15,43 @@ function esbuild(workshop: Workshop, ...args: readonly string[]): void {
   workshop.shared.run(program, ['--bundle', '--platform=node', '--log-level=warning', ...args]);
 }
 
+function jestPasses(workshop: Workshop, folder: string, nodeFlags: readonly string[] = []): 'passed' {
+  const jest = join(workshop.tool('jest', '30.5.2'), 'bin/jest.js');
+  const files = ['--testMatch', '**/*.test.*js'];
+  workshop.shared.node(...nodeFlags, jest, '--rootDir', folder, '--watchman=false', ...files);
+  return 'passed';
+}
+
+/** What the host has by that name would not be what was saved, nor be gone after the power was lost. */
+const SAVES_ON_SIMULATION = `
+  test('saves on the simulated machine', async () => {
+    const simulation = simulate({ seed: 1 });
+    use(simulation);
+    await save('/saved-by-jest', 'text');
+    expect(load('/saved-by-jest')).toBe('text');
+    expect(simulation.fs.readdirSync('/')).toEqual(['saved-by-jest']);
+    simulation.fs.fsyncSync(simulation.fs.openSync('/saved-by-jest', 'r'));
+    use(simulation.crash());
+    expect(load('/saved-by-jest')).toBe('text');
+    use(undefined);
+    expect(() => load('/saved-by-jest')).toThrow('ENOENT');
+  });`;
+
+/** As docs/simulation.md has it. */
+function jestOnSimulation(
+  workshop: Workshop,
+  project: {
+    readonly folder: string;
+    readonly program: readonly [name: string, text: string];
+    readonly test: readonly [name: string, text: string];
+    readonly nodeFlags?: readonly string[];
+  },
+): 'passed' {
+  for (const [name, text] of [project.program, project.test])
+    workshop.shared.write(`${project.folder}/${name}`, text);
+  return jestPasses(workshop, project.folder, project.nodeFlags);
+}
+
 const FORMATS: readonly Row[] = [
   { title: 'import', expected: NATIVE, run: ({ shared }) => shared.node('app.mjs') },
   { title: 'require', expected: NATIVE, run: ({ shared }) => shared.node('app.cjs') },
@@ -61,10 +98,58 @@ const FORMATS: readonly Row[] = [
            await file.close();
          });`,
       );
-      const jest = join(workshop.tool('jest', '30.5.2'), 'bin/jest.js');
-      workshop.shared.node(jest, '--rootDir', 'jest', '--watchman=false');
-      return 'passed';
+      return jestPasses(workshop, 'jest');
     },
+  },
+  {
+    title: 'jest, a program of CommonJS modules on the simulated machine',
+    expected: 'passed',
+    run: (workshop) =>
+      jestOnSimulation(workshop, {
+        folder: 'jest-simulated',
+        program: [
+          'save.js',
+          `const { readFileSync } = require('node:fs');
+           const { writeFile } = require('node:fs/promises');
+           exports.save = (path, text) => writeFile(path, text);
+           exports.load = (path) => readFileSync(path, 'utf8');`,
+        ],
+        test: [
+          'save.test.js',
+          `const { simulate } = require('kaio/emulated');
+           const { fs, promises, use } = require('kaio/simulated');
+           jest.doMock('node:fs', () => fs);
+           jest.doMock('node:fs/promises', () => promises);
+           const { save, load } = require('./save.js');
+           ${SAVES_ON_SIMULATION}`,
+        ],
+      }),
+  },
+  {
+    title: 'jest, a program of ECMAScript modules on the simulated machine',
+    expected: 'passed',
+    run: (workshop) =>
+      jestOnSimulation(workshop, {
+        folder: 'jest-simulated-modules',
+        program: [
+          'save.mjs',
+          `import { readFileSync } from 'node:fs';
+           import { writeFile } from 'node:fs/promises';
+           export const save = (path, text) => writeFile(path, text);
+           export const load = (path) => readFileSync(path, 'utf8');`,
+        ],
+        test: [
+          'save.test.mjs',
+          `import { jest } from '@jest/globals';
+           const { simulate } = await import('kaio/emulated');
+           const { fs, promises, use } = await import('kaio/simulated');
+           jest.unstable_mockModule('node:fs', () => ({ ...fs, default: fs }));
+           jest.unstable_mockModule('node:fs/promises', () => ({ ...promises, default: promises }));
+           const { save, load } = await import('./save.mjs');
+           ${SAVES_ON_SIMULATION}`,
+        ],
+        nodeFlags: ['--experimental-vm-modules', '--no-warnings'],
+      }),
   },
   {
     title: 'publint',

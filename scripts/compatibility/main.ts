@@ -77,6 +77,7 @@ async function main(args: readonly string[]): Promise<void> {
   const rows = GROUPS.filter(
     ({ title }) => word === undefined || title.toLowerCase().startsWith(word),
   ).flatMap((group) => group.rows);
+  if (rows.length === 0) throw new Error(`no group begins with ${word}`);
   const chosen = args.includes('--turn') ? partOfToday(rows, TURNS) : rows;
   const end = Date.now() + (args.includes('--turn') ? TURN_MS : Number.POSITIVE_INFINITY);
   const answers = new Map<string, Answer>();

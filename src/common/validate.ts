@@ -1,5 +1,5 @@
 /** Argument shapes only: whether the kernel accepts a value is for the kernel to say. */
-import { inspect } from 'node:util';
+import { inspect, types } from 'node:util';
 import { isAbortSignal } from './intrinsics.ts';
 
 /** A descriptor number, or what carries one, such as a FileHandle. */
@@ -11,6 +11,8 @@ export type Descriptor =
     };
 
 const MAX_FD = 0x7fffffff;
+/** Characters of a text, as Node cuts it. */
+const MOST_SHOWN = 28;
 
 function shapeError(Base: ErrorConstructor, code: string, message: string): Error {
   return Object.assign(new Base(message), { code });
@@ -18,12 +20,25 @@ function shapeError(Base: ErrorConstructor, code: string, message: string): Erro
 
 /** A TypeError in Node's form. */
 export function invalidArgType(name: string, expected: string, actual: unknown): Error {
-  const got = actual === null ? 'null' : typeof actual;
   return shapeError(
     TypeError,
     'ERR_INVALID_ARG_TYPE',
-    `The "${name}" argument must be ${expected}. Received ${got}`,
+    `The "${name}" argument must be ${expected}. Received ${received(actual)}`,
   );
+}
+
+/** Objects and functions are only told by their kind: to ask for the name of their class would run code of theirs. */
+function received(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  // A proxy whose target was revoked cannot even be asked whether it is an array.
+  if (!types.isProxy(value) && Array.isArray(value)) return 'an instance of Array';
+  if (typeof value === 'object' || typeof value === 'function') return typeof value;
+  return `type ${typeof value} (${typeof value === 'string' ? quoted(value) : inspect(value)})`;
+}
+
+function quoted(text: string): string {
+  const cut = text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN - 3)}...` : text;
+  return cut.includes("'") ? JSON.stringify(cut) : `'${cut}'`;
 }
 
 /** A RangeError in Node's form. */

@@ -164,14 +164,6 @@ export const DECLARED: readonly Declared[] = [
       simulated.includes("syscall: 'read', path: undefined"),
   },
   {
-    name: 'options that are none, of stat',
-    why: 'Since Node 26 they are looked at.',
-    applies: ({ step, node }, { steps }) =>
-      NODE_MAJOR >= 26 &&
-      ['stat', 'lstat'].includes(stepAt(steps, step)?.name ?? '') &&
-      node.includes('The "options" argument must be of type object'),
-  },
-  {
     name: 'how bigints are written',
     why: 'Since Node 26 with their letter, in messages too.',
     applies: ({ node, simulated }) =>

@@ -148,12 +148,13 @@ export class FsRunner {
   }
 }
 
-/** What a program leaves may be deeper than Node.js, which goes down by recursion, has stack for: `cp` of a folder into itself. */
+/** What a program leaves may be deeper than Node.js has stack or a path for, which goes down by recursion and by whole paths: `cp` of a folder into itself. */
 function removeTree(path: string): void {
   try {
     rmSync(path, { recursive: true, force: true });
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
+    const isTooDeep = error instanceof RangeError || (error as NodeJS.ErrnoException).code === 'ENAMETOOLONG';
+    if (!isTooDeep) throw error;
     execFileSync('rm', ['-rf', '--', path]);
   }
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type FsProgram, FsRunner, fuzzFs } from '../../src/fs-fuzz/index.ts';
-import type { Step, Value } from '../../src/fs-fuzz/program.ts';
+import { FACES, type Face, type Step, type Value } from '../../src/fs-fuzz/program.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'kaio-fs-fuzz-test-'));
 const runner = new FsRunner(directory);
@@ -20,8 +20,10 @@ async function asNode(program: FsProgram): Promise<void> {
   expect(await runner.difference(program)).toBe(undefined);
 }
 
+const NODE_MAJOR = Number.parseInt(process.versions.node, 10);
 const path = (text: string) => ({ $: 'path', text }) as const;
-const sync = (name: string, ...args: Value[]): Step => ({ op: 'call', face: 'sync', name, args });
+const call = (face: Face, name: string, ...args: Value[]): Step => ({ op: 'call', face, name, args });
+const sync = (name: string, ...args: Value[]): Step => call('sync', name, ...args);
 
 describe.skipIf(!isLikeIt)('simulation.fs beside node:fs', () => {
   it('does the same over thousands of calls', async () => {
@@ -43,8 +45,11 @@ describe.skipIf(!isLikeIt)('simulation.fs beside node:fs', () => {
         sync('mkdir', path('/a/b'), { recursive: true }),
         sync('symlink', 'a/b', path('/link')),
         // Without the filter it would go on for as long as names can be.
-        sync('cp', path('/a'), path('/link/c'), { recursive: true, filter: { $: 'filter', without: 'c' } }),
-        sync('cp', path('/a'), path('/a/b/c'), { recursive: true }),
+        call('promise', 'cp', path('/a'), path('/link/c'), {
+          recursive: true,
+          filter: { $: 'filter', without: 'c' },
+        }),
+        call('promise', 'cp', path('/a'), path('/a/b/c'), { recursive: true }),
       ],
     }));
 
@@ -73,6 +78,85 @@ describe.skipIf(!isLikeIt)('simulation.fs beside node:fs', () => {
         sync('rm', path('/a/a'), { force: true, recursive: true }),
       ],
     }));
+
+  // Versions of Node.js differ in what is below.
+  it.each(FACES)('copyFile copies the owner and the times, or does not: %s', (face) =>
+    asNode({
+      steps: [
+        sync('writeFile', path('/a'), ''),
+        sync('chown', path('/a'), 7, 8),
+        sync('utimes', path('/a'), 1.5, 2.5),
+        call(face, 'copyFile', path('/a'), path('/b')),
+        call(face, 'stat', path('/b')),
+        sync('writeFile', path('/a'), 'text'),
+        sync('utimes', path('/a'), 1.5, 2.5),
+        call(face, 'copyFile', path('/a'), path('/b')),
+        sync('mkdir', path('/d')),
+        call(face, 'copyFile', path('/d'), path('/c')),
+      ],
+    }),
+  );
+
+  it.each(FACES)('what is no object for options of stat: %s', (face) =>
+    asNode({
+      steps: [
+        sync('writeFile', path('/a'), 'text'),
+        ...['stat', 'lstat'].flatMap((name) =>
+          [null, 'utf8', 7, true, []].flatMap((options) => [
+            call(face, name, path('/a'), options),
+            call(face, name, path('/none'), options),
+          ]),
+        ),
+      ],
+    }),
+  );
+
+  it.each(FACES)('rm of a link with a slash behind it: %s', (face) =>
+    asNode({
+      steps: [
+        sync('mkdir', path('/d')),
+        sync('symlink', 'd', path('/link')),
+        call(face, 'rm', path('/link/'), { recursive: true }),
+        call(face, 'rm', path('/link/'), { recursive: true, force: true }),
+      ],
+    }),
+  );
+
+  // Since Node 22, what is synchronous is C++ with rules of its own.
+  it.each(FACES.filter((face) => face !== 'sync' || NODE_MAJOR < 22))(
+    'rm of a path that goes up from what it removes: %s',
+    (face) =>
+      asNode({
+        steps: [
+          sync('mkdir', path('/a/b/c'), { recursive: true }),
+          call(face, 'rm', path('/a/b/..'), { recursive: true }),
+          sync('mkdir', path('/a/b/c'), { recursive: true }),
+          call(face, 'rm', path('/a/b/c/..'), { recursive: true, force: true }),
+        ],
+      }),
+  );
+
+  it.each(FACES)('nothing, written to what is open to be read: %s', (face) =>
+    asNode({
+      steps: [
+        sync('writeFile', path('/a'), 'text'),
+        call(face, 'writeFile', path('/a'), '', { flag: 'r' }),
+        call(face, 'writeFile', path('/a'), '', { flag: 'r', flush: true }),
+      ],
+    }),
+  );
+
+  it.each(FACES)('realpath of a link that has two names: %s', (face) =>
+    asNode({
+      steps: [
+        sync('mkdir', path('/a/b'), { recursive: true }),
+        sync('symlink', 'a', path('/b')),
+        sync('link', path('/b'), path('/a/c')),
+        call(face, 'realpath', path('/b/c/d')),
+        call(face, 'realpath', path('/b/b')),
+      ],
+    }),
+  );
 
   it('an empty text is not written', () =>
     asNode({ steps: [sync('writeFile', { $: 'fd', slot: 0 }, '', { flush: true })] }));

@@ -1,8 +1,8 @@
 /** Operations made of what the methods of AioContext were called with. */
 import { IOCB_CMD_POLL, UIO_MAXIOV } from '../abi/constants.ts';
+import type { Memory } from '../kernel/aio-kernel.ts';
 import { extentOf } from '../memory/extent.ts';
 import { WordArray } from '../memory/word-array.ts';
-import type { Memory } from '../kernel/aio-kernel.ts';
 import {
   type Descriptor,
   invalidArgType,

@@ -18,8 +18,8 @@ import { PollForecast } from './poll-forecast.ts';
 import { SilentWatch } from './silent-watch.ts';
 import { Staging } from './staging.ts';
 import { Counters } from './stats.ts';
-import type { SubmitCrew, Submitter } from './submit-crew.ts';
 import { SubmitAnswers } from './submit-answers.ts';
+import type { SubmitCrew, Submitter } from './submit-crew.ts';
 import { SubmitPlace, type SubmitThreadChoice } from './submit-place.ts';
 import { Turn } from './turn.ts';
 

@@ -26,12 +26,17 @@ export class Cursor {
    * Runs a transfer at the cursor and moves it by what was transferred.
    *
    * Transfers wait for each other, as `read(2)` calls on one descriptor do: two reads never get the same bytes.
+   *
+   * @param syscall - What is refused where there is no such descriptor any more.
    */
-  advance(transfer: (position: number | null) => Promise<number>): Promise<number> {
+  advance(
+    transfer: (position: number | null) => Promise<number>,
+    syscall: 'read' | 'write',
+  ): Promise<number> {
     const place = this.#place;
     if (place === undefined) return this.inTurn(() => transfer(null));
     return this.inTurn(async () => {
-      const position = place.get();
+      const position = place.get(syscall);
       const count = await transfer(position);
       if (count > 0) place.set(position + count);
       return count;
@@ -74,7 +79,7 @@ export class Cursor {
 
 /** Where a cursor is kept. */
 interface Place {
-  get(): number;
+  get(syscall: string): number;
   set(position: number): void;
 }
 
@@ -99,15 +104,16 @@ function ownPlace(): Place {
 }
 
 function placeOf(lseek: NonNullable<AioKernel['lseek']>, fd: number): Place {
-  const seek = (offset: number, whence: number): number => {
+  const seek = (offset: number, whence: number, syscall: string): number => {
     const answer = lseek(fd, offset, whence);
-    if (answer < 0 && answer !== -ERRNO.ESPIPE) throw errnoException(answer, 'lseek');
+    if (answer < 0 && answer !== -ERRNO.ESPIPE)
+      throw errnoException(answer, answer === -ERRNO.EBADF ? syscall : 'lseek');
     return answer;
   };
   return {
-    get: () => Math.max(0, seek(0, SEEK_CUR)),
+    get: (syscall) => Math.max(0, seek(0, SEEK_CUR, syscall)),
     set: (position) => {
-      seek(position, SEEK_SET);
+      seek(position, SEEK_SET, 'lseek');
     },
   };
 }

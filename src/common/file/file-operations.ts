@@ -364,13 +364,17 @@ export class FileOperations {
   }
 
   /** At a place, or at the cursor: ours, or else the descriptor's own. */
-  #at(place: number | null, transfer: (position: number | null) => Promise<number>): Promise<number> {
-    return place === null ? this.#cursor.advance(transfer) : transfer(place);
+  #at(
+    place: number | null,
+    transfer: (position: number | null) => Promise<number>,
+    syscall: 'read' | 'write' = 'read',
+  ): Promise<number> {
+    return place === null ? this.#cursor.advance(transfer, syscall) : transfer(place);
   }
 
   /** The same for what writes: a file that appends has its end for a cursor then. */
   #to(place: number | null, transfer: (position: number | null) => Promise<number>): Promise<number> {
-    if (place !== null || this.isAtHostCursor || !this.#appends) return this.#at(place, transfer);
+    if (place !== null || this.isAtHostCursor || !this.#appends) return this.#at(place, transfer, 'write');
     return this.#cursor.append(
       () => transfer(0),
       () => this.#host.size(),

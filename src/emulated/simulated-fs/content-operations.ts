@@ -6,7 +6,7 @@ import type { PathCalls } from '../simulated/path-calls.ts';
 import type { SimulatedFile } from '../simulated/simulated-file.ts';
 import { PERMISSIONS } from '../simulated/stats.ts';
 import type { Steps, Subject } from '../simulated/steps.ts';
-import { admit, admitDescriptor, ask, isDescriptor, NO_FD, syscallFor } from './admission.ts';
+import { admit, admitDescriptor, ask, isDescriptor, NO_FD, realFs, syscallFor } from './admission.ts';
 import type { Face } from './faces.ts';
 import type { Ground } from './name-operations.ts';
 import { encodingOf, flagsOf, isIterable, modeOf, optionsOf, signalOf, throwIfAborted } from './options.ts';
@@ -19,6 +19,10 @@ const ANY_PATH = '/';
 const MAX_READ_FILE_BYTES = 2 ** 31 - 1;
 /** What Node moves at once, between two looks at the signal. */
 const CHUNK_BYTES = 512 * 1024;
+/** With a callback, a file of a path is written by one job since Node 26, which writes nothing of nothing. */
+const WRITES_FILES_AT_ONCE = String(realFs.writeFile).includes('WriteFileJob');
+/** Since libuv 1.49 a copy has its source's owner, where that may be given, and its times until bytes are written (`uv__fs_copyfile`, libuv#4396). */
+const COPIES_OWNER_AND_TIMES = isAtLeast(process.versions.uv, 1, 49);
 
 type Chunks = AsyncIterable<unknown> | Iterable<unknown>;
 
@@ -122,6 +126,11 @@ export class ContentOperations {
   ): Steps<void> {
     if (source.inode === target.inode) return;
     yield* told(this.#files.truncate(target, 0), subject);
+    if (COPIES_OWNER_AND_TIMES) {
+      const { uid, gid, atimeNs, mtimeNs } = source.inode.attributes;
+      yield* told(this.#files.setAttributes('futime', target, { atimeNs, mtimeNs }), subject);
+      yield* told(this.#files.setAttributes('fchown', target, { uid, gid }), subject);
+    }
     yield* told(this.#files.setAttributes('fchmod', target, { mode: bits }), subject);
     if ((mode & constants.COPYFILE_FICLONE_FORCE) !== 0)
       yield* told(this.#files.refused(source.inode.kind === 'directory' ? 'EISDIR' : 'EOPNOTSUPP'), subject);
@@ -157,9 +166,11 @@ export class ContentOperations {
         ? yield* this.#files.of(at, isNothing ? 'fsync' : 'write')
         : yield* this.#opened(at, flagsOf(flag), modeOf(mode, FILE_MODE));
     const position = typeof at === 'number' || file.append ? null : 0;
+    const isOneJob = WRITES_FILES_AT_ONCE && typeof at !== 'number' && flush !== true;
     try {
       if (bytes === undefined) yield* this.#streamed(file, data as Chunks, encoding, signal);
-      else if (bytes.length === 0 && face === 'callback') yield* this.#files.write(file, [bytes], position);
+      else if (bytes.length === 0 && face === 'callback' && !isOneJob)
+        yield* this.#files.write(file, [bytes], position);
       else yield* this.#all(file, bytes, position, signal);
       if (flush === true) yield* this.#files.sync(file, false);
     } finally {
@@ -262,4 +273,11 @@ function bytesOf(data: unknown, encoding: BufferEncoding): Uint8Array {
   return ArrayBuffer.isView(data)
     ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
     : Buffer.from(data as string, encoding);
+}
+
+/** @param version - Of a library that Node.js brings; there is none on other runtimes, whose copies are like those of the newest. */
+function isAtLeast(version: string | undefined, major: number, minor: number): boolean {
+  if (version === undefined) return true;
+  const [ours = 0, less = 0] = version.split('.').map(Number);
+  return ours > major || (ours === major && less >= minor);
 }

@@ -3,6 +3,7 @@ import { type BigIntStats, constants, type Stats, type StatsFs } from 'node:fs';
 import { posix } from 'node:path';
 import { codeOf } from '../../common/errors.ts';
 import type { FileCalls } from '../simulated/file-calls.ts';
+import type { Inode } from '../simulated/inode.ts';
 import type { PathCalls } from '../simulated/path-calls.ts';
 import type { Random } from '../simulated/random.ts';
 import { PERMISSIONS, statsOf } from '../simulated/stats.ts';
@@ -163,15 +164,22 @@ export class NameOperations {
     const at = this.#admitted(path, options);
     let ahead = posix.resolve(ROOT, at).split('/').filter(Boolean);
     let base = '/';
+    // It looks at each name once, and follows a link that it has read without a look at where it leads: one with two names, from another place.
+    const noLinks = new Set<string>();
+    const targets = new Map<Inode, string>();
     for (let part = ahead.shift(); part !== undefined; part = ahead.shift()) {
       const next = posix.join(base, part);
-      const { kind } = yield* this.#paths.stat(next, false);
-      if (kind !== 'link') {
+      const there = noLinks.has(next) ? undefined : yield* this.#paths.stat(next, false);
+      if (there?.kind !== 'link') {
+        noLinks.add(next);
         base = next;
         continue;
       }
-      yield* this.#paths.stat(next, true);
-      const target = yield* this.#paths.readlink(next);
+      if (!targets.has(there)) {
+        yield* this.#paths.stat(next, true);
+        targets.set(there, yield* this.#paths.readlink(next));
+      }
+      const target = targets.get(there)!;
       ahead = posix.resolve(base, target, ahead.join('/')).split('/').filter(Boolean);
       base = '/';
     }

@@ -17,6 +17,7 @@ import { disposable, disposableNow, openingBlobs } from './extras.ts';
 import { type Call, calling, type Face, promising, synchronous } from './faces.ts';
 import { type Ground, NameOperations, STAT_SAYS_NOTHING_THERE } from './name-operations.ts';
 import { flagsOf } from './options.ts';
+import { asPromise, withCallback } from './stat-options.ts';
 import { StatWatching } from './stat-watching.ts';
 import { streamsOver } from './streams.ts';
 import { TreeOperations } from './tree-operations.ts';
@@ -160,11 +161,15 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
     // It hands over its nothing.
     cp: callOf(copies, 'cp', [2, 3, (_value, _args, error) => (error === null ? [undefined] : [])]),
     ...byDescriptor,
-    lstat,
+    fstat: withCallback('fstat', byDescriptor.fstat!),
+    lstat: withCallback('lstat', lstat),
     realpath: realpathByNode,
-    stat: STAT_SAYS_NOTHING_THERE.callback
-      ? callOf(names, 'statIfThere', [1, 2, (value, _args, error) => (error === null ? [value] : [])])
-      : stat,
+    stat: withCallback(
+      'stat',
+      STAT_SAYS_NOTHING_THERE.callback
+        ? callOf(names, 'statIfThere', [1, 2, (value, _args, error) => (error === null ? [value] : [])])
+        : stat,
+    ),
   };
 
   const fs: Record<string, unknown> = {};
@@ -189,9 +194,9 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
     ...common,
     ...facedOf('promise'),
     cp: callOf(copies, 'cp', [2, 3]),
-    lstat,
+    lstat: asPromise(lstat),
     realpath,
-    stat: STAT_SAYS_NOTHING_THERE.promise ? callOf(names, 'statIfThere', [1, 2]) : stat,
+    stat: asPromise(STAT_SAYS_NOTHING_THERE.promise ? callOf(names, 'statIfThere', [1, 2]) : stat),
   });
   addOthers(fs, parts.paths.disk);
   promiseWithoutCallback(fs, fs.promises as Record<string, unknown>, callbacks);

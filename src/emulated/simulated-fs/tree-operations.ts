@@ -96,7 +96,7 @@ export class TreeOperations {
       const goesOn = face === 'sync' && force === true && recursive === true;
       const kind = yield* this.#kindToRemove(at!, goesOn);
       if (kind !== 'directory') yield* this.#paths.unlink(at!);
-      else if (recursive === true) yield* this.#removeTree(at!);
+      else if (recursive === true) yield* this.#removeTree(at!, face !== 'sync');
       else throw fsError('ERR_FS_EISDIR', 'EISDIR', 'rm', at!, 'is a directory');
     } catch (error) {
       if (force !== true || codeOf(error) !== 'ENOENT') throw error;
@@ -113,20 +113,38 @@ export class TreeOperations {
     }
   }
 
-  /** As Node does it: a directory is looked into when it is found to be full. */
-  *#removeTree(path: string): Steps<void> {
+  /**
+   * As Node does it: a directory is looked into when it is found to be full, and what is gone by then is as it should be.
+   *
+   * @param mayBeLink - A link with a slash behind it looks like a directory and is none: where Node waits, it lets it be, and says nothing.
+   */
+  *#removeTree(path: string, mayBeLink = false): Steps<void> {
     try {
       yield* this.#paths.rmdir(path);
       return;
     } catch (error) {
-      if (codeOf(error) !== 'ENOTEMPTY') throw error;
+      const code = codeOf(error);
+      if (code === 'ENOENT' || (mayBeLink && code === 'ENOTDIR')) return;
+      if (code !== 'ENOTEMPTY') throw error;
     }
-    for (const { name, kind } of yield* this.#paths.scandir(path)) {
-      const below = posix.join(path, name);
-      if (kind === 'directory') yield* this.#removeTree(below);
-      else yield* this.#paths.unlink(below);
-    }
-    yield* this.#paths.rmdir(path);
+    // Paths are put together as they are: to go up from what has been removed is to be nowhere.
+    for (const { name } of yield* this.#paths.scandir(path))
+      yield* unlessGone(this.#removeWhole(`${path}/${name}`, mayBeLink));
+    yield* unlessGone(this.#paths.rmdir(path));
+  }
+
+  *#removeWhole(path: string, mayBeLink: boolean): Steps<void> {
+    const { kind } = yield* this.#paths.stat(path, false);
+    if (kind === 'directory') yield* this.#removeTree(path, mayBeLink);
+    else yield* this.#paths.unlink(path);
+  }
+}
+
+function* unlessGone(removal: Steps<unknown>): Steps<void> {
+  try {
+    yield* removal;
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
   }
 }
 
