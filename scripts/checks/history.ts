@@ -67,6 +67,11 @@ async function names({ fs, random }: Simulation): Promise<void> {
       () => new Promise<void>((resolve) => fs.rename(path, temporary, () => resolve())),
       () => fs.promises.cp('/directory', '/copy', { recursive: true }),
       () => fs.rmSync('/copy', { recursive: true, force: true }),
+      () => fs.promises.rm('/copy', { recursive: true }),
+      () => fs.copyFileSync(path, `${path}-copied`),
+      () => new Promise<void>((resolve) => fs.writeFile(path, '', () => resolve())),
+      async () => fs.appendFileSync('/errors', await fs.promises.realpath(path)),
+      async () => fs.appendFileSync('/errors', String((await fs.promises.stat(path)).size)),
     ];
     try {
       await random.pick(tries)();

@@ -126,12 +126,10 @@ export class ContentOperations {
   ): Steps<void> {
     if (source.inode === target.inode) return;
     yield* told(this.#files.truncate(target, 0), subject);
-    if (COPIES_OWNER_AND_TIMES) {
-      const { uid, gid, atimeNs, mtimeNs } = source.inode.attributes;
-      yield* told(this.#files.setAttributes('futime', target, { atimeNs, mtimeNs }), subject);
-      yield* told(this.#files.setAttributes('fchown', target, { uid, gid }), subject);
-    }
-    yield* told(this.#files.setAttributes('fchmod', target, { mode: bits }), subject);
+    const { uid, gid, atimeNs, mtimeNs } = source.inode.attributes;
+    // In one step, so that a history is the same whatever is copied.
+    const copied = { mode: bits, ...(COPIES_OWNER_AND_TIMES ? { uid, gid, atimeNs, mtimeNs } : {}) };
+    yield* told(this.#files.setAttributes('fchmod', target, copied), subject);
     if ((mode & constants.COPYFILE_FICLONE_FORCE) !== 0)
       yield* told(this.#files.refused(source.inode.kind === 'directory' ? 'EISDIR' : 'EOPNOTSUPP'), subject);
     const bytes = yield* told(this.#content(source, 0, undefined), subject);
@@ -167,10 +165,11 @@ export class ContentOperations {
         : yield* this.#opened(at, flagsOf(flag), modeOf(mode, FILE_MODE));
     const position = typeof at === 'number' || file.append ? null : 0;
     const isOneJob = WRITES_FILES_AT_ONCE && typeof at !== 'number' && flush !== true;
+    // The write of nothing is left out where it shows only: elsewhere a history is the same with it.
+    const writesNothing = face === 'callback' && !(isOneJob && !file.mode.writable);
     try {
       if (bytes === undefined) yield* this.#streamed(file, data as Chunks, encoding, signal);
-      else if (bytes.length === 0 && face === 'callback' && !isOneJob)
-        yield* this.#files.write(file, [bytes], position);
+      else if (bytes.length === 0 && writesNothing) yield* this.#files.write(file, [bytes], position);
       else yield* this.#all(file, bytes, position, signal);
       if (flush === true) yield* this.#files.sync(file, false);
     } finally {

@@ -137,7 +137,9 @@ export class CopyOperations {
     if (there?.kind === 'link') {
       yield* this.#paths.readlink(to);
       const led = isAbsolute(there.target) ? there.target : resolve(ROOT, dirname(to), there.target);
-      const mayRefuse = !ASKS_WHERE_LINKS_LEAD || (yield* this.#isThere(from, 'directory'));
+      // Looked at in any case, so that a history is the same under all versions.
+      const leadsToDirectory = yield* this.#isThere(from, 'directory');
+      const mayRefuse = !ASKS_WHERE_LINKS_LEAD || leadsToDirectory;
       if (mayRefuse && isBelow(leads, led)) {
         const why = `cannot copy ${leads} to a subdirectory of self ${led}`;
         throw fsError('ERR_FS_CP_EINVAL', 'EINVAL', 'cp', to, why);
