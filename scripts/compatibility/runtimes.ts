@@ -221,20 +221,48 @@ export const runtimes: Group = {
 const BINARY = 'node_modules/@koromix/koffi-linux-x64';
 const ADDON = 'node_modules/kaio/prebuilds/linux-x64/kaio.napi.glibc.node';
 
+/** @param cure - The command that `kaio doctor` advises then. */
 function broken(
   title: string,
   expected: Row['expected'],
   damage: (project: Project) => void,
   remark: string,
+  cure?: string,
 ): Row {
+  const advice = cure === undefined ? [] : [`\`kaio doctor\` says: \`${cure}\``];
   return {
     title,
     expected,
-    remark,
+    remark: [remark, ...advice].filter(Boolean).join('; '),
     run: (workshop) => {
       const project = workshop.copy();
       damage(project);
+      const cures = curesFor(project);
+      if (cure === undefined ? cures.length > 0 : !cures.some((one) => one.startsWith(`${cure} `)))
+        throw new Error(`kaio doctor advises: ${cures.join('; ')}`);
       return project.node('app.cjs');
+    },
+  };
+}
+
+function curesFor(project: Project): readonly string[] {
+  const report = project.node('node_modules/kaio/dist/src/command/kaio.js', 'doctor', '--json');
+  return (JSON.parse(report) as { cures: readonly string[] }).cures;
+}
+
+/** An adapter says what it is missing. */
+function withoutPeer(adapter: string, peer: string): Row {
+  return {
+    title: `${adapter} without ${peer}`,
+    expected: 'ERR_AIO_PEER_MISSING',
+    remark: 'the message has the command that installs it',
+    run: (workshop) => {
+      const text = `try { require('${adapter}'); } catch ({ code, message }) {
+          if (!message.includes('npm install ${peer}@')) throw new Error(message);
+          console.log(code);
+        }`;
+      workshop.shared.write('peer.cjs', text);
+      return workshop.shared.node('peer.cjs');
     },
   };
 }
@@ -251,7 +279,8 @@ export const damages: Group = {
       'no binary of koffi',
       EMULATED_WITH_ADDON,
       (p) => shell(p, `rm -r ${BINARY}`),
-      'the reason tells to install koffi again',
+      '',
+      'npm install koffi --include=optional',
     ),
     broken(
       "koffi's binary is for another machine",
@@ -261,55 +290,64 @@ export const damages: Group = {
           p,
           `for f in ${BINARY}/*/koffi.node; do printf '\\022' | dd of=$f bs=1 seek=18 conv=notrunc 2>/dev/null; printf '\\267' | dd of=$f bs=1 seek=18 conv=notrunc 2>/dev/null; done`,
         ),
-      'the reason tells to install koffi again',
+      '',
+      'npm install koffi --include=optional',
     ),
     broken(
       'the addon is damaged',
       /^native 100 without the addon: it is damaged/,
       (p) => shell(p, `printf x | dd of=${ADDON} bs=1 seek=5000 conv=notrunc 2>/dev/null`),
       'on the main thread nothing needs it',
+      'npm install kaio --force',
     ),
     broken(
       'no addon',
       /^native 100 without the addon: No native build/,
       (p) => shell(p, 'rm -r node_modules/kaio/prebuilds'),
       'on the main thread nothing needs it',
+      'npm install kaio --force',
     ),
     broken(
       'the addon is for another machine',
       /^native 100 without the addon: it was built for arm64/,
       (p) => shell(p, `cp ${ADDON.replaceAll('x64', 'arm64')} ${ADDON}`),
       'on the main thread nothing needs it',
+      'npm install kaio --force',
     ),
     broken(
       "the addon is another C library's",
       /^native 100 without the addon: it was built for the C library musl/,
       (p) => shell(p, `cp ${ADDON.replace('glibc', 'musl')} ${ADDON}`),
       'on the main thread nothing needs it',
+      'npm install kaio --force',
     ),
     broken(
       'the addon is cut off',
       /^native 100 without the addon: it is not a shared library for Linux, or a damaged one/,
       (p) => shell(p, `printf x >${ADDON}`),
       'on the main thread nothing needs it',
+      'npm install kaio --force',
     ),
     broken(
       'no node-gyp-build',
       /^native 100 without the addon: Cannot find module 'node-gyp-build'/,
       (p) => shell(p, 'rm -r node_modules/node-gyp-build'),
       'on the main thread nothing needs it',
+      'npm install kaio --force',
     ),
     broken(
       'neither koffi nor the addon',
       /^emulated 100 without the addon: No native build/,
       (p) => shell(p, 'rm -r node_modules/koffi node_modules/kaio/prebuilds'),
-      'the reason tells to install koffi',
+      '',
+      'npm install koffi',
     ),
     broken(
       'koffi is an empty folder',
       EMULATED_WITH_ADDON,
       (p) => shell(p, 'rm -r node_modules/koffi/*'),
-      'the reason tells to install koffi',
+      '',
+      'npm install koffi',
     ),
     broken(
       'node_modules cannot be written to',
@@ -317,5 +355,7 @@ export const damages: Group = {
       (p) => shell(p, 'chmod -R a-w node_modules'),
       'nothing is written there',
     ),
+    withoutPeer('kaio/random-access', 'random-access-storage'),
+    withoutPeer('kaio/sqlite-vfs', '@journeyapps/wa-sqlite'),
   ],
 };

@@ -28,7 +28,6 @@ const BODY = `async function main() {
   const { bytesRead } = await file.read(Buffer.alloc(100), 0, 100, 0);
   const { addon, reason } = loadAddon();
   console.log(file.backend, bytesRead, addon === undefined ? 'without the addon: ' + reason : 'with the addon');
-  if (process.env.SHOW_REASON === '1') console.error(file.backendReason);
   await file.close();
 }
 main();

@@ -25,6 +25,9 @@ interface Cure {
 /** So many contexts as usual, beside those that others have. */
 const WANTED_EVENTS = 1024;
 
+/** Machines that the package has an addon for. */
+const PACKED_FOR = /^linux (x64|arm64)\b/;
+
 const onLinux = ({ platform }: Symptoms): boolean => platform.startsWith('linux');
 const isFull = ({ aio_nr, aio_max_nr }: Symptoms): boolean =>
   typeof aio_nr === 'number' && typeof aio_max_nr === 'number' && aio_max_nr - aio_nr < WANTED_EVENTS;
@@ -41,7 +44,8 @@ const CURES: readonly Cure[] = [
     why: 'or run on Node.js 26.9 or later, which needs no package',
   },
   {
-    fits: ({ ffi }) => /native koffi module|ERR_DLOPEN_FAILED|invalid ELF|wrong ELF/i.test(String(ffi)),
+    fits: ({ reason, ffi }) =>
+      /koffi's binary|native koffi module|ERR_DLOPEN_FAILED|invalid ELF|wrong ELF/i.test(`${reason} ${ffi}`),
     command: 'npm install koffi --include=optional',
     why: 'on this machine: its binary is missing, damaged or for another',
   },
@@ -72,7 +76,17 @@ const CURES: readonly Cure[] = [
     why: 'on this machine: the addon is damaged, or for another',
   },
   {
-    fits: (one) => onLinux(one) && /No native build/i.test(one.addon),
+    fits: (one) => onLinux(one) && /'node-gyp-build'/.test(one.addon),
+    command: 'npm install kaio --force',
+    why: 'what kaio depends on is not installed: node-gyp-build finds the addon',
+  },
+  {
+    fits: (one) => PACKED_FOR.test(one.platform) && /No native build/i.test(one.addon),
+    command: 'npm install kaio --force',
+    why: 'its folder prebuilds/ is missing; in a checkout of kaio: npm run build:addon',
+  },
+  {
+    fits: (one) => onLinux(one) && !PACKED_FOR.test(one.platform) && /No native build/i.test(one.addon),
     command: 'npm run build:addon',
     why: 'in a checkout of kaio, copied to prebuilds/: none is packed for this machine',
   },

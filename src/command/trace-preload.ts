@@ -28,6 +28,8 @@ const SAMPLE_MS = 100;
 const RESOLUTION_MS = 10;
 const MOST_LINES = 1000;
 const { pid } = process;
+/** Linux numbers a process's first thread like the process; thread 0 is the idle one to those who show traces. */
+const tid = pid + threadId;
 
 const directory = process.env.KAIO_TRACE_DIRECTORY;
 let lines: string[] = [];
@@ -45,7 +47,7 @@ function flush(): void {
 
 function write(event: object): void {
   const ts = (performance.timeOrigin + performance.now()) * US_PER_MS;
-  lines.push(JSON.stringify({ pid, tid: threadId, ts, cat: 'kaio', ...event }));
+  lines.push(JSON.stringify({ pid, tid, ts, cat: 'kaio', ...event }));
   if (lines.length >= MOST_LINES) flush();
 }
 
@@ -56,7 +58,7 @@ const inFlight: Record<string, number> = {};
 const contexts = new WeakMap<object, string>();
 let opened = 0;
 
-/** An event may be told before the batch that it came from. */
+/** A completion may be told before the batch that its request went in with: never less than none are shown. */
 function count({ name }: Message['kernel'], change: number): void {
   inFlight[name] = (inFlight[name] ?? 0) + change;
   const shown = Object.entries(inFlight).map(([kernel, requests]) => [kernel, Math.max(0, requests)]);

@@ -32,7 +32,22 @@ describe('the cures of kaio doctor', () => {
     ['no addon asked for', { addon: 'no: KAIO_ADDON=0 refuses it' }, /^unset KAIO_ADDON/],
     ['a damaged addon', { addon: 'no: /app/x.node: it is damaged: 9 bytes' }, /^npm install kaio --force/],
     ["another machine's addon", { addon: 'no: /x.node: it was built for arm64, and' }, /--force/],
-    ['no addon', { addon: 'no: No native build was found' }, /^npm run build:addon/],
+    [
+      "another machine's koffi",
+      { reason: "unavailable: koffi.node: cannot open it. koffi's binary is damaged or for another machine" },
+      /--include=optional/,
+    ],
+    ['no addon', { addon: 'no: No native build was found' }, /^npm install kaio --force/],
+    [
+      'no addon for this machine',
+      { addon: 'no: No native build was found', platform: 'linux s390x 6.18.0' },
+      /^npm run build:addon/,
+    ],
+    [
+      'nothing that finds the addon',
+      { addon: "no: Cannot find module 'node-gyp-build'" },
+      /^npm install kaio --force/,
+    ],
     ['no direct I/O', { direct: 'no: tmpfs' }, /^kaio doctor --directory DIR/],
   ])('of %s', (_, symptom, cure) => {
     const cures = curesOf({ ...WELL, ...symptom });

@@ -69,6 +69,9 @@ describe('kaio trace', () => {
     assert.ok(
       named(/^context$/).some(({ ph }) => ph === 'b') && named(/^context$/).some(({ ph }) => ph === 'e'),
     );
+    // What is thread 0 of process 0 to viewers is nobody's.
+    const threads = named(/^thread_name$/).map(({ pid, tid, args }) => [tid - pid, args?.name]);
+    assert.deepEqual(threads, [[0, 'main']]);
     // As the Trace Event Format has it: microseconds that go on, and phases that it knows.
     for (const { ph, ts, pid, tid } of events) {
       assert.match(ph, /^[MiCbe]$/);
