@@ -52,7 +52,8 @@ async function program(simulation: Simulation): Promise<void> {
 }
 
 /** By names, in all three ways. */
-async function names({ fs, random }: Simulation): Promise<void> {
+async function names(simulation: Simulation): Promise<void> {
+  const { fs, random } = simulation;
   fs.mkdirSync('/directory/below', { recursive: true });
   const temporary = fs.mkdtempSync('/directory/');
   fs.symlinkSync('below', '/directory/link');
@@ -76,7 +77,7 @@ async function names({ fs, random }: Simulation): Promise<void> {
     try {
       await random.pick(tries)();
     } catch (error) {
-      fs.appendFileSync('/errors', code(error));
+      simulation.note(code(error));
     }
   }
 }

@@ -249,6 +249,7 @@ export const ROOMS: readonly Room[] = [
       'lazy-builtins',
       'path-bytes',
       'runtime',
+      'time-units',
       'validate',
     ].map((file) => `src/common/${file}.ts`),
     imports: ['common/abi'],

@@ -1,4 +1,5 @@
 /** Time as a kernel sees it: the host's, or one that a simulation moves on (`simulated/virtual-clock.ts`). */
+import { NSEC_PER_MSEC } from '../common/time-units.ts';
 
 /** Everything inside a kernel that depends on time asks here. */
 export interface Clock {
@@ -13,8 +14,6 @@ export interface Clock {
    */
   after(ns: number, callback: () => void): () => void;
 }
-
-const NSEC_PER_MSEC = 1_000_000;
 
 /** The host's monotonic clock. What waits in it keeps the process alive. */
 export const hostClock: Clock = {

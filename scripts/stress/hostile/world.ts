@@ -1,5 +1,6 @@
 /** What all programs of a child share: the kernel, contexts, files. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type EmulatedKernel, type ExecutorName, emulatedKernel } from '../../../src/emulated/index.ts';
 import {
   AioContext,
@@ -18,6 +19,8 @@ export const POOLED_BYTES = 20_480;
 const REMEMBERED = 8;
 const SETTLE_MS = 5000;
 const PAGE_BYTES = 4096;
+/** More than after which a context has such a thread. */
+const MANY_WRITES = 80;
 const SHARED: readonly Opening[] = ['widened', 'written direct'];
 
 export interface WorldOptions {
@@ -113,6 +116,7 @@ export class World {
     await this.#closeShared();
     this.keeper = await open(this.files.read.path);
     this.shared = await World.#openShared(this.files);
+    await this.#manyWrites();
   }
 
   /** What is made at the first use is no leak. */
@@ -120,9 +124,18 @@ export class World {
     const buffer = new Uint8Array(8);
     await this.keeper.read(buffer, { position: 0 });
     await Promise.all(this.contexts.map((context) => context.read(this.files.buffered, buffer, 0)));
+    await Promise.all([...this.contexts, undefined].map((context) => this.#manyWrites(context)));
     await new AioContext({ kernel: this.kernel, queueDepth: 1, submitThread: true }).close();
     // The probe's context, whose end nobody waits for.
     await this.kernel.settled();
+  }
+
+  /** So many that a context begins its thread for short writes, with a kernel context of its own. */
+  async #manyWrites(context?: AioContext): Promise<void> {
+    const options = context === undefined ? {} : { context };
+    await using file = await open(join(this.files.directory, 'scratch'), 'w', 0o666, options);
+    await Promise.all(Array.from({ length: MANY_WRITES }, () => file.write(new Uint8Array(1), 0, 1, 0)));
+    await new Promise((resolve) => setImmediate(resolve));
   }
 
   /** Bytes by which memory misses the start of a page. */

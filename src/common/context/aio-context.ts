@@ -70,6 +70,8 @@ export class AioContext {
   /** That it was made with. */
   readonly kernel: AioKernel;
   readonly #queue: SubmissionQueue;
+  /** See {@link closesWith}. */
+  readonly #companions: AioContext[] = [];
   #isClosed = false;
   #closing: Promise<void> | undefined;
 
@@ -112,7 +114,7 @@ export class AioContext {
 
   /** Threads of its own for `io_submit` that have been started; 0 where there are none. */
   get submitThreads(): number {
-    return this.#queue.submitThreads;
+    return this.#companions.reduce((sum, other) => sum + other.submitThreads, this.#queue.submitThreads);
   }
 
   /** Submitted and not yet reaped. */
@@ -199,7 +201,7 @@ export class AioContext {
 
   /** What this context has done so far. */
   get stats(): AioStats {
-    return this.#queue.counters.snapshot();
+    return this.#queue.counters.snapshot(this.#companions.map((other) => other.#queue.counters));
   }
 
   /** Lets requests in flight keep the process alive, as they do from the start. */
@@ -234,11 +236,17 @@ export class AioContext {
     this.#push(operation, signal);
   }
 
-  /**
-   * Whether {@link close} has been called.
-   *
-   * @internal
-   */
+  /** @internal Events reaped. */
+  get completed(): number {
+    return this.#queue.counters.completed;
+  }
+
+  /** @internal Closes another context with this one, and counts what it does as done by this one. */
+  closesWith(other: AioContext): void {
+    this.#companions.push(other);
+  }
+
+  /** @internal Whether {@link close} has been called. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
@@ -259,7 +267,8 @@ export class AioContext {
       this.#isClosed = true;
       dropped.unregister(this.#queue);
     }
-    this.#closing ??= this.#queue.release().then(
+    const others = this.#companions.map((other) => other.close());
+    this.#closing ??= Promise.all([this.#queue.release(), ...others]).then(
       () => {
         if (contextCloseChannel.hasSubscribers) contextCloseChannel.publish({ context: this });
       },

@@ -47,17 +47,19 @@ export class Counters {
     this.#threadPool.set(reason, (this.#threadPool.get(reason) ?? 0) + 1);
   }
 
-  snapshot(): AioStats {
-    const { submitted, completed, batches, threadBatches, queuedHighWater, eagains, latency } = this;
+  /** @param others - Counted in, but for their latency. */
+  snapshot(others: readonly Counters[] = []): AioStats {
+    const sum = (count: (counters: Counters) => number): number =>
+      others.reduce((total, one) => total + count(one), count(this));
     return {
-      submitted,
-      completed,
-      batches,
-      threadBatches,
-      queuedHighWater,
-      eagains,
+      submitted: sum(({ submitted }) => submitted),
+      completed: sum(({ completed }) => completed),
+      batches: sum(({ batches }) => batches),
+      threadBatches: sum(({ threadBatches }) => threadBatches),
+      queuedHighWater: this.queuedHighWater,
+      eagains: sum(({ eagains }) => eagains),
       threadPool: Object.fromEntries(this.#threadPool),
-      latency,
+      latency: this.latency,
     };
   }
 }

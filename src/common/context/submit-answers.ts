@@ -2,6 +2,7 @@
 import { ERRNO } from '../abi/errno.ts';
 import { errnoException } from '../errors.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
+import { NSEC_PER_MSEC } from '../time-units.ts';
 import type { Batch } from './batch.ts';
 import { submitChannel } from './channels.ts';
 import type { InFlight } from './in-flight.ts';
@@ -11,7 +12,6 @@ import type { Counters } from './stats.ts';
 
 /** After a refusal for which nothing of ours accounts. */
 const RETRY_MS = 10;
-const NSEC_PER_MSEC = 1_000_000;
 
 /** What is published of a call of `io_submit`. */
 interface SubmitMessage {

@@ -18,6 +18,7 @@ import { OrderedWrites } from './ordered-writes.ts';
 import type { Routing, ThreadPoolReason } from './routing.ts';
 import { type Answer, countAlone } from './transfer-call.ts';
 import { fully, MOST_BYTES } from './whole-transfers.ts';
+import { SHORT_WRITE_BYTES, WriteThread } from './write-thread.ts';
 import type { Writers } from './writers.ts';
 
 export interface FileIoOptions {
@@ -46,7 +47,9 @@ export class FileIo {
   readonly #unaligned: Unaligned;
   readonly #writes: OrderedWrites;
   readonly #routing: Routing;
-  readonly #syncs = new FileSyncs((operation) => this.#makeSync(operation));
+  /** Requests of the same file by {@link WriteThread}. */
+  #aside: FileRequests | undefined;
+  readonly #syncs: FileSyncs;
 
   constructor({
     context,
@@ -72,6 +75,7 @@ export class FileIo {
         : new DirectTransfers(this.#requests, aligned, this.#writes, alignment, appends);
     this.#unaligned = unaligned;
     this.#routing = routing;
+    this.#syncs = new FileSyncs((operation) => this.#makeSync(operation), context.kernel.after);
   }
 
   /**
@@ -123,6 +127,18 @@ export class FileIo {
     buffer: unknown,
     extent: Extent,
     position: number | null,
+    call: Call,
+  ): Promise<T> {
+    const written = this.#written(answer, buffer, extent, position, call);
+    this.#syncs.expect(written);
+    return written;
+  }
+
+  #written<T>(
+    answer: Answer<T>,
+    buffer: unknown,
+    extent: Extent,
+    position: number | null,
     { signal, cut, manner }: Call,
   ): Promise<T> {
     throwIfAborted(signal);
@@ -135,9 +151,23 @@ export class FileIo {
     }
     const call = { name: 'write', extent, position, signal, manner, answer, buffer } as const;
     if (this.#direct !== undefined) return this.#direct.write(call, this.#unalignedIn(cut));
-    return this.#routing.write === 'threadpool'
+    if (this.#routing.write !== 'threadpool') return writes.transfer(call, 'cached');
+    const aside = manner === undefined ? this.#writesAside(extent) : undefined;
+    return aside === undefined
       ? requests.answered(() => writes.toPool(extent, position), call)
-      : writes.transfer(call, 'cached');
+      : writes.transferAside(call, aside);
+  }
+
+  /** Who submits a buffered write on another thread. @returns `undefined` where that is the thread pool. */
+  #writesAside({ length }: Extent): FileRequests | undefined {
+    const { context, file } = this.#requests;
+    // Between the look whether a borrowed descriptor is still open and the call, nobody may run; and a pipe may never answer.
+    if (file.isOpen !== undefined || !this.#routing.seekable) return undefined;
+    if (length === 0 || length > SHORT_WRITE_BYTES) return undefined;
+    const aside = WriteThread.of(context).take(file.activity.isUnderWay);
+    if (aside === undefined) return undefined;
+    if (this.#aside?.context !== aside) this.#aside = new FileRequests(aside, file, this.#routing);
+    return this.#aside;
   }
 
   async readv(extents: readonly Extent[], position: number | null, manner?: Manner): Promise<number> {

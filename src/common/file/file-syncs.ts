@@ -1,15 +1,25 @@
 /**
  * One sync for many callers: those who ask while a sync of the file is under way get one that begins after it, all of them the same.
  *
+ * Where several have shared one, the next waits for the writes that are under way, for no longer than a millisecond: whoever has been told of
+ * the last one writes again and asks again, and would else wait for the end of a sync that serves half of them.
+ *
  * What a caller is promised stays exact. A sync covers what had ended when it began, so it serves those alone who asked before that: one
  * that is under way already may have passed over what somebody has written since.
  */
 import { withStackOfCallers } from '../callers-stack.ts';
 import { codeOf } from '../errors.ts';
+import type { AioKernel } from '../kernel/aio-kernel.ts';
+import { NSEC_PER_MSEC } from '../time-units.ts';
 import { FileError } from './file-error.ts';
 
-/** As it was at load: tests put clocks of their own in its place. */
-const { setImmediate } = globalThis;
+/** As they were at load: tests put clocks of their own in their place. */
+const { setImmediate, setTimeout, clearTimeout } = globalThis;
+
+/** A write that takes longer waits for a device. */
+const MOST_WAIT_NS = NSEC_PER_MSEC;
+
+type After = NonNullable<AioKernel['after']>;
 
 /** What is asked for. The first does all that the second does. */
 export type SyncOperation = 'fsync' | 'fdatasync';
@@ -28,14 +38,25 @@ interface Group {
 
 export class FileSyncs {
   readonly #make: (operation: SyncOperation) => Promise<void>;
+  readonly #after: After;
   /** Whom the next one will serve. */
   #next: Group | undefined;
   /** Whether one is under way, or about to be. */
   #isBusy = false;
+  /** Whether the last one served more than one caller. */
+  #isShared = false;
+  #writesBegun = 0;
+  #writesEnded = 0;
+  /** Called when a write has ended. */
+  #onWriteEnded: (() => void) | undefined;
 
-  /** @param make - Makes one sync, of everything that has ended when it is called. */
-  constructor(make: (operation: SyncOperation) => Promise<void>) {
+  /**
+   * @param make - Makes one sync, of everything that has ended when it is called.
+   * @param after - The clock of a kernel that has one of its own.
+   */
+  constructor(make: (operation: SyncOperation) => Promise<void>, after: After = byHost) {
     this.#make = make;
+    this.#after = after;
   }
 
   /** Resolves when what has ended by now is durable. */
@@ -46,7 +67,7 @@ export class FileSyncs {
     if (operation === 'fsync') group.operation = operation;
     if (!this.#isBusy) {
       this.#isBusy = true;
-      this.#beginSoon();
+      void this.#run();
     }
     try {
       await group.made;
@@ -55,13 +76,23 @@ export class FileSyncs {
     }
   }
 
-  /** Not in this turn: what has ended with the caller's write, other writes' callers are told in the same one. */
-  #beginSoon(): void {
-    setImmediate(() => void this.#run());
+  /** Tells of a write of the file that has begun: its caller may ask next. */
+  expect(write: Promise<unknown>): void {
+    if (!this.#isShared) return;
+    this.#writesBegun++;
+    write.then(this.#writeEnded, this.#writeEnded);
   }
 
+  readonly #writeEnded = (): void => {
+    this.#writesEnded++;
+    this.#onWriteEnded?.();
+  };
+
   async #run(): Promise<void> {
-    for (let group = this.#takeNext(); group !== undefined; group = this.#takeNext()) {
+    // Not in this turn: what has ended with the caller's write, other writes' callers are told in the same one.
+    await turn();
+    for (let group = await this.#gathered(); group !== undefined; group = await this.#gathered()) {
+      this.#isShared = group.callers > 1;
       try {
         await this.#make(group.operation);
         group.resolve();
@@ -78,11 +109,49 @@ export class FileSyncs {
     this.#isBusy = false;
   }
 
+  /** @returns Whom the next sync is to serve, when it is time to begin it; `undefined` when nobody has asked. */
+  async #gathered(): Promise<Group | undefined> {
+    if (this.#next !== undefined && this.#isShared) {
+      // Those who have just been told begin to write in this one, and those whose writes have ended ask in the next.
+      await turn();
+      if (this.#writesEnded < this.#writesBegun) {
+        await this.#endOfWrites();
+        await turn();
+      }
+    }
+    return this.#takeNext();
+  }
+
+  /** Of those that are under way now. */
+  #endOfWrites(): Promise<void> {
+    const last = this.#writesBegun;
+    return new Promise((resolve) => {
+      const end = (): void => {
+        callOff();
+        this.#onWriteEnded = undefined;
+        resolve();
+      };
+      const callOff = this.#after(MOST_WAIT_NS, end);
+      this.#onWriteEnded = () => {
+        if (this.#writesEnded >= last) end();
+      };
+    });
+  }
+
   #takeNext(): Group | undefined {
     const group = this.#next;
     this.#next = undefined;
     return group;
   }
+}
+
+function byHost(ns: number, callback: () => void): () => void {
+  const timer = setTimeout(callback, ns / NSEC_PER_MSEC);
+  return () => clearTimeout(timer);
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function newGroup(): Group {

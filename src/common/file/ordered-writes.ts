@@ -51,6 +51,16 @@ export class OrderedWrites {
     return kernels.transfer(call, new OrderedFile(this.#requests.file, order, stretch));
   }
 
+  /** One request of a buffered file, submitted by a thread that holds nobody; by the thread pool where somebody is in the way. */
+  transferAside<T>(call: TransferCall<T>, aside: FileRequests): Promise<T> {
+    const order = this.#writers?.order;
+    if (order === undefined) return aside.transfer(call);
+    const { extent, position } = call;
+    const stretch = stretchOf(position, extent.length);
+    if (!order.tryBegin(stretch)) return this.#requests.answered(() => this.toPool(extent, position), call);
+    return aside.transfer(call, new OrderedFile(this.#requests.file, order, stretch));
+  }
+
   /** One vectored request of the kernel's. */
   vector(way: Way, extents: readonly Extent[], position: number, manner?: Manner): Promise<number> {
     const length = extents.reduce((sum, extent) => sum + extent.length, 0);

@@ -1,11 +1,11 @@
 /** Timeouts of `io_getevents`, with the kernel's arithmetic. Nothing is ever refused. */
+import { NSEC_PER_MSEC } from '../../common/time-units.ts';
 
 /** A wait without end. */
 export const FOREVER = Number.POSITIVE_INFINITY;
 const NSEC_PER_SEC = 1_000_000_000n;
 /** Seconds from which on a time does not fit into signed 64-bit nanoseconds and counts as the end of time. */
 const KTIME_SEC_MAX = 9_223_372_036n;
-const NSEC_PER_MSEC = 1_000_000;
 
 /** Nanoseconds to wait: 0, or {@link FOREVER}, or between. The sum wraps, and a negative one never comes. */
 export function timespecToNs(sec: bigint, nsec: bigint): number {

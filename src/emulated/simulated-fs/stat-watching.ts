@@ -2,6 +2,7 @@
 import { EventEmitter } from 'node:events';
 import type { BigIntStats, Stats } from 'node:fs';
 import { posix } from 'node:path';
+import { NSEC_PER_MSEC } from '../../common/time-units.ts';
 import type { Disk } from '../simulated/disk.ts';
 import { Inode } from '../simulated/inode.ts';
 import { statsOf } from '../simulated/stats.ts';
@@ -13,7 +14,6 @@ type Listener = (current: AnyStats, previous: AnyStats) => void;
 
 const ROOT = '/';
 const INTERVAL_MS = 5007;
-const NSEC_PER_MSEC = 1e6;
 
 /**
  * The files of a process that are looked at again and again.

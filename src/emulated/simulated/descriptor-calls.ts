@@ -7,6 +7,7 @@ import {
   FALLOC_FL_KEEP_SIZE,
   FALLOC_FL_PUNCH_HOLE,
 } from '../../common/kernel/kernel-files.ts';
+import { NSEC_PER_MSEC } from '../../common/time-units.ts';
 import { invalidArgValue, outOfRange } from '../../common/validate.ts';
 import type { CallsSupport, FileCalls } from './file-calls.ts';
 import type { Attributes } from './inode.ts';
@@ -19,7 +20,6 @@ const SEEK_SET = 0;
 const SEEK_CUR = 1;
 const SEEK_END = 2;
 const NSEC_PER_SEC = 1e9;
-const NSEC_PER_MSEC = 1e6;
 /** What FileHandle reads as a whole at most. */
 const MAX_READ_FILE_BYTES = 2 ** 31 - 1;
 const NODE_MAJOR = Number.parseInt(process.versions.node, 10);

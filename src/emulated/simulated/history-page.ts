@@ -1,4 +1,6 @@
 /** A history as one HTML file that needs nothing else. */
+
+import { NSEC_PER_MSEC } from '../../common/time-units.ts';
 import { librarySource } from '../../page/libraries.ts';
 import { escaped, selfContainedPage } from '../../page/self-contained-page.ts';
 import type { History, Span } from './history.ts';
@@ -13,7 +15,6 @@ export interface HistoryPageOptions {
   readonly failure?: string;
 }
 
-const NSEC_PER_MSEC = 1_000_000;
 const LANE_PX = 20;
 const FRAME_PX = 150;
 /** Operations before a crash that its button shows. */

@@ -1,9 +1,9 @@
 /** What `stat` answers for a file of a simulated disk: objects of the classes that Node has. */
 import { type BigIntStats, type Stats, statSync } from 'node:fs';
+import { NSEC_PER_MSEC } from '../../common/time-units.ts';
 import type { Inode } from './inode.ts';
 
 const NSEC_PER_USEC = 1000;
-const NSEC_PER_MSEC = 1_000_000;
 const BLOCK_BYTES = 4096;
 const SECTOR = 512;
 

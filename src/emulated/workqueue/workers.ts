@@ -3,13 +3,13 @@
  * `io_getevents` and its event loop stands still.
  */
 import { ERRNO } from '../../common/abi/errno.ts';
+import { NSEC_PER_MSEC } from '../../common/time-units.ts';
 import { EIOCBQUEUED } from '../kernel-errno.ts';
 import { type Crew, crewOf } from './crew.ts';
 import type { Done, Executor, Position } from './executor.ts';
 import { inline } from './inline.ts';
 import { OPERATION } from './mail.ts';
 
-const NSEC_PER_MSEC = 1_000_000;
 const NOTHING: readonly Uint8Array[] = [];
 
 export class Workers implements Executor {

@@ -29,10 +29,15 @@ class Disk {
 
   /** Ends the sync that is under way. */
   async end(error?: unknown): Promise<void> {
-    await setImmediate();
+    while (this.#underWay.length === 0) await setImmediate();
     this.#underWay.shift()!.end(error);
-    await setImmediate();
+    await someTurns();
   }
+}
+
+/** What comes of something without waiting for anybody has come of it then. */
+async function someTurns(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await setImmediate();
 }
 
 type Syncs = Pick<FileSyncs, 'sync'>;
@@ -105,7 +110,7 @@ describe('syncs of a file', () => {
     const outcomes = [commit(disk, syncs), commit(disk, syncs, 'fsync'), commit(disk, syncs)];
     await disk.end();
     outcomes.push(commit(disk, syncs));
-    await setImmediate();
+    await someTurns();
     outcomes.push(commit(disk, syncs, 'fsync'));
     await disk.end();
     await disk.end();
@@ -136,4 +141,78 @@ describe('syncs of a file', () => {
     await disk.end();
     assert.equal(after.state, 'durable');
   });
+
+  it('wait, where several have shared one, for the writes under way, whose callers ask then', async () => {
+    const { disk, syncs, timers } = await shared();
+    const write = aWrite();
+    syncs.expect(write.promise);
+    const early = commit(disk, syncs);
+    await someTurns();
+    assert.equal(disk.made.length, 1);
+    const late = write.promise.then(() => commit(disk, syncs));
+    write.resolve();
+    await disk.end();
+    assert.deepEqual([early.state, (await late).state], ['durable', 'durable']);
+    assert.equal(disk.made.length, 2);
+    assert.deepEqual(timers, []);
+  });
+
+  it('wait for no write that begins later, and for none that takes long', async () => {
+    const { disk, syncs, timers } = await shared();
+    const writes = [1, 2].map(() => aWrite());
+    syncs.expect(writes[0]!.promise);
+    const outcome = commit(disk, syncs);
+    await someTurns();
+    syncs.expect(writes[1]!.promise);
+    writes[0]!.reject(new Error('of the disk'));
+    await disk.end();
+    assert.equal(outcome.state, 'durable');
+    const again = [commit(disk, syncs), commit(disk, syncs)];
+    await someTurns();
+    assert.equal(timers.length, 0);
+    await disk.end();
+    const next = [commit(disk, syncs), commit(disk, syncs)];
+    await someTurns();
+    assert.deepEqual([disk.made.length, timers.length], [3, 1]);
+    timers[0]!();
+    await disk.end();
+    assert.deepEqual(new Set([...again, ...next].map(({ state }) => state)), new Set(['durable']));
+    assert.equal(disk.made.length, 4);
+  });
+
+  it('wait for nobody where each has had one of his own', async () => {
+    const disk = new Disk();
+    const syncs = new FileSyncs(disk.sync);
+    commit(disk, syncs);
+    await disk.end();
+    syncs.expect(new Promise(() => {}));
+    const outcome = commit(disk, syncs);
+    await disk.end();
+    assert.equal(outcome.state, 'durable');
+  });
 });
+
+/** One under way, which ends by hand. */
+function aWrite() {
+  let resolve!: () => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<void>((resolveWrite, rejectWrite) => {
+    resolve = resolveWrite;
+    reject = rejectWrite;
+  });
+  return { promise, resolve, reject };
+}
+
+/** Two callers have shared one; timers are called by hand. */
+async function shared() {
+  const disk = new Disk();
+  const timers: (() => void)[] = [];
+  const syncs = new FileSyncs(disk.sync, (_, callback) => {
+    timers.push(callback);
+    return () => void timers.splice(timers.indexOf(callback), 1);
+  });
+  commit(disk, syncs);
+  commit(disk, syncs);
+  await disk.end();
+  return { disk, syncs, timers };
+}
