@@ -38,7 +38,11 @@ export function extendedAttributes(fd: number): ExtendedAttributes | undefined {
   for (const name of names) {
     const nameBytes = Buffer.from(`${name}\0`, 'latin1');
     const size = get(fd, libc.addressOf(nameBytes), libc.addressOf(bytes), MAX_BYTES);
-    found.set(name, Buffer.from(bytes.subarray(0, Math.max(0, size))));
+    // The name is looked at behind the call, or nothing would hold its bytes meanwhile: only their address was used.
+    found.set(
+      nameBytes.toString('latin1', 0, name.length),
+      Buffer.from(bytes.subarray(0, Math.max(0, size))),
+    );
   }
   return found;
 }

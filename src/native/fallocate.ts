@@ -11,7 +11,7 @@ import { type BackgroundCalls, backgroundCalls } from './background-calls.ts';
  * Preconditions: the descriptor stays open until the promise settles.
  *
  * @returns 0 or a negative errno.
- * @throws AioStateError `ERR_AIO_UNSUPPORTED` where there is no such call to be had: on other systems, and without koffi and the addon.
+ * @throws AioStateError `ERR_AIO_UNSUPPORTED` where there is no such call to be had: on other systems, and where neither koffi nor node:ffi with the addon is there.
  */
 export async function fallocate(fd: number, mode: number, offset: number, len: number): Promise<number> {
   const calls = callsOrThrow();

@@ -178,7 +178,7 @@ export interface AioFileExtras {
    *
    * *Durability*: as any change of a file's metadata, with the next `datasync()` or `sync()`.
    *
-   * *Availability*: Linux, with koffi, on either kernel, and the simulated disk. No zeros are written in its stead: that would be
+   * *Availability*: Linux, with koffi, or node:ffi and the addon, on either kernel, and the simulated disk. No zeros are written in its stead: that would be
    * no reservation, and as slow as what it is to spare. Which file systems can is in fallocate(2).
    *
    * @param position - Bytes from the start of the file, up to 2^53 - 1.
