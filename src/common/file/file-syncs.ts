@@ -91,7 +91,11 @@ export class FileSyncs {
   async #run(): Promise<void> {
     // Not in this turn: what has ended with the caller's write, other writes' callers are told in the same one.
     await turn();
-    for (let group = await this.#gathered(); group !== undefined; group = await this.#gathered()) {
+    for (;;) {
+      await this.#gather();
+      // With no turn of anybody's between this look and the word that nobody is busy: who asked in it would wait for ever.
+      const group = this.#takeNext();
+      if (group === undefined) break;
       this.#isShared = group.callers > 1;
       try {
         await this.#make(group.operation);
@@ -109,17 +113,14 @@ export class FileSyncs {
     this.#isBusy = false;
   }
 
-  /** @returns Whom the next sync is to serve, when it is time to begin it; `undefined` when nobody has asked. */
-  async #gathered(): Promise<Group | undefined> {
-    if (this.#next !== undefined && this.#isShared) {
-      // Those who have just been told begin to write in this one, and those whose writes have ended ask in the next.
-      await turn();
-      if (this.#writesEnded < this.#writesBegun) {
-        await this.#endOfWrites();
-        await turn();
-      }
-    }
-    return this.#takeNext();
+  /** Resolves when it is time to begin the next sync, if anybody has asked for one. */
+  async #gather(): Promise<void> {
+    if (this.#next === undefined || !this.#isShared) return;
+    // Those who have just been told begin to write in this turn, and those whose writes have ended ask in the next.
+    await turn();
+    if (this.#writesEnded === this.#writesBegun) return;
+    await this.#endOfWrites();
+    await turn();
   }
 
   /** Of those that are under way now. */

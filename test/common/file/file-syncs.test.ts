@@ -180,6 +180,28 @@ describe('syncs of a file', () => {
     assert.equal(disk.made.length, 4);
   });
 
+  it.each(Array.from({ length: 24 }, (_, at) => at))(
+    'serve whoever asks %i microtasks after one has ended',
+    async (at) => {
+      for (const early of [1, 2]) {
+        let end!: () => void;
+        const syncs = new FileSyncs(() => new Promise((resolve) => (end = resolve)));
+        const first = Array.from({ length: early }, () => syncs.sync('fdatasync'));
+        await someTurns();
+        end();
+        for (let step = 0; step < at; step++) await null;
+        let isServed = false;
+        const late = syncs.sync('fdatasync').then(() => (isServed = true));
+        await Promise.all(first);
+        await someTurns();
+        end();
+        await someTurns();
+        assert.equal(isServed, true);
+        await late;
+      }
+    },
+  );
+
   it('wait for nobody where each has had one of his own', async () => {
     const disk = new Disk();
     const syncs = new FileSyncs(disk.sync);
