@@ -1,26 +1,10 @@
-/** Packages that append, and databases. */
+/** Packages that append. */
 import { once } from 'node:events';
 import { promisify } from 'node:util';
 import { fs } from '../../src/simulated.ts';
-import { linesIn, orNone, type Subject } from './subject.ts';
+import { lineOf, linesIn, orNone, RECORD_BYTES, recordOf, recordsBy, type Subject } from './subject.ts';
 
 const PATH = '/file';
-const LINE_BYTES = 700;
-const RECORD_BYTES = 3000;
-
-const lineOf = (number: number): string => `${`line ${number} `.padEnd(LINE_BYTES, `${number}`)}\n`;
-const recordOf = (number: number): Buffer => Buffer.alloc(RECORD_BYTES, `record ${number} `);
-const isRecord = (found: Uint8Array | null | undefined, number: number): boolean =>
-  found !== undefined && found !== null && recordOf(number).equals(found);
-
-/** How many records are there, read one after another until there is none. @throws Error for one that is not as it was saved. */
-async function recordsBy(read: (number: number) => Promise<Uint8Array | null | undefined>): Promise<number> {
-  for (let number = 1; ; number++) {
-    const found = await read(number);
-    if (found === undefined || found === null) return number - 1;
-    if (!isRecord(found, number)) throw new Error(`record ${number} is not as it was saved`);
-  }
-}
 
 interface SonicBoom {
   write(text: string): void;
@@ -55,65 +39,6 @@ const sonicBoom = (how: string, promise: string, options: object): Subject => ({
 });
 
 export const logs: readonly Subject[] = [
-  {
-    spec: '@seald-io/nedb@4.1.2',
-    what: 'an embedded database; `insertAsync()`',
-    promise: 'nothing in its README; its code has a "crash-safe" replacement of its file, by sync and rename',
-    async load(load) {
-      interface Nedb {
-        loadDatabaseAsync(): Promise<void>;
-        insertAsync(document: object): Promise<unknown>;
-        findAsync(query: object): { sort(by: object): Promise<{ number: number; text: string }[]> };
-      }
-      const { default: Database } = await load<{ default: new (options: object) => Nedb }>('@seald-io/nedb');
-      return () => {
-        const database = new Database({ filename: PATH });
-        return {
-          begin: () => database.loadDatabaseAsync(),
-          step: (number) => database.insertAsync({ number, text: recordOf(number).toString('latin1') }),
-          async find() {
-            await database.loadDatabaseAsync();
-            const found = await database.findAsync({}).sort({ number: 1 });
-            found.forEach(({ number, text }, index) => {
-              if (number !== index + 1 || text !== recordOf(number).toString('latin1'))
-                throw new Error(`document ${index + 1} is not there, or not as it was saved`);
-            });
-            return found.length;
-          },
-        };
-      };
-    },
-  },
-  {
-    spec: 'cacache@20.0.4',
-    by: ['@npmcli/fs', 'fs-minipass'],
-    what: "npm's cache; `put()` of a new key",
-    promise: 'no corrupted data: what is read is verified, and an entry that is not whole is none',
-    async load(load) {
-      const { default: cacache } = await load<{
-        default: {
-          put(cache: string, key: string, data: Buffer): Promise<unknown>;
-          get: (cache: string, key: string) => Promise<{ data: Buffer }>;
-        };
-      }>('cacache');
-      return () => ({
-        step: (number) => cacache.put('/cache', `key ${number}`, recordOf(number)),
-        find: () =>
-          recordsBy(async (number) => {
-            try {
-              return (await cacache.get('/cache', `key ${number}`)).data;
-            } catch (error) {
-              // It says so of what is not there, and of what it has found to be damaged, which to a cache is the same.
-              if (
-                ['ENOENT', 'EINTEGRITY', 'EBADSIZE'].includes(String((error as NodeJS.ErrnoException).code))
-              )
-                return undefined;
-              throw error;
-            }
-          }),
-      });
-    },
-  },
   {
     spec: 'random-access-file@4.1.2',
     what: 'bytes at places of a file; `write()`, without a lock, which is native',

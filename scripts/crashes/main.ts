@@ -17,12 +17,13 @@ import { isOfDeadMachine } from '../../src/emulated/index.ts';
 import { register } from '../../src/simulated.ts';
 import { packageRoot } from '../package-root.ts';
 import { partOfToday } from '../turn.ts';
+import { databases } from './databases.ts';
 import { documents } from './documents.ts';
 import { logs } from './logs.ts';
 import { type Load, nameOf, type Subject } from './subject.ts';
 import { type End, type Trials, trial, trials, type Verdict } from './trial.ts';
 
-const SUBJECTS: readonly Subject[] = [...documents, ...logs];
+const SUBJECTS: readonly Subject[] = [...documents, ...databases, ...logs];
 const ENDS: readonly End[] = [
   { how: 'kill', model: 'posix' },
   { how: 'crash', model: 'ext4-ordered' },
@@ -81,8 +82,11 @@ function installed(): { load: Load; remove: () => void } {
   writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
   const flags = ['--no-audit', '--no-fund', '--silent', '--ignore-scripts'];
   execFileSync('npm', ['install', ...flags, ...subjects.map(({ spec }) => spec)], { cwd: folder });
-  register({ packages: subjects.flatMap((subject) => [nameOf(subject), ...(subject.by ?? [])]) });
-  // A module of that folder finds what is installed there, by the conditions of an import.
+  register({
+    packages: subjects.flatMap((subject) => [nameOf(subject), ...(subject.by ?? [])]),
+    folders: [folder],
+  });
+  // A module of that folder finds what is installed there, by the conditions of an import; and `node:fs`, as a program would.
   writeFileSync(join(folder, 'load.mjs'), 'export const load = (name) => import(name);\n');
   const loader = import(pathToFileURL(join(folder, 'load.mjs')).href) as Promise<{ load: Load }>;
   return {

@@ -75,3 +75,22 @@ export function linesIn(text: string, line: (number: number) => string): number 
   if (!line(count + 1).startsWith(left)) throw new Error(`after ${count} lines comes what was never written`);
   return count;
 }
+
+const LINE_BYTES = 700;
+export const RECORD_BYTES = 3000;
+
+export const lineOf = (number: number): string => `${`line ${number} `.padEnd(LINE_BYTES, `${number}`)}\n`;
+export const recordOf = (number: number): Buffer => Buffer.alloc(RECORD_BYTES, `record ${number} `);
+export const isRecord = (found: Uint8Array | null | undefined, number: number): boolean =>
+  found !== undefined && found !== null && recordOf(number).equals(found);
+
+/** How many records are there, read one after another until there is none. @throws Error for one that is not as it was saved. */
+export async function recordsBy(
+  read: (number: number) => Promise<Uint8Array | null | undefined>,
+): Promise<number> {
+  for (let number = 1; ; number++) {
+    const found = await read(number);
+    if (found === undefined || found === null) return number - 1;
+    if (!isRecord(found, number)) throw new Error(`record ${number} is not as it was saved`);
+  }
+}
