@@ -67,6 +67,12 @@ export const DECLARED: readonly Declared[] = [
     },
   },
   {
+    name: 'realpath of a link that leads to itself by another name',
+    why: 'Node never ends.',
+    applies: ({ step, what, simulated }, { steps }) =>
+      stepAt(steps, step)?.name === 'realpath' && (what.includes('hangs') || simulated.includes('ELOOP')),
+  },
+  {
     name: 'cp and recursive listings of a Buffer',
     why: 'Node takes paths that are Buffers, and finds no way below them.',
     applies: ({ step, node }, { steps }) =>

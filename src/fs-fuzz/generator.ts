@@ -138,6 +138,52 @@ function writeOptions(random: Random): Value {
   return options(random, { encoding, mode, flag: flags, flush: flag, ...(random.once(4) ? { signal } : {}) });
 }
 
+// Where Node has been already is what decides what it finds by `..`, and by `.` behind `**`.
+const PATTERNS = [
+  'a',
+  'b',
+  'dd',
+  '*',
+  '**',
+  '**',
+  '?',
+  '[ab]',
+  '{a,b}',
+  '{a,d{c..e}}',
+  '.*',
+  '@(a|dd)',
+  '!(a)',
+  'é',
+  '',
+];
+
+const isNoText = (value: Value): boolean => typeof value !== 'string';
+
+function pattern(random: Random): string {
+  const parts = Array.from({ length: random.pick([1, 2, 2, 3]) }, () => random.pick(PATTERNS));
+  // From the root on it would be the host's.
+  return `${random.once(8) ? './' : ''}${parts.join('/').replace(/^\/+/, '')}`;
+}
+
+function patterns(random: Random): Value {
+  return random.once(5) ? [pattern(random), random.once(20) ? 7 : pattern(random)] : pattern(random);
+}
+
+/** Without a directory it would look into the one of the process. */
+function globOptions(random: Random): Value {
+  const cwd = { $: 'path', text: random.once(3) ? pathText(random) : '' } as const;
+  const exclude: Value = random.once(2)
+    ? [random.pick(['a', '**/b', 'a/**', 'd*'])]
+    : random.mostly([{ $: 'excluded', name: random.pick(NAMES) }], 10, [7, ['a', 7], 'a']);
+  return {
+    cwd: random.once(8) ? { ...cwd, as: 'URL' } : cwd,
+    ...(random.once(3) ? { exclude } : {}),
+    ...(random.once(3) ? { withFileTypes: flag(random) } : {}),
+    ...(random.once(6) ? { followSymlinks: flag(random) } : {}),
+    ...(random.once(6) ? { maxDepth: random.mostly([0, 1, 2], 10, [-1, 1.5, 'x']) } : {}),
+  };
+}
+
 /** The arguments of each call, without a callback. */
 const BY_PATH: Readonly<Record<string, Make>> = {
   access: (random) => [pathValue(random), random.mostly([undefined, 0, 1, 2, 4, 7], 10, [8, 'x', null])],
@@ -166,6 +212,10 @@ const BY_PATH: Readonly<Record<string, Make>> = {
     }),
   ],
   exists: (random) => [pathValue(random)],
+  glob: (random) => [
+    random.once(12) ? random.pick(ODD_VALUES.filter(isNoText)) : patterns(random),
+    globOptions(random),
+  ],
   lchown: (random) => [pathValue(random), owner(random), owner(random)],
   link: (random) => [pathValue(random), pathValue(random)],
   lstat: (random) => [pathValue(random), options(random, { bigint: flag, throwIfNoEntry: flag })],

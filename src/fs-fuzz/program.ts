@@ -22,6 +22,8 @@ export type Made =
   | { readonly $: 'date'; readonly ms: number }
   /** For `cp`: passes what has no such letter in its last name. */
   | { readonly $: 'filter'; readonly without: string; readonly later?: boolean }
+  /** For `glob`: what has that name. */
+  | { readonly $: 'excluded'; readonly name: string }
   | { readonly $: 'symbol' };
 
 export const FACES = ['sync', 'callback', 'promise'] as const;

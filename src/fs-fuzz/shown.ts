@@ -73,7 +73,8 @@ function shownStats(stats: Readonly<Record<string, unknown>>): string {
 function shownDirent(dirent: Readonly<Record<string, unknown>>): string {
   const kinds = ['isFile', 'isDirectory', 'isSymbolicLink'].map((name) => (dirent[name] as () => boolean)());
   return inspect([
-    dirent.constructor.name,
+    // What Node has looked at alone is of a class of its own, below that of Dirent.
+    dirent.constructor.name.replace('DirentFromStats', 'Dirent'),
     shown(dirent.name, false),
     dirent.parentPath,
     dirent.path,

@@ -18,7 +18,7 @@ const NO_FD = 0x7ffffff0;
 /** A call that takes longer has been forgotten. */
 const HANGS_MS = 3000;
 const SHORTLY_MS = 2;
-const UNSORTED = ['opendir'];
+const UNSORTED = ['glob', 'opendir'];
 
 export class Side {
   readonly #fs: Fs;
@@ -92,6 +92,8 @@ export class Side {
     show: (what: string, value: string) => void,
   ): Promise<void> {
     const args = values.map((value) => this.#made(value));
+    // Shrinking leaves it out, and the directory of this process is not the simulation's.
+    if (name === 'glob') args[1] = { cwd: this.#folder, ...(args[1] as object | undefined) };
     const fs = this.#fs as unknown as Loose;
     const isSorted = UNSORTED.includes(name);
     const give = async (value: unknown): Promise<void> => {
@@ -111,8 +113,12 @@ export class Side {
       if (face === 'sync') {
         await give(fs[`${name}Sync`]!(...args));
       } else if (face === 'promise') {
-        const promise = (fs.promises as unknown as Loose)[name]!(...args) as Promise<unknown>;
-        await give(await promise);
+        const answer = (fs.promises as unknown as Loose)[name]!(...args);
+        if (name === 'glob') {
+          const found: unknown[] = [];
+          for await (const one of answer as AsyncIterable<unknown>) found.push(one);
+          await give(found);
+        } else await give(await answer);
       } else {
         const results = await new Promise<unknown[]>((resolve) => {
           fs[name]!(...args, (...given: unknown[]) => resolve(given));
@@ -239,6 +245,9 @@ export class Side {
         const passes = (path: string): boolean => !path.slice(path.lastIndexOf('/')).includes(made.without);
         return made.later === true ? async (path: string) => passes(path) : passes;
       }
+      case 'excluded':
+        return (found: string | NodeFs.Dirent) =>
+          (typeof found === 'string' ? found : found.name) === made.name;
       case 'symbol':
         return Symbol.for('symbol');
     }

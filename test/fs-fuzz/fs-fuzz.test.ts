@@ -53,6 +53,17 @@ describe.skipIf(!isLikeIt)('simulation.fs beside node:fs', () => {
       ],
     }));
 
+  it.each(['callback', 'promise'] as const)('cp looks for itself in what a path goes up from: %s', (face) =>
+    asNode({
+      steps: [
+        sync('mkdir', path('/a/b/c'), { recursive: true }),
+        call(face, 'cp', path('/a/b'), path('/a/b/..')),
+        call(face, 'cp', path('/a/b'), path('/a/b/c/..'), { recursive: true }),
+        call(face, 'cp', path('/a/b/..'), path('/a/b'), { recursive: true }),
+      ],
+    }),
+  );
+
   it('copyFile copies all permissions', () =>
     asNode({
       steps: [

@@ -177,8 +177,9 @@ export class CopyOperations {
   /** Looks for what is copied among the directories above the target, by whatever name, as far as those are there. Only once. */
   *#judgeParents(from: string, to: string, { dereference }: CopyOptions): Steps<void> {
     const source = yield* this.#paths.stat(from, dereference === true);
-    const parent = dirname(resolve(ROOT, from));
-    let above = dirname(resolve(ROOT, to));
+    // What a path that goes up is in, is what it goes up from.
+    const parent = resolve(ROOT, dirname(from));
+    let above = resolve(ROOT, dirname(to));
     for (; above !== '/' && above !== parent; above = dirname(above)) {
       try {
         if ((yield* this.#paths.stat(above, true)) === source) throw subdirectoryOfSelf(from, to);

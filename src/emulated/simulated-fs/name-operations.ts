@@ -1,9 +1,11 @@
 /** What `node:fs` does with names by one system call each, over a simulated disk. */
 import { type BigIntStats, constants, type Stats, type StatsFs } from 'node:fs';
 import { posix } from 'node:path';
-import { codeOf } from '../../common/errors.ts';
+import { ERRNO } from '../../common/abi/errno.ts';
+import { codeOf, systemError } from '../../common/errors.ts';
 import type { FileCalls } from '../simulated/file-calls.ts';
 import type { Inode } from '../simulated/inode.ts';
+import { PATH_MAX } from '../simulated/namespace.ts';
 import type { PathCalls } from '../simulated/path-calls.ts';
 import type { Random } from '../simulated/random.ts';
 import { PERMISSIONS, statsOf } from '../simulated/stats.ts';
@@ -159,7 +161,11 @@ export class NameOperations {
     return encoded(yield* this.#paths.realpath(at), options);
   }
 
-  /** The other one, which Node has written itself: it asks lstat(2) of every name on the way. */
+  /**
+   * The other one, which Node has written itself: it asks lstat(2) of every name on the way.
+   *
+   * Node never ends where a link that it has read leads to itself by another name. Here that is a circle like others.
+   */
   *realpathByNode(path: unknown, options?: unknown): Steps<string | Buffer> {
     const at = this.#admitted(path, options);
     let ahead = posix.resolve(ROOT, at).split('/').filter(Boolean);
@@ -167,6 +173,7 @@ export class NameOperations {
     // It looks at each name once, and follows a link that it has read without a look at where it leads: one with two names, from another place.
     const noLinks = new Set<string>();
     const targets = new Map<Inode, string>();
+    const waysOn = new Set<string>();
     for (let part = ahead.shift(); part !== undefined; part = ahead.shift()) {
       const next = posix.join(base, part);
       const there = noLinks.has(next) ? undefined : yield* this.#paths.stat(next, false);
@@ -180,6 +187,10 @@ export class NameOperations {
         targets.set(there, yield* this.#paths.readlink(next));
       }
       const target = targets.get(there)!;
+      const wayOn = posix.join(next, ...ahead);
+      if (waysOn.has(wayOn) || wayOn.length > PATH_MAX)
+        throw systemError(ERRNO.ELOOP, 'stat', { path: next });
+      waysOn.add(wayOn);
       ahead = posix.resolve(base, target, ahead.join('/')).split('/').filter(Boolean);
       base = '/';
     }

@@ -8,13 +8,15 @@ import { descriptorHandle } from '../../common/file/descriptor-handle.ts';
 import { makeFile } from '../../common/file/made-file.ts';
 import type { AioKernel } from '../../common/kernel/aio-kernel.ts';
 import type { Disk } from '../simulated/disk.ts';
-import { promised } from '../simulated/steps.ts';
+import { promised, type Steps } from '../simulated/steps.ts';
+import type { VirtualClock } from '../simulated/virtual-clock.ts';
 import { ask, NOWHERE, realFs } from './admission.ts';
 import { ContentOperations } from './content-operations.ts';
 import { CopyOperations } from './copy-operations.ts';
 import { DescriptorOperations, readArguments } from './descriptor-operations.ts';
 import { disposable, disposableNow, openingBlobs } from './extras.ts';
 import { type Call, calling, type Face, promising, synchronous } from './faces.ts';
+import { GLOB_THROWS, GlobOperations, HAS_GLOB } from './glob.ts';
 import { type Ground, NameOperations, STAT_SAYS_NOTHING_THERE } from './name-operations.ts';
 import { flagsOf } from './options.ts';
 import { asPromise, withCallback } from './stat-options.ts';
@@ -24,19 +26,19 @@ import { TreeOperations } from './tree-operations.ts';
 import { Watching } from './watching.ts';
 
 /** What of `node:fs` there is no simulation of. */
-type Absent = 'glob' | 'globSync' | 'mkdtempDisposableSync' | 'promises';
+type Absent = 'mkdtempDisposableSync' | 'promises';
 
 /** Of macOS alone. */
 const HAS_LCHMOD = 'O_SYMLINK' in realFs.constants;
 
 /** `node:fs/promises`, over a simulated disk. */
-export type SimulatedPromises = Omit<typeof NodePromises, 'open' | 'glob' | 'mkdtempDisposable'> & {
+export type SimulatedPromises = Omit<typeof NodePromises, 'open' | 'mkdtempDisposable'> & {
   /** As there. What it opens is an AioFile. */
   open(path: NodeFs.PathLike, flags?: string | number, mode?: NodeFs.Mode): Promise<AioFile>;
 };
 
 /** What has a callback, and without one a promise. */
-type Either = Exclude<keyof SimulatedPromises & keyof typeof NodeFs, 'constants' | 'watch' | Absent>;
+type Either = Exclude<keyof SimulatedPromises & keyof typeof NodeFs, 'constants' | 'glob' | 'watch' | Absent>;
 
 /**
  * `node:fs`, over a simulated disk.
@@ -199,6 +201,7 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
     stat: asPromise(STAT_SAYS_NOTHING_THERE.promise ? callOf(names, 'statIfThere', [1, 2]) : stat),
   });
   addOthers(fs, parts.paths.disk);
+  if (HAS_GLOB) addGlob(fs, clock, callOf(new GlobOperations(parts.paths), 'glob', [1, 2]));
   promiseWithoutCallback(fs, fs.promises as Record<string, unknown>, callbacks);
   return fs as unknown as SimulatedFileSystem;
 }
@@ -236,6 +239,25 @@ function addOthers(fs: Record<string, unknown>, disk: Disk): void {
     fs.mkdtempDisposableSync = named('mkdtempDisposableSync', disposableNow(over));
   if ('mkdtempDisposable' in realFs.promises)
     promises.mkdtempDisposable = named('mkdtempDisposable', disposable(over));
+}
+
+/** Its third face gives one after another. */
+function addGlob(fs: Record<string, unknown>, clock: VirtualClock, call: Call): void {
+  const found = promising(call) as (...args: unknown[]) => Promise<unknown[]>;
+  fs.globSync = named('globSync', synchronous(clock, call));
+  fs.glob = named('glob', calling('glob', GLOB_THROWS ? call : later(call)));
+  (fs.promises as Record<string, unknown>).glob = named('glob', async function* (...args: unknown[]) {
+    yield* await found(...args);
+  });
+}
+
+/** A call that gives its callback also what is wrong with its arguments. */
+function later({ operation, arity }: Call): Call {
+  function* begun(...args: never[]): Steps<unknown> {
+    yield { promise: Promise.resolve() };
+    return yield* operation(...args);
+  }
+  return { operation: begun, arity };
 }
 
 function promisesOf(parts: FileSystemParts, names: NameOperations, calls: Calls): SimulatedPromises {

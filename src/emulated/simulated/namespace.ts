@@ -32,7 +32,8 @@ export interface Place {
 }
 
 const LONGEST_NAME = 255;
-const PATH_MAX = 4096;
+/** `linux/limits.h:PATH_MAX`: bytes, with the one that ends it. */
+export const PATH_MAX = 4096;
 /** `linux/namei.h:MAXSYMLINKS`. */
 const MOST_LINKS = 40;
 

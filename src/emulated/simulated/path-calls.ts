@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { ERRNO } from '../../common/abi/errno.ts';
 import type { Disk } from './disk.ts';
 import type { Attributes, Inode } from './inode.ts';
-import type { Place } from './namespace.ts';
+import { PATH_MAX, type Place } from './namespace.ts';
 import { asked } from './operation.ts';
 import type { OpenMode } from './simulated-file.ts';
 import { PERMISSIONS } from './stats.ts';
@@ -25,7 +25,6 @@ const {
 const LINK_MODE = 0o777;
 const UMASK = 0o022;
 const ANY_EXECUTE = 0o111;
-const PATH_MAX = 4096;
 const S_ISUID = 0o4000;
 const S_ISGID = 0o2000;
 const S_IXGRP = 0o010;
