@@ -67,6 +67,16 @@ export const DECLARED: readonly Declared[] = [
     },
   },
   {
+    name: 'glob of several patterns',
+    why: 'Node 22 leaves out what it has come by for another pattern; later versions do not.',
+    applies: ({ step }, { steps }) => {
+      const call = stepAt(steps, step);
+      return (
+        NODE_MAJOR < 24 && call?.name === 'glob' && Array.isArray(call.args[0]) && call.args[0].length > 1
+      );
+    },
+  },
+  {
     name: 'realpath of a link that leads to itself by another name',
     why: 'Node never ends.',
     applies: ({ step, what, simulated }, { steps }) =>

@@ -64,6 +64,18 @@ describe.skipIf(!isLikeIt)('simulation.fs beside node:fs', () => {
     }),
   );
 
+  it.each(FACES)('a tree is listed in the order of Node: %s', (face) =>
+    asNode({
+      steps: [
+        ...['/a/b/x', '/a/dd/y', '/c/d/c', '/d/q'].map((folder) =>
+          sync('mkdir', path(folder), { recursive: true }),
+        ),
+        call(face, 'readdir', path(''), { recursive: true }),
+        call(face, 'readdir', path(''), { recursive: true, withFileTypes: true }),
+      ],
+    }),
+  );
+
   it('copyFile copies all permissions', () =>
     asNode({
       steps: [

@@ -110,7 +110,7 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
       utimes: [3],
     }),
     ...(HAS_LCHMOD ? callsOf(names, { lchmod: [2] }) : {}),
-    ...callsOf(trees, { opendir: [1, 2], readdir: [1, 2], rmdir: [1, 2] }),
+    ...callsOf(trees, { opendir: [1, 2], rmdir: [1, 2] }),
   };
   const { stat, lstat, realpath } = callsOf(names, { stat: [1, 2], lstat: [1, 2], realpath: [1, 2] });
   const exists = callOf(names, 'exists', [1]);
@@ -119,7 +119,7 @@ export function simulatedFs(parts: FileSystemParts): SimulatedFileSystem {
   /** What differs a little from face to face. */
   const facedOf = (face: Face): Calls => ({
     ...callsOf(names, { mkdir: [1, 2] }, face),
-    ...callsOf(trees, { rm: [1, 2] }, face),
+    ...callsOf(trees, { readdir: [1, 2], rm: [1, 2] }, face),
     ...callsOf(
       contents,
       { appendFile: [2, 3], copyFile: [2, 3], readFile: [1, 2], truncate: [1, 2], writeFile: [2, 3] },

@@ -12,6 +12,9 @@ import { encoded, optionsOf } from './options.ts';
 import { fsError } from './system-error.ts';
 import { told } from './told.ts';
 
+/** Whether promises list a tree by what was found last, as seen on Node 20.20, 22.23 and 24.21; 26.12 goes by levels, as all others do. */
+const PROMISES_GO_BACK = Number.parseInt(process.versions.node, 10) < 26;
+
 /** A name below a directory. */
 interface Below extends Entry {
   /** The directory that it is in. */
@@ -27,7 +30,7 @@ export class TreeOperations {
     this.#ground = ground;
   }
 
-  *readdir(path: unknown, options?: unknown): Steps<(string | Buffer)[] | Dirent[]> {
+  *readdir(face: Face, path: unknown, options?: unknown): Steps<(string | Buffer)[] | Dirent[]> {
     const [at] = admit('readdirSync', [path, options]);
     const { recursive, withFileTypes } = optionsOf(options);
     if (recursive !== true) {
@@ -37,7 +40,9 @@ export class TreeOperations {
         : entries.map(({ name }) => encoded(name, options));
     }
     // With names alone, Node asks what each is, and links are what they lead to.
-    const found = yield* this.#all(at!, !withFileTypes);
+    const levels = yield* this.#all(at!, !withFileTypes);
+    // The disk is looked at in one order, or histories would differ between versions.
+    const found = face === 'promise' && PROMISES_GO_BACK ? lastFirst(at!, levels) : levels;
     return withFileTypes
       ? found.map((entry) => direntOf(entry, entry.parent, options))
       : found.map(({ parent, name }) => encoded(posix.relative(at!, posix.join(parent, name)), options));
@@ -138,6 +143,24 @@ export class TreeOperations {
     if (kind === 'directory') yield* this.#removeTree(path, mayBeLink);
     else yield* this.#paths.unlink(path);
   }
+}
+
+/** What is below a directory, when the directory that was found last is listed next. */
+function lastFirst(path: string, found: readonly Below[]): readonly Below[] {
+  const below = new Map<string, Below[]>();
+  for (const one of found) {
+    const beside = below.get(one.parent);
+    if (beside === undefined) below.set(one.parent, [one]);
+    else beside.push(one);
+  }
+  const left = [path];
+  const all: Below[] = [];
+  for (let parent = left.pop(); parent !== undefined; parent = left.pop()) {
+    const entries = below.get(parent) ?? [];
+    all.push(...entries);
+    left.push(...entries.map(({ name }) => posix.join(parent!, name)));
+  }
+  return all;
 }
 
 function* unlessGone(removal: Steps<unknown>): Steps<void> {
