@@ -83,6 +83,8 @@ const EXPECT_SAME: readonly (readonly [string | readonly string[], Options?])[] 
   ['**', { withFileTypes: true }],
   ['*', { withFileTypes: true, exclude: ({ name }: { name: string }) => name === 'a' }],
   ['**/*.txt', { followSymlinks: true }],
+  ['{link,a/dangling}/'],
+  ['{link,a/dangling}/', { followSymlinks: true }],
   ['**', { maxDepth: 2 }],
   [['*.txt', 'a/*.txt']],
   ['', {}],

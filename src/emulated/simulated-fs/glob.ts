@@ -117,9 +117,11 @@ class Search {
     if (current === GLOBSTAR) return yield* this.#below(state);
     const isLast = part === this.#parts.length - 1;
     if (current === '') {
-      // A link that was named is as good, wherever it leads.
-      const kind = (yield* this.#lookAt(path))?.kind;
-      if (kind === 'directory' || kind === 'link') yield* this.#add(path);
+      const entry = yield* this.#lookAt(path);
+      // A link that was named is as good, wherever it leads, unless it is followed.
+      const isNamedLink = entry?.kind === 'link' && !this.#options.followSymlinks;
+      if (entry !== undefined && (isNamedLink || (yield* this.#isDirectory(entry, path))))
+        yield* this.#add(path);
       return [];
     }
     if (isDots(current)) {
