@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs by apt what the checks need and this machine lacks: a C compiler with its headers, strace, a browser,
-# cross compilers for the package's addons, an emulator of arm64, a second kernel with a file system to give it, tools for other file systems, an XML parser, what a FUSE file system is built with.
+# cross compilers for the package's addons, an emulator of arm64, a second kernel with a file system to give it, tools for other file systems, an XML parser, what a FUSE file system is built with,
+# Chrome's viewer of traces, which comes with Go's sources.
 set -euo pipefail
 missing=()
 command -v cc >/dev/null 2>&1 || missing+=(gcc)
@@ -19,6 +20,7 @@ command -v aarch64-linux-gnu-gcc >/dev/null 2>&1 || missing+=(gcc-aarch64-linux-
 command -v qemu-aarch64 >/dev/null 2>&1 || missing+=(qemu-user)
 [ -e /usr/lib/x86_64-linux-musl/libc.so ] || missing+=(musl-dev:amd64)
 [ -e /usr/lib/aarch64-linux-musl/libc.so ] || missing+=(musl-dev:arm64)
+compgen -G '/usr/share/go-*/src/cmd/trace/static/trace_viewer_full.html' >/dev/null || missing+=(golang-src)
 [ ${#missing[@]} -eq 0 ] && exit 0
 command -v apt-get >/dev/null 2>&1 || { echo "missing and no apt-get to install: ${missing[*]}" >&2; exit 1; }
 sudo=()

@@ -59,6 +59,7 @@ export const STEPS: readonly Step[] = [
   { script: 'check:loop', why: 'the event loop stays free' },
   { script: 'check:slow-disk', why: 'on a slow disk, too' },
   { script: 'check:report', why: 'pages of bench in a browser' },
+  { script: 'check:trace', why: "traces in Chrome's viewer" },
   { script: 'check:history-page', why: 'pages of simulations in a browser' },
   { script: 'bench:guard', why: 'not slower than the commit before' },
 ];

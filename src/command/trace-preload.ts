@@ -56,6 +56,8 @@ const counter = (name: string, args: object): void => write({ name, ph: 'C', arg
 
 const inFlight: Record<string, number> = {};
 const contexts = new WeakMap<object, string>();
+/** What has not been closed. */
+const unclosed = new Set<string>();
 let opened = 0;
 
 /** A completion may be told before the batch that its request went in with: never less than none are shown. */
@@ -65,10 +67,16 @@ function count({ name }: Message['kernel'], change: number): void {
   counter(`requests in flight (thread ${threadId})`, Object.fromEntries(shown));
 }
 
+function closed(id: string): void {
+  unclosed.delete(id);
+  write({ name: 'context', ph: 'e', id });
+}
+
 const HANDLERS: Readonly<Record<string, (message: Message) => void>> = {
   'kaio:context:open': ({ context, kernel, queueDepth }) => {
     const id = `${pid}-${threadId}-${++opened}`;
     contexts.set(context, id);
+    unclosed.add(id);
     write({
       name: 'context',
       ph: 'b',
@@ -78,7 +86,7 @@ const HANDLERS: Readonly<Record<string, (message: Message) => void>> = {
   },
   'kaio:context:close': ({ context }) => {
     const id = contexts.get(context);
-    if (id !== undefined) write({ name: 'context', ph: 'e', id });
+    if (id !== undefined) closed(id);
   },
   'kaio:submit': ({ kernel, requests, accepted }) => {
     instant('io_submit', { kernel: kernel.name, requests, accepted });
@@ -106,7 +114,11 @@ function begin(): void {
     flush();
   };
   setInterval(sample, SAMPLE_MS).unref();
-  process.on('exit', sample);
+  process.on('exit', () => {
+    // A thread's own context is open until its end.
+    for (const id of unclosed) closed(id);
+    sample();
+  });
 }
 
 if (directory !== undefined) begin();

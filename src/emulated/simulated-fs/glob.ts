@@ -32,6 +32,7 @@ const GLOBSTAR = '**';
 const MAGIC = /[*?[]|[!+@]\(/;
 const RANGE = /^(-?\d+|[A-Za-z])\.\.(-?\d+|[A-Za-z])(?:\.\.(-?\d+))?$/;
 const ANY = 'x';
+const ROOT = '/';
 
 interface Options {
   readonly root: string;
@@ -99,7 +100,7 @@ class Search {
 
   *run(): Steps<void> {
     const isAbsolute = this.#parts[0] === '' && this.#parts.length > 1;
-    const first: State = { path: isAbsolute ? '/' : '.', part: isAbsolute ? 1 : 0, isDeep: false, way: [] };
+    const first: State = { path: isAbsolute ? ROOT : '.', part: isAbsolute ? 1 : 0, isDeep: false, way: [] };
     const states =
       this.#parts.length === 0 || (this.#parts.length === 1 && isDots(this.#parts[0]!)) ? [] : [first];
     for (let state = states.pop(); state !== undefined; state = states.pop()) {
@@ -193,8 +194,8 @@ class Search {
     const { exclude, isExcluded, withFileTypes } = this.#options;
     if (isExcluded(`${this.#full(path)}/`) && (yield* this.#lookAt(path))?.kind === 'directory') return [];
     const entry =
-      exclude !== undefined && withFileTypes ? yield* this.#lookAt(posix.resolve('/', path)) : undefined;
-    const found = withFileTypes ? entry && direntOf(entry, posix.dirname(posix.resolve('/', path))) : path;
+      exclude !== undefined && withFileTypes ? yield* this.#lookAt(posix.resolve(ROOT, path)) : undefined;
+    const found = withFileTypes ? entry && direntOf(entry, posix.dirname(posix.resolve(ROOT, path))) : path;
     if (found !== undefined && exclude?.(found)) return [];
     return [{ path, part, isDeep: false, way }];
   }
@@ -301,7 +302,7 @@ function admitPatterns(pattern: unknown, options: unknown): string[] {
 
 function takenOptions(options: unknown): Options {
   const { cwd, exclude, followSymlinks, maxDepth, withFileTypes } = optionsOf(options);
-  const root = posix.resolve('/', cwd instanceof URL ? fileURLToPath(cwd) : String(cwd ?? '/'));
+  const root = posix.resolve(ROOT, cwd instanceof URL ? fileURLToPath(cwd) : String(cwd ?? ROOT));
   const left = Array.isArray(exclude) ? exclude.map((one) => posix.resolve(root, String(one))) : [];
   return {
     root,
