@@ -76,6 +76,17 @@ describe.skipIf(!isLikeIt)('simulation.fs beside node:fs', () => {
     }),
   );
 
+  it('a directory that is gone has no names', () =>
+    asNode({
+      steps: [
+        sync('mkdir', path('/a/b'), { recursive: true }),
+        { op: 'open', slot: 0, args: [path('/a')] },
+        { op: 'method', slot: 0, name: 'stat', args: [] },
+        sync('rm', path('/a'), { recursive: true }),
+        { op: 'method', slot: 0, name: 'stat', args: [] },
+      ],
+    }));
+
   it('copyFile copies all permissions', () =>
     asNode({
       steps: [

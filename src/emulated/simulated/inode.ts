@@ -64,7 +64,7 @@ export class Inode {
   /** The volatile image of a directory. */
   readonly entries: Map<string, Inode>;
   readonly durableEntries: Map<string, Inode>;
-  /** Names that it has. The root has none. */
+  /** Names that it has. The root, which has none, is there all the same. */
   links = 0;
   #birthNs: number;
   #durable: PagedBytes;
@@ -282,9 +282,9 @@ export class Inode {
     this.attributes = { ...this.attributes, ctimeNs: now };
   }
 
-  /** What stat(2) counts: a directory is named in itself, and in those below it. */
+  /** What stat(2) counts: a directory is named in itself, and in those below it, as long as it is there. */
   get nlink(): number {
-    if (this.kind !== 'directory') return this.links;
+    if (this.kind !== 'directory' || this.links === 0) return this.links;
     let count = 2;
     for (const entry of this.entries.values()) if (entry.kind === 'directory') count++;
     return count;

@@ -47,6 +47,7 @@ export class Namespace {
 
   constructor(root: Inode, nextIno: number, pending: Iterable<NameChange> = []) {
     this.root = root;
+    root.links = 1;
     this.#nextIno = nextIno;
     this.#pending = new Set(pending);
   }
