@@ -82,4 +82,15 @@ export const it: Api = api(run, skip);
 export const describe: Api = api(group, skipGroup);
 export const { afterEach, beforeEach } = nodeTest;
 export const { before: beforeAll, after: afterAll } = nodeTest;
-export const vi = { fn, restoreAllMocks, spyOn };
+const { timers } = nodeTest.mock;
+
+export const vi = {
+  fn,
+  restoreAllMocks,
+  spyOn,
+  useFakeTimers: ({ toFake }: { toFake: readonly string[] }) =>
+    // What clears them comes with them.
+    timers.enable({ apis: toFake.filter((name) => name.startsWith('set')) as 'setTimeout'[] }),
+  advanceTimersByTime: (ms: number) => timers.tick(ms),
+  useRealTimers: () => timers.reset(),
+};
