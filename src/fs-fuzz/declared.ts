@@ -1,4 +1,5 @@
 /** Differences that are meant to be, each with its reason. */
+import { inspect } from 'node:util';
 import type { FsDifference, FsProgram, Step } from './program.ts';
 
 interface Declared {
@@ -143,6 +144,14 @@ export const DECLARED: readonly Declared[] = [
         [node, simulated].some((shown) => shown.includes('ENAMETOOLONG') || shown.length > PATH_MAX)),
   },
   {
+    name: 'what is left of a copy that ends halfway, or goes into itself',
+    why: 'Node copies in the order of the disk, which is not that of names; links lead to nothing, or to where the copy is made.',
+    applies: ({ step }, { steps }) =>
+      step === 'end' &&
+      steps.some((one) => isCall(one, 'symlink')) &&
+      steps.some((one) => isCall(one, 'cp') && inspect(one.args[2]).includes('recursive: true')),
+  },
+  {
     name: 'a bigint for a place in a buffer',
     why: 'Node 20 reckons with it before it looks at it.',
     applies: ({ node }) => node.includes('Cannot mix BigInt and other types'),
@@ -209,6 +218,10 @@ function codeIn(shown: string): string | undefined {
 function stepAt(steps: FsProgram['steps'], step: number | 'end'): (Step & { op: 'call' }) | undefined {
   const found = step === 'end' ? undefined : steps[step];
   return found?.op === 'call' ? found : undefined;
+}
+
+function isCall(step: Step, name: string): step is Step & { op: 'call' } {
+  return step.op === 'call' && step.name === name;
 }
 
 /** @returns The name of the declaration that covers a difference. */

@@ -76,6 +76,18 @@ describe.skipIf(!isLikeIt)('simulation.fs beside node:fs', () => {
     }),
   );
 
+  it.each(['callback', 'promise'] as const)('times of copied directories: %s', (face) =>
+    asNode({
+      steps: [
+        sync('mkdir', path('/a/b'), { recursive: true }),
+        sync('writeFile', path('/a/b/c'), 'text'),
+        ...['/a/b/c', '/a/b', '/a'].map((of) => sync('utimes', path(of), 1000, 1000)),
+        call(face, 'cp', path('/a'), path('/new'), { recursive: true, preserveTimestamps: true }),
+        call(face, 'cp', path('/a'), path('/new'), { recursive: true, preserveTimestamps: true }),
+      ],
+    }),
+  );
+
   it('a directory that is gone has no names', () =>
     asNode({
       steps: [
