@@ -18,6 +18,7 @@ export const STEPS: readonly Step[] = [
   { script: 'demo', why: 'runs from a checkout' },
   { script: 'example:wal', args: ['--crashes', '10000'], why: 'a log keeps its word' },
   { script: 'example:sqlite', args: ['--crashes', '1000'], why: 'a database keeps its word' },
+  { script: 'crashes', why: 'popular packages on the simulated machine' },
   { script: 'check:addon', why: 'the addon under sanitizers' },
   { script: 'check:faults', why: 'errors injected into system calls' },
   { script: 'check:pins', why: 'every way of giving memory away, each Node.js' },
