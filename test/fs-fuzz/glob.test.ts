@@ -119,6 +119,13 @@ describe.skipIf(host.globSync === undefined)('glob', () => {
     expect(found.sort()).toEqual(all);
   });
 
+  it('fails on a machine that is gone, where nothing found would be an answer', () => {
+    const simulation = simulate({ seed: 1 });
+    simulation.crash();
+    const { globSync } = simulation.fs as unknown as Globbing;
+    expect(() => globSync!('**', {})).toThrow(expect.objectContaining({ code: 'ENODEV' }));
+  });
+
   it('refuses what Node refuses, with its words', () => {
     const refusal = (fs: Globbing, pattern: unknown, options: Options): string => {
       try {

@@ -104,7 +104,7 @@ export function askWithoutCallback(name: string, args: readonly unknown[], callb
 }
 
 /** @returns The text of a path, or `undefined` for what Node takes for none. @throws What Node throws for a URL. */
-function textOf(path: unknown): string | undefined {
+export function textOf(path: unknown): string | undefined {
   const text =
     typeof path === 'string'
       ? path
@@ -121,7 +121,7 @@ function onThisHost(path: string): string {
   return process.platform === 'win32' ? path.replace(/^[A-Za-z]:/, '').replaceAll('\\', '/') : path;
 }
 
-function isUrl(value: unknown): value is URL {
+export function isUrl(value: unknown): value is URL {
   return typeof value === 'object' && value !== null && 'href' in value && 'protocol' in value;
 }
 

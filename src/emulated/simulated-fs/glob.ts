@@ -6,10 +6,10 @@
  */
 import type { Dirent } from 'node:fs';
 import { posix } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { codeOf } from '../../common/errors.ts';
 import type { Entry, PathCalls } from '../simulated/path-calls.ts';
 import type { Steps } from '../simulated/steps.ts';
-import { ask, NOWHERE, realFs } from './admission.ts';
+import { ask, isUrl, NOWHERE, realFs, textOf } from './admission.ts';
 import { direntOf } from './directory.ts';
 import { optionsOf } from './options.ts';
 
@@ -244,7 +244,8 @@ class Search {
     const full = this.#full(path);
     try {
       return { name: posix.basename(full), kind: (yield* this.#paths.stat(full, false)).kind };
-    } catch {
+    } catch (error) {
+      throwUnlessAbsent(error);
       return undefined;
     }
   }
@@ -256,7 +257,8 @@ class Search {
     try {
       const way = yield* this.#wayOn(state);
       return way === undefined ? NOTHING : { entries: yield* this.#paths.scandir(full), way };
-    } catch {
+    } catch (error) {
+      throwUnlessAbsent(error);
       return NOTHING;
     }
   }
@@ -272,10 +274,16 @@ class Search {
     if (kind !== 'link' || !this.#options.followSymlinks) return kind === 'directory';
     try {
       return (yield* this.#paths.stat(this.#full(path), true)).kind === 'directory';
-    } catch {
+    } catch (error) {
+      throwUnlessAbsent(error);
       return false;
     }
   }
+}
+
+/** What cannot be looked at is nothing, to Node; what cannot be looked at any more, or yet, is not that. */
+function throwUnlessAbsent(error: unknown): void {
+  if (['EDEADLK', 'ENODEV'].includes(codeOf(error) ?? '')) throw error;
 }
 
 function isDots(part: string): boolean {
@@ -290,7 +298,7 @@ function isMatch(name: string, part: string): boolean {
 function admitPatterns(pattern: unknown, options: unknown): string[] {
   const patterns = Array.isArray(pattern) ? pattern : [pattern];
   const asked = patterns.map((one) => (typeof one === 'string' ? ANY : one));
-  const isPath = (cwd: unknown): boolean => typeof cwd === 'string' || cwd instanceof URL;
+  const isPath = (cwd: unknown): boolean => typeof cwd === 'string' || isUrl(cwd);
   const given = options as { readonly cwd?: unknown } | undefined;
   const harmless =
     typeof options === 'object' && options !== null
@@ -302,7 +310,7 @@ function admitPatterns(pattern: unknown, options: unknown): string[] {
 
 function takenOptions(options: unknown): Options {
   const { cwd, exclude, followSymlinks, maxDepth, withFileTypes } = optionsOf(options);
-  const root = posix.resolve(ROOT, cwd instanceof URL ? fileURLToPath(cwd) : String(cwd ?? ROOT));
+  const root = posix.resolve(ROOT, textOf(cwd) ?? ROOT);
   const left = Array.isArray(exclude) ? exclude.map((one) => posix.resolve(root, String(one))) : [];
   return {
     root,
