@@ -146,10 +146,16 @@ export const DECLARED: readonly Declared[] = [
   {
     name: 'what is left of a copy that ends halfway, or goes into itself',
     why: 'Node copies in the order of the disk, which is not that of names; links lead to nothing, or to where the copy is made.',
-    applies: ({ step }, { steps }) =>
-      step === 'end' &&
-      steps.some((one) => isCall(one, 'symlink')) &&
-      steps.some((one) => isCall(one, 'cp') && inspect(one.args[2]).includes('recursive: true')),
+    applies: ({ step }, { steps }) => {
+      const before = steps.slice(0, step === 'end' ? undefined : step);
+      const linked = before.findIndex((one) => isCall(one, 'symlink'));
+      return (
+        linked !== -1 &&
+        before
+          .slice(linked)
+          .some((one) => isCall(one, 'cp') && inspect(one.args[2]).includes('recursive: true'))
+      );
+    },
   },
   {
     name: 'a bigint for a place in a buffer',
