@@ -125,9 +125,9 @@ function bootWine(): void {
 /** Runs Node.js for Windows. */
 function run(name: string, words: readonly string[]): { status: number | null; output: string } {
   let ended = runOnce(name, words);
-  // Seldom, Wine ends with code 1 before Node.js has begun. What fails for a reason of its own says something, or fails again.
-  for (let tries = 1; tries < TRIES && ended.status === 1 && ended.output === ''; tries++) {
-    console.log(`  (${name}: ended with code 1 and said nothing: again)`);
+  // Seldom, Wine ends before Node.js has begun, with code 1 or 66. What fails for a reason of its own says something, or fails again.
+  for (let tries = 1; tries < TRIES && [1, 66].includes(ended.status ?? 0) && ended.output === ''; tries++) {
+    console.log(`  (${name}: ended with code ${ended.status} and said nothing: again)`);
     ended = runOnce(name, words);
   }
   return ended;

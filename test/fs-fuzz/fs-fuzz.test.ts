@@ -88,6 +88,20 @@ describe.skipIf(!isLikeIt)('simulation.fs beside node:fs', () => {
     }),
   );
 
+  it('read into an offset that is an object', () =>
+    asNode({
+      steps: [
+        sync('open', path('/a'), 'w+'),
+        ...([{}, []] as const).flatMap((offset) =>
+          (['sync', 'callback'] as const).flatMap((face) => [
+            call(face, 'read', { $: 'fd', slot: 0 }, { $: 'bytes', length: 4 }, { offset }),
+            call(face, 'read', { $: 'fd', slot: 1 }, { $: 'bytes', length: 4 }, { offset }),
+          ]),
+        ),
+        call('callback', 'read', { $: 'fd', slot: 1 }, { $: 'bytes', length: 4 }, {}, 1, 0),
+      ],
+    }));
+
   it('a directory that is gone has no names', () =>
     asNode({
       steps: [

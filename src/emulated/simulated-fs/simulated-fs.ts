@@ -10,7 +10,7 @@ import type { AioKernel } from '../../common/kernel/aio-kernel.ts';
 import type { Disk } from '../simulated/disk.ts';
 import { promised, type Steps } from '../simulated/steps.ts';
 import type { VirtualClock } from '../simulated/virtual-clock.ts';
-import { ask, NOWHERE, realFs } from './admission.ts';
+import { ask, NO_FD, NOWHERE, realFs } from './admission.ts';
 import { ContentOperations } from './content-operations.ts';
 import { CopyOperations } from './copy-operations.ts';
 import { DescriptorOperations, readArguments } from './descriptor-operations.ts';
@@ -318,6 +318,8 @@ function readingWith({ operation }: Call): (...args: unknown[]) => void {
     // With a length and no place, what comes after is no callback to Node.
     if (at === 3 && all.length === 4) ask('access', [NOWHERE, 0, undefined]);
     const { buffer, offset, length, position } = readArguments(at === -1 ? all : all.slice(0, at), false);
+    // To the synchronous call it would be options.
+    if (typeof offset === 'object' && offset !== null) ask('readSync', [NO_FD, buffer, { offset }]);
     calling('read', {
       operation,
       arity: [5, 5],
