@@ -91,7 +91,7 @@ describe.skipIf(!isLikeIt)('simulation.fs beside node:fs', () => {
   it('read into an offset that is an object', () =>
     asNode({
       steps: [
-        sync('open', path('/a'), 'w+'),
+        { op: 'call', face: 'sync', name: 'open', args: [path('/a'), 'w+'], slot: 0 },
         ...([{}, []] as const).flatMap((offset) =>
           (['sync', 'callback'] as const).flatMap((face) => [
             call(face, 'read', { $: 'fd', slot: 0 }, { $: 'bytes', length: 4 }, { offset }),
