@@ -112,8 +112,8 @@ export interface ReadArguments {
   readonly position: unknown;
 }
 
-/** Node's ways to say where: `(buffer, offset, length, position)`, `(buffer, options)`, `(options)`, `()`. @param nullIsOptions - As `readSync` has it. */
-export function readArguments(args: readonly unknown[], nullIsOptions: boolean): ReadArguments {
+/** Node's ways to say where: `(buffer, offset, length, position)`, `(buffer, options)`, `(options)`, `()`. @param objectIsOptions - As `readSync` has it, whatever follows. */
+export function readArguments(args: readonly unknown[], objectIsOptions: boolean): ReadArguments {
   const [first] = args;
   const isOptions = args.length === 1 && typeof first === 'object' && !ArrayBuffer.isView(first);
   if (args.length === 0 || isOptions) {
@@ -124,7 +124,7 @@ export function readArguments(args: readonly unknown[], nullIsOptions: boolean):
   // An object is wanted there, and Node says so.
   if (args.length === 2 && second !== undefined && (typeof second !== 'object' || Array.isArray(second)))
     ask('readSync', [NO_FD, first, second]);
-  const named = args.length <= 2 || (typeof second === 'object' && (nullIsOptions || second !== null));
+  const named = args.length <= 2 || (objectIsOptions && typeof second === 'object');
   if (named && (second === undefined || second === null || typeof second === 'object'))
     return placed(first, optionsOf(second));
   return { buffer: first, offset: second, length: args[2], position: args[3] };
