@@ -1,11 +1,15 @@
 import { defineConfig } from 'vitest/config';
 
-/** What tries so much that it is a command of its own, `npm run test:long`: suites run by other suites, crashes by the thousand. */
+/**
+ * What tries so much that it is a command of its own, `npm run test:long`: suites run by other suites, crashes by the thousand, every copy
+ * of anything onto anything.
+ */
 const LONG = [
   'test/bench/{command,guard}.test.ts',
   'test/conformance-self/{command,frameworks,session,vacuous}.test.ts',
   'test/emulated/simulation/{models,replace-file}.test.ts',
-  'test/examples/{every-crash,write-ahead-log}.test.ts',
+  'test/examples/{every-crash,sqlite,write-ahead-log}.test.ts',
+  'test/fs-fuzz/copies.test.ts',
 ];
 
 /**
