@@ -2,7 +2,7 @@
  * Patterns of names, as Node's `glob` takes them, over a simulated disk.
  *
  * Node's own takes no `fs`. Each part of a path is judged by Node's own matcher (`path.matchesGlob`); the way through the directories is
- * this file's, by what the documentation of Node says and its results show.
+ * written anew, by the rules that Node's own follows (`lib/internal/fs/glob.js` of 22, 24 and 26), and held beside its results.
  */
 import type { Dirent } from 'node:fs';
 import { posix } from 'node:path';
