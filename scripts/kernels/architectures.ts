@@ -8,14 +8,14 @@
  *
  * It takes root, Linux 6.7 for the emulators (binfmt_misc in a namespace of its own), and Debian's apt.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { Report } from '../../test/conformance/index.ts';
 import { packageRoot } from '../package-root.ts';
 import { ofToday } from '../turn.ts';
 import { cacheFolder, ForeignDebian, PackagesMissing, unpack } from './foreign-debian.ts';
+import { foreignKoffi } from './foreign-koffi.ts';
+import { isGood } from './judgement.ts';
 import { ARCHITECTURES, type Architecture, named, QEMU_USER } from './targets.ts';
 
 /** A program that has ended. */
@@ -27,12 +27,6 @@ interface Ran {
 
 const MOST_BYTES = 1 << 28;
 const DEADLINE_SECONDS = 120;
-const { koffi } = (
-  JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
-    devDependencies: { koffi: string };
-  }
-).devDependencies;
-
 /** What the header of its programs looks like: class, byte order and machine are compared (elf(5), binfmt_misc). */
 const ELF: Readonly<Record<string, readonly [bits: 32 | 64, isLittle: boolean, machine: number]>> = {
   s390x: [64, false, 22],
@@ -78,21 +72,6 @@ unset NODE_EXTRA_CA_CERTS NODE_OPTIONS
 exec chroot "$ROOT" "$@"
 `;
 
-/** koffi's binary for another processor. @returns The folder that has it in `node_modules`. */
-function foreignKoffi(cpu: string): string {
-  const folder = join(cacheFolder(), `koffi-${cpu}`);
-  if (!existsSync(join(folder, 'node_modules', '@koromix'))) {
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, 'package.json'), '{"private":true}');
-    execFileSync(
-      'npm',
-      ['install', '--no-audit', '--no-fund', `--cpu=${cpu}`, '--os=linux', '--libc=glibc', `koffi@${koffi}`],
-      { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] },
-    );
-  }
-  return folder;
-}
-
 function emulator(qemu: string): string {
   const root = join(cacheFolder(), 'qemu-user');
   unpack(new ForeignDebian(QEMU_USER.suite, 'amd64').download(QEMU_USER.package), root);
@@ -122,7 +101,7 @@ function checkArchitecture({ name, suite, qemu, native, what }: Architecture): b
     KOFFI: native === undefined ? '' : foreignKoffi(native),
     REGISTER: qemu === undefined ? '' : registration(qemu, emulator(qemu)),
   };
-  let isGood = true;
+  let areGood = true;
   for (const backend of native === undefined ? ['emulated'] : ['emulated', 'native']) {
     const ran = timed(
       'unshare',
@@ -134,23 +113,10 @@ function checkArchitecture({ name, suite, qemu, native, what }: Architecture): b
       ],
       environment,
     );
-    isGood = judge(`${name} (${what}), ${backend}`, ran) && isGood;
+    const text = ran.stdout.startsWith('{') ? ran.stdout : `${ran.stdout}${ran.stderr}`;
+    areGood = isGood(`${name} (${what}), ${backend}`, text, ran.seconds) && areGood;
   }
-  return isGood;
-}
-
-function judge(where: string, { stdout, stderr, seconds }: Ran): boolean {
-  if (!stdout.startsWith('{')) {
-    console.error(`${where}: no report\n${stdout}${stderr}`);
-    return false;
-  }
-  const { kernel, passed, failed, unsupported, broken, cases } = JSON.parse(stdout) as Report;
-  for (const { id, rule, outcome, detail } of cases)
-    if (outcome === 'failed' || outcome === 'broken') console.error(`${outcome} ${id} (${rule}): ${detail}`);
-  console.log(
-    `${where}: ${kernel}: ${passed} passed, ${failed} failed, ${unsupported} unsupported here, ${broken} broken; ${seconds} s`,
-  );
-  return failed === 0 && broken === 0;
+  return areGood;
 }
 
 /** @param mayBeMissing - Whether a target whose packages cannot be had is told and passed over. */

@@ -9,7 +9,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
-const FOLDERS = ['lists/partial', 'cache/archives/partial', 'etc/apt.conf.d', 'etc/preferences.d', 'state'];
+const FOLDERS = ['lists/partial', 'cache', 'etc/apt.conf.d', 'etc/preferences.d', 'state'];
 /** What nobody reads in a root made for one program. */
 const USELESS = ['doc', 'man', 'locale', 'lintian', 'info', 'bug', 'nodejs/corepack'];
 
@@ -59,21 +59,71 @@ export class ForeignDebian {
     writeFileSync(join(this.#home, 'etc', 'sources.list'), source);
   }
 
-  /** Downloads packages with all that they depend on, as if nothing were installed. @returns The files. @throws PackagesMissing. */
+  /**
+   * Downloads packages with all that they depend on, as if nothing were installed.
+   *
+   * @returns The files, in a folder of their own.
+   * @throws PackagesMissing.
+   */
   download(...packages: readonly string[]): string[] {
-    const archives = join(this.#home, 'cache', 'archives');
-    const mark = join(this.#home, `have-${packages.join('-')}`);
+    const archives = join(this.#home, 'packages', packages.join('-'));
+    const mark = join(archives, '.complete');
     if (!existsSync(mark)) {
+      mkdirSync(join(archives, 'partial'), { recursive: true });
       this.#apt('update');
-      this.#apt('install', '-y', '--download-only', '--no-install-recommends', ...packages);
+      this.#apt(
+        ...['-o', `Dir::Cache::archives=${archives}`, 'install', '-y', '--download-only'],
+        ...['--no-install-recommends', ...packages],
+      );
       writeFileSync(mark, '');
     }
-    return readdirSync(archives)
-      .filter((name) => name.endsWith('.deb'))
-      .map((name) => join(archives, name));
+    return packagesIn(archives);
+  }
+
+  /**
+   * Downloads a kernel, of which others only need what boots it and its modules: the packages behind a name such as `linux-image-arm64-16k`,
+   * which itself is empty and depends on the newest.
+   *
+   * @returns The files, in a folder of their own.
+   * @throws PackagesMissing.
+   */
+  downloadKernel(name: string): string[] {
+    const folder = join(this.#home, 'kernels', name);
+    const mark = join(folder, '.complete');
+    if (!existsSync(mark)) {
+      mkdirSync(folder, { recursive: true });
+      this.#apt('update');
+      // Since Linux 7 an image has its kernel and modules in packages of their own.
+      const images = this.#dependencies(name).filter((one) => /^linux-image-\d/.test(one));
+      const parts = images.flatMap((image) =>
+        this.#dependencies(image).filter((one) => /^linux-(binary|modules)-\d/.test(one)),
+      );
+      if (images.length === 0) throw new PackagesMissing(`${name} leads to no kernel`);
+      for (const one of parts.length > 0 ? parts : images) this.#download(one, folder);
+      writeFileSync(mark, '');
+    }
+    return packagesIn(folder);
+  }
+
+  #download(name: string, folder: string): void {
+    const { status } = spawnSync('apt-get', ['-qq', ...this.#options(), 'download', name], {
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    if (status !== 0) throw new PackagesMissing(`apt-get download ${name} fails`);
+  }
+
+  #dependencies(name: string): string[] {
+    const args = [...this.#options(), 'depends', '--important', name];
+    const { stdout } = spawnSync('apt-cache', args, { encoding: 'utf8' });
+    return [...stdout.matchAll(/^ *\|?Depends: (\S+)$/gm)].map(([, one]) => one!);
   }
 
   #apt(...args: readonly string[]): void {
+    aptGet(['-qq', ...this.#options(), ...args]);
+  }
+
+  #options(): string[] {
     const at = (name: string): string => join(this.#home, name);
     const settings = {
       'Dir::State': at('state'),
@@ -88,9 +138,14 @@ export class ForeignDebian {
       'APT::Sandbox::User': 'root',
       'Acquire::Languages': 'none',
     };
-    const options = Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
-    aptGet(['-qq', ...options, ...args]);
+    return Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
   }
+}
+
+function packagesIn(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.deb'))
+    .map((name) => join(folder, name));
 }
 
 /** Unpacks packages into a folder that becomes the root of a program; once. */

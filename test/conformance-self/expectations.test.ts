@@ -57,6 +57,20 @@ describe('a case with an expectation', () => {
     }
   });
 
+  it('may end in several ways, where a race decides: one that passed counts as that', () => {
+    const either = new Expectations(
+      fileOf({ cases: [first], outcome: ['failed', 'passed'], detail: 'EINVAL', ...WHY }),
+    );
+    const passing = reportOf(first!, 'passed');
+    assert.equal(either.judge(passing), passing);
+    assert.equal(either.judge(reportOf(first!, 'failed', 'EINVAL')).outcome, 'unsupported');
+    for (const report of [reportOf(first!, 'failed', 'EBADF'), reportOf(first!, 'broken', 'EINVAL')]) {
+      const { outcome, detail } = either.judge(report);
+      assert.equal(outcome, 'failed');
+      assert.match(detail!, /stale: failed or passed, saying 'EINVAL'/);
+    }
+  });
+
   it('leaves the others as they are', () => {
     const other = reportOf(second!, 'failed', 'EINVAL');
     assert.equal(expectations.judge(other), other);
@@ -121,6 +135,17 @@ describe('a wrong file', () => {
     ['has an empty list of cases', fileOf({ ...good, cases: [] }), /cases is no list of ids/],
     ['has a case that is no text', fileOf({ ...good, cases: [1] }), /a case is no text/],
     ['has another outcome', fileOf({ ...good, outcome: 'passed' }), /none of failed, unsupported, broken/],
+    [
+      'has outcomes that say nothing',
+      fileOf({ ...good, outcome: ['passed'] }),
+      /one has to be failed, unsupported, broken/,
+    ],
+    ['has no outcomes', fileOf({ ...good, outcome: [] }), /one has to be failed, unsupported, broken/],
+    [
+      'has another among its outcomes',
+      fileOf({ ...good, outcome: ['failed', 'gone'] }),
+      /none of failed, unsupported, broken, passed/,
+    ],
     ['gives no reason', fileOf(without('reason')), /reason is no text/],
     ['gives no source', fileOf({ ...good, source: ' ' }), /source is no text/],
     ['wants another detail than text', fileOf({ ...good, detail: 1 }), /detail is no text/],

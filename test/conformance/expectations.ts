@@ -12,15 +12,18 @@ import { type Report, summarize } from './runner.ts';
 /** How a case may be expected to end. */
 const EXPECTABLE = ['failed', 'unsupported', 'broken'] as const satisfies readonly Outcome[];
 
+/** One of the outcomes that are worth telling. */
+export type Expectable = (typeof EXPECTABLE)[number];
+
 /** Some cases that all end in the same way, and why. */
 export interface Expectation {
   /** Ids of cases; `*` stands for anything. */
   readonly cases?: readonly string[];
   /** Instead of them, a rule: all of its cases. */
   readonly rule?: string;
-  /** How each of them ends on this kernel. */
-  readonly outcome: (typeof EXPECTABLE)[number];
-  /** What the report of each must contain as its detail: another failure is not the known one. */
+  /** How each of them ends on this kernel; several where that is decided by a race, of which one may be `passed`, and then counts as that. */
+  readonly outcome: Expectable | readonly (Expectable | 'passed')[];
+  /** What the report of each that has not passed must contain as its detail: another failure is not the known one. */
   readonly detail?: string;
   /** Why the kernel does so. */
   readonly reason: string;
@@ -86,10 +89,13 @@ export class Expectations {
   judge(report: CaseReport): CaseReport {
     const expected = this.#byCase.get(report.id);
     if (expected === undefined) return report;
-    const { outcome, reason, source } = expected;
-    if (isMet(expected, report))
-      return { ...report, outcome: 'unsupported', detail: `${outcome} as expected: ${reason} (${source})` };
+    const { reason, source } = expected;
     const { detail, outcome: actual } = report;
+    if (isMet(expected, report))
+      return actual === 'passed'
+        ? report
+        : { ...report, outcome: 'unsupported', detail: `${actual} as expected: ${reason} (${source})` };
+    const outcome = outcomesOf(expected).join(' or ');
     return {
       ...report,
       outcome: 'failed',
@@ -109,8 +115,28 @@ export class Expectations {
   }
 }
 
+function outcomesOf({ outcome }: Expectation): readonly Outcome[] {
+  return typeof outcome === 'string' ? [outcome] : outcome;
+}
+
 function isMet(expected: Expectation, { outcome, detail = '' }: CaseReport): boolean {
-  return outcome === expected.outcome && detail.includes(expected.detail ?? '');
+  if (!outcomesOf(expected).includes(outcome)) return false;
+  return outcome === 'passed' || detail.includes(expected.detail ?? '');
+}
+
+/** @throws Error for what is no outcome, and for a list that says nothing. */
+function outcome(value: unknown, where: string): Expectation['outcome'] {
+  if (!Array.isArray(value)) return expectable(value, where, EXPECTABLE);
+  const list = value.map((one) => expectable(one, where, [...EXPECTABLE, 'passed']));
+  if (!EXPECTABLE.some((one) => list.includes(one)))
+    throw new Error(`${where}: of several outcomes one has to be ${EXPECTABLE.join(', ')}`);
+  return list;
+}
+
+function expectable<T extends Outcome>(value: unknown, where: string, known: readonly T[]): T {
+  const found = known.find((one) => one === value);
+  if (found === undefined) throw new Error(`${where}: the outcome is none of ${known.join(', ')}`);
+  return found;
 }
 
 function record(value: unknown, where: string, keys: readonly string[]): Record<string, unknown> {
@@ -136,17 +162,15 @@ function expression(source: string): RegExp {
 }
 
 function parse(value: unknown, where: string): Expectation {
-  const { cases, rule, outcome, detail, reason, source } = record(value, where, KEYS);
+  const { cases, rule, detail, reason, source, ...rest } = record(value, where, KEYS);
   if ((cases === undefined) === (rule === undefined)) throw new Error(`${where}: either cases or a rule`);
   if (cases !== undefined && !(Array.isArray(cases) && cases.length > 0))
     throw new Error(`${where}: cases is no list of ids`);
-  const known = EXPECTABLE.find((one) => one === outcome);
-  if (known === undefined) throw new Error(`${where}: the outcome is none of ${EXPECTABLE.join(', ')}`);
   return {
     ...(cases === undefined
       ? { rule: text(rule, `${where}: rule`) }
       : { cases: (cases as unknown[]).map((id) => text(id, `${where}: a case`)) }),
-    outcome: known,
+    outcome: outcome(rest.outcome, where),
     ...(detail === undefined ? {} : { detail: text(detail, `${where}: detail`) }),
     reason: text(reason, `${where}: reason`),
     source: text(source, `${where}: source`),

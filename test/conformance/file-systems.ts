@@ -7,8 +7,10 @@ import { type Mount, optionOf, parseMounts } from '../../src/common/file/mounts.
 
 /** What a rule leaves to the file system. */
 export interface FileSystemAnswers {
-  /** BUF-05, VEC-10: a buffered write from memory of which only the beginning is there: that part, or EFAULT. */
+  /** BUF-05: a buffered write from memory of which only the beginning is there: that part, or EFAULT. */
   readonly halfMappedWrite: 'part' | 'EFAULT';
+  /** VEC-10: a buffered write whose first segment is there and whose second is not: the first, or EFAULT. */
+  readonly halfMappedVector: 'part' | 'EFAULT';
   /** BUF-07: a direct read into memory of which only the beginning is there: EFAULT, or what a read through the page cache brings. */
   readonly halfMappedDirect: 'EFAULT' | 'part';
   /** OFF-03: a write to 2^62: beyond the largest file, or inside. */
@@ -25,6 +27,7 @@ export interface FileSystemAnswers {
 
 const EXT4: FileSystemAnswers = {
   halfMappedWrite: 'part',
+  halfMappedVector: 'part',
   halfMappedDirect: 'EFAULT',
   farWrite: 'EFBIG',
   nowaitExtending: 'EAGAIN',
@@ -64,7 +67,12 @@ export const FILE_SYSTEMS: readonly FileSystem[] = [
   },
   {
     type: 'btrfs',
-    answers: { halfMappedWrite: 'EFAULT', halfMappedDirect: 'part', farWrite: 'inside' },
+    answers: {
+      halfMappedWrite: 'EFAULT',
+      halfMappedVector: 'EFAULT',
+      halfMappedDirect: 'part',
+      farWrite: 'inside',
+    },
     source: HOST,
   },
   {

@@ -456,7 +456,7 @@ const VECTORS: readonly VectorCase[] = [
       [f.bytes(8).address, 3],
       [UNMAPPED, 3],
     ],
-    expect: (f, isRead) => (isRead || f.answerOf('halfMappedWrite') === 'part' ? 3 : 'EFAULT'),
+    expect: (f, isRead) => (isRead || f.answerOf('halfMappedVector') === 'part' ? 3 : 'EFAULT'),
   },
   {
     id: 'offset-negative',

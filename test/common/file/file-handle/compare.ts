@@ -1,6 +1,6 @@
 /** Making each call on a FileHandle and on an AioFile of each kernel. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { open as openHandle } from 'node:fs/promises';
+import { mkdirSync, mkdtempSync } from 'node:fs';
+import { open as openHandle, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { open } from '../../../../src/open.ts';
@@ -43,6 +43,7 @@ export async function compare(call: Call, backend: BackendPreference): Promise<C
     );
     return { call, fileHandle, aioFile };
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    // A file system in user space hears of the last close later, and keeps the file by another name until then.
+    await rm(directory, { recursive: true, force: true, maxRetries: 10 });
   }
 }
