@@ -15,6 +15,8 @@ import {
   openNativeKernel,
   type Refusal,
   runtimeRefusal,
+  trialHere,
+  tryInThisProcess,
 } from './native/index.ts';
 
 // A call on descriptors of the host, whichever kernel has their transfers.
@@ -56,6 +58,7 @@ export function selectKernel(options: SelectOptions = {}): Selection {
   providePins(nativePins);
   const { preference, origin } = asked(options);
   if (preference === 'emulated') return emulated(`${origin} asks for the emulation`);
+  if (preference === 'native') tryInThisProcess();
   const refusal = refusalOf();
   if (refusal === undefined) {
     try {
@@ -96,7 +99,7 @@ function asked({ backend }: SelectOptions): { preference: BackendPreference; ori
 
 /** Reasons that are known before anything is loaded. */
 function refusalOf(): Refusal | undefined {
-  const refusal = runtimeRefusal();
+  const refusal = runtimeRefusal() ?? trialHere().refusal;
   if (refusal !== undefined) return refusal;
   if (!isMainThread()) {
     const state = loadAddon();

@@ -27,6 +27,7 @@ const APART = [
   'src/file-fuzz/',
   'src/fs-fuzz/',
   'src/simulated/hooks.js',
+  'src/native/trial-program.js',
 ];
 /** Who imports merged modules without being one. */
 const IMPORTERS = ['src', 'test/conformance', 'bench'];

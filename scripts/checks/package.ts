@@ -36,6 +36,7 @@ const PROJECTS: readonly Project[] = [
 ];
 
 interface Doctor {
+  readonly trial: string;
   readonly backend: string;
   readonly reason: string;
   readonly ffi: string;
@@ -119,6 +120,13 @@ async function check(
   );
   assert.match(report.ffi, koffi ? /^koffi \d+\.\d+\.\d+$/ : /koffi/);
   if (!koffi) assert.match(report.reason, /koffi/);
+  // What nobody has seen work is tried by a program that is in the package.
+  const cache = { XDG_CACHE_HOME: directory, KAIO_TRIAL: 'always' };
+  for (const known of [/^works: tried in a process of its own, /, /^works: remembered in /]) {
+    const tried = JSON.parse(node([command, 'doctor', '--json'], cache)) as Doctor;
+    assert.match(tried.trial, known);
+    assert.equal(tried.backend, report.backend);
+  }
   assert.match(report.probe, koffi ? /brought the right bytes/ : /koffi/);
 
   const missing = spawnSync(process.execPath, [command, 'bench'], { cwd: directory, encoding: 'utf8' });

@@ -34,9 +34,14 @@ const isFull = ({ aio_nr, aio_max_nr }: Symptoms): boolean =>
 
 const CURES: readonly Cure[] = [
   {
-    fits: ({ reason }) => /KAIO_BACKEND|KAIO_FFI/.test(reason),
+    fits: ({ reason }) => /KAIO_(BACKEND|FFI) asks for/.test(reason),
     command: 'unset KAIO_BACKEND KAIO_FFI',
     why: 'they ask for what is used, or for what is not there',
+  },
+  {
+    fits: ({ reason }) => /the process that tried it|nobody has seen/.test(reason),
+    command: 'KAIO_BACKEND=native kaio doctor',
+    why: 'tries koffi in this process: if it ends well, set KAIO_TRIAL=never',
   },
   {
     fits: (one) => onLinux(one) && /Cannot find (module|package) 'koffi'/.test(String(one.ffi)),

@@ -4,7 +4,7 @@ import { arch, platform, release } from 'node:os';
 import { AioStateError } from '../common/errors.ts';
 import type { AioKernel } from '../common/kernel/aio-kernel.ts';
 import { emulatedKernel } from '../emulated/index.ts';
-import { ffiInUse, loadAddon, openNativeKernel, pinsState } from '../native/index.ts';
+import { ffiInUse, loadAddon, openNativeKernel, pinsState, trialHere } from '../native/index.ts';
 import { selectKernel } from '../select.ts';
 import { curesOf } from './cures.ts';
 import { alignmentText, directReport } from './direct-report.ts';
@@ -50,6 +50,12 @@ function pins(): string {
   return state.pins === undefined ? `no: ${state.reason}` : 'yes';
 }
 
+/** Whether what it is made of may be loaded into this process, which a fault would end. */
+function trial(): string {
+  const { refusal, known } = trialHere();
+  return refusal === undefined ? known : `no: ${refusal.reason}`;
+}
+
 interface Choice {
   readonly backend: string;
   readonly reason: string;
@@ -86,6 +92,7 @@ export async function doctor({ json = false, directory }: DoctorOptions): Promis
     node: process.version,
     platform: `${platform()} ${arch()} ${release()}`,
     ...limits,
+    trial: trial(),
     ffi: attempt(() => Object.values(ffiInUse()).join(' ')),
     addon: addon(),
     probe: attempt(probeNative),

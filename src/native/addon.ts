@@ -14,7 +14,7 @@ import type { Pins } from '../common/memory/pins.ts';
 import { environmentVariable } from '../common/runtime.ts';
 import { type Elf, readElf } from './elf.ts';
 import { loadFromNear, packageRoot } from './installed.ts';
-import { programRefusal } from './refusals.ts';
+import { loadingRefusal } from './trial.ts';
 
 /** An open watcher of the addon's. */
 export type WatcherHandle = object & { readonly __watcher: never };
@@ -152,7 +152,7 @@ function load(): AddonState {
   if (environmentVariable('KAIO_ADDON') === '0') return { reason: 'KAIO_ADDON=0 refuses it' };
   if (process.platform !== 'linux') return { reason: `there is none for ${process.platform}` };
   if (process.versions.bun !== undefined) return { reason: 'Bun has no event loop of libuv for it' };
-  const refusal = programRefusal();
+  const refusal = loadingRefusal();
   if (refusal !== undefined) return { reason: refusal.reason };
   let path: string | undefined;
   try {

@@ -10,3 +10,4 @@ export { NativeKernel } from './native-kernel.ts';
 export { doubtOfNativeKernel, ffiInUse, openNativeKernel } from './open.ts';
 export { nativePins, type PinsState, pinsState } from './pins.ts';
 export { koffiRefusal, type Refusal, runtimeRefusal } from './refusals.ts';
+export { trialHere, tryInThisProcess } from './trial.ts';

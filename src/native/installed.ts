@@ -37,6 +37,12 @@ function isOwn(manifest: string): boolean {
   }
 }
 
+/** What the `package.json` of a folder says. @throws Where it cannot be read. */
+export function versionOf(folder: string): string | undefined {
+  const text = readFileSync(join(folder, 'package.json'), 'utf8');
+  return (JSON.parse(text) as { version?: string }).version;
+}
+
 function installedRoot(): string | undefined {
   try {
     return dirname(createRequire(import.meta.url).resolve('kaio/package.json'));

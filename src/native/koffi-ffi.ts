@@ -4,10 +4,11 @@
  * Everything that leaves this file is typed; koffi's own types are loose, and stay in here.
  */
 import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
 import { ERRNO } from '../common/abi/errno.ts';
 import type { Word } from '../common/kernel/aio-kernel.ts';
 import { type Ffi, loadFirstLibc, type PollHandle } from './ffi.ts';
-import { loadFromNear } from './installed.ts';
+import { loadFromNear, versionOf } from './installed.ts';
 
 /** What this file uses of koffi. */
 interface Koffi {
@@ -54,6 +55,16 @@ function cut(word: Word): number {
 /** Wide words go as they are; koffi reads numbers and bigints alike. */
 function fitting(call: KoffiFunction): (...words: readonly Word[]) => number {
   return WORD_BYTES === 8 ? call : (...given) => call(...given.map(cut));
+}
+
+/** The version of koffi that would be loaded, without loading it. @returns `undefined` where there is none. */
+export function installedKoffi(): string | undefined {
+  try {
+    return versionOf(dirname(loadFromNear((place) => createRequire(place).resolve('koffi'))));
+  } catch {
+    // Whoever loads it says what is wrong.
+    return undefined;
+  }
 }
 
 /** @throws What `require('koffi')` throws (`MODULE_NOT_FOUND` without the package); AggregateError when no C library loads. */

@@ -6,7 +6,8 @@ import { loadAddon } from './addon.ts';
 import type { Ffi, FfiAside, FfiFunction, FfiResult, PollHandle } from './ffi.ts';
 import { openKoffi } from './koffi-ffi.ts';
 import { openNodeFfi } from './node-ffi.ts';
-import { koffiRefusal, programRefusal } from './refusals.ts';
+import { koffiRefusal } from './refusals.ts';
+import { loadingRefusal } from './trial.ts';
 
 /** The C library, called through registers: every argument is one machine word. */
 export interface Libc {
@@ -44,7 +45,7 @@ let loaded: Libc | undefined;
 
 /** koffi first: its calls take 0.15 us where those of node:ffi take 0.5 (Node.js 26.12, koffi 3.3.4). */
 function openFfi(): Ffi {
-  const refusal = programRefusal();
+  const refusal = loadingRefusal();
   if (refusal !== undefined) throw new AioStateError('ERR_AIO_BACKEND_UNAVAILABLE', refusal.reason);
   const choice = environmentVariable('KAIO_FFI') || 'auto';
   if (!CHOICES.includes(choice))

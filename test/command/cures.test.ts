@@ -28,6 +28,14 @@ describe('the cures of kaio doctor', () => {
     ['a filter', { reason: 'unavailable: EPERM: io_setup' }, /seccomp=FILE {2}# FILE allows io_setup/],
     ['all contexts taken', { reason: 'unavailable: EAGAIN: io_setup' }, /^sysctl -w fs\.aio-max-nr=/],
     ['nearly all taken', { aio_nr: 65_000 }, /^sysctl -w fs\.aio-max-nr=/],
+    [
+      'a trial that ended by a fault',
+      {
+        reason:
+          'koffi 3.4.0 on Node.js 28.0.0, x64: the process that tried it was ended by SIGILL. Ask for it by KAIO_BACKEND=native, if it serves',
+      },
+      /^KAIO_BACKEND=native kaio doctor/,
+    ],
     ['the emulation asked for', { reason: 'KAIO_BACKEND asks for the emulation' }, /^unset KAIO_BACKEND/],
     ['no addon asked for', { addon: 'no: KAIO_ADDON=0 refuses it' }, /^unset KAIO_ADDON/],
     ['a damaged addon', { addon: 'no: /app/x.node: it is damaged: 9 bytes' }, /^npm install kaio --force/],
