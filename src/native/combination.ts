@@ -13,6 +13,10 @@ export interface Combination {
   readonly node: string;
   /** `3.3.4`; `undefined` where there is none, or something else is used. */
   readonly koffi: string | undefined;
+}
+
+/** What else a program may end of, on one machine or another. */
+export interface MachineFacts {
   /** Of Linux. */
   readonly release: string;
   /** What `/proc/cpuinfo` says that the first processor can do. */
@@ -33,9 +37,12 @@ export function combinationHere(): Combination {
     arch: process.arch,
     node: process.version,
     koffi: environmentVariable('KAIO_FFI') === 'node' ? undefined : installedKoffi(),
-    release: release(),
-    cpu: abilities(readOr('/proc/cpuinfo', '')),
   };
+}
+
+/** The machine. With many processors it takes Linux milliseconds to tell. */
+export function machineHere(): MachineFacts {
+  return { release: release(), cpu: abilities(readOr('/proc/cpuinfo', '')) };
 }
 
 /** Whether somebody has run the suite on this, or on what differs in nothing that could end a program. */
@@ -55,8 +62,7 @@ export function describe({ arch, node, koffi }: Combination): string {
 }
 
 /** A file's name, the same for as long as nothing changes that could matter: of kaio, Node.js, koffi, Linux and the processor. */
-export function nameOf(combination: Combination): string {
-  const { arch, node, koffi, release: kernel, cpu } = combination;
+export function nameOf({ arch, node, koffi }: Combination, { release: kernel, cpu }: MachineFacts): string {
   const digest = process
     .getBuiltinModule('node:crypto')
     .createHash('sha256')

@@ -7,7 +7,7 @@ import { isBuiltin } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { environmentVariable } from '../common/runtime.ts';
-import { combinationHere, describe, isSeen, nameOf } from './combination.ts';
+import { combinationHere, describe, isSeen, machineHere, nameOf } from './combination.ts';
 import { packageRoot } from './installed.ts';
 import { koffiRefusal, programRefusal, type Refusal, runtimeRefusal } from './refusals.ts';
 
@@ -70,7 +70,7 @@ function tryHere(): TrialAnswer {
   if (wanted !== 'always' && isSeen(combination)) return { refusal: undefined, known: 'seen to work' };
   return tryOut({
     what: describe(combination),
-    name: nameOf(combination),
+    name: nameOf(combination, machineHere()),
     program: program(),
     folder: cacheFolder(),
     timeoutMs: TIMEOUT_MS,

@@ -6,7 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, it } from 'vitest';
-import { type Combination, combinationHere, isSeen, nameOf } from '../../src/native/combination.ts';
+import {
+  type Combination,
+  combinationHere,
+  isSeen,
+  type MachineFacts,
+  nameOf,
+} from '../../src/native/combination.ts';
 import { type TrialSetting, tryOut } from '../../src/native/trial.ts';
 
 let home: string;
@@ -101,13 +107,8 @@ if (KAIO_TRIAL !== 'never' || NODE_OPTIONS !== undefined) process.kill(process.p
 });
 
 describe('a combination', () => {
-  const seen: Combination = {
-    arch: 'x64',
-    node: 'v24.3.0',
-    koffi: '3.3.4',
-    release: '6.18.0',
-    cpu: 'flags : sse',
-  };
+  const seen: Combination = { arch: 'x64', node: 'v24.3.0', koffi: '3.3.4' };
+  const machine: MachineFacts = { release: '6.18.0', cpu: 'flags : sse' };
 
   it('is seen on the processors and versions that the suite was run on', () => {
     assert.ok(isSeen(seen));
@@ -121,17 +122,16 @@ describe('a combination', () => {
   });
 
   it('has another name with another of its parts, and one that is a file’s', () => {
-    const others = [
-      { arch: 'arm64' },
-      { node: 'v24.3.1' },
-      { koffi: '3.3.5' },
-      { release: '6.19.0' },
-      { cpu: 'flags : avx' },
+    const others = [{ arch: 'arm64' }, { node: 'v24.3.1' }, { koffi: '3.3.5' }];
+    const machines = [{ release: '6.19.0' }, { cpu: 'flags : avx' }];
+    const names = [
+      nameOf(seen, machine),
+      ...others.map((other) => nameOf({ ...seen, ...other }, machine)),
+      ...machines.map((other) => nameOf(seen, { ...machine, ...other })),
     ];
-    const names = [seen, ...others.map((other) => ({ ...seen, ...other }))].map(nameOf);
     assert.equal(new Set(names).size, names.length);
     for (const name of names) assert.match(name, /^[\w.-]+$/);
-    assert.match(nameOf({ ...seen, koffi: '../../x' }), /^[\w.-]+$/);
+    assert.match(nameOf({ ...seen, koffi: '../../x' }, machine), /^[\w.-]+$/);
   });
 });
 
