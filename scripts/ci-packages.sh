@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs by apt what the checks need and this machine lacks: a C compiler with its headers, strace, a browser,
-# cross compilers for the package's addons, an emulator of arm64, a second kernel with a file system to give it, tools for other file systems, an XML parser, what a FUSE file system is built with,
+# cross compilers for the package's addons, an emulator of arm64, a second kernel with a file system to give it, tools for other file systems, and for booting other kernels, an XML parser, what a FUSE file system is built with,
 # Chrome's viewer of traces, which comes with Go's sources.
 set -euo pipefail
 missing=()
@@ -12,6 +12,11 @@ command -v linux.uml >/dev/null 2>&1 || missing+=(user-mode-linux)
 [ -e /usr/sbin/mkfs.ext4 ] || [ -e /sbin/mkfs.ext4 ] || missing+=(e2fsprogs)
 [ -e /usr/sbin/mkfs.xfs ] || [ -e /sbin/mkfs.xfs ] || missing+=(xfsprogs)
 [ -e /usr/sbin/mkfs.btrfs ] || [ -e /sbin/mkfs.btrfs ] || missing+=(btrfs-progs)
+command -v bindfs >/dev/null 2>&1 || missing+=(bindfs)
+command -v cpio >/dev/null 2>&1 || missing+=(cpio)
+[ -e /usr/sbin/depmod ] || [ -e /sbin/depmod ] || missing+=(kmod)
+command -v xz >/dev/null 2>&1 || missing+=(xz-utils)
+command -v zstd >/dev/null 2>&1 || missing+=(zstd)
 command -v xmllint >/dev/null 2>&1 || missing+=(libxml2-utils)
 command -v pkg-config >/dev/null 2>&1 || missing+=(pkg-config)
 pkg-config --exists fuse3 2>/dev/null || missing+=(libfuse3-dev)

@@ -18,7 +18,8 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-enum { DISK_BYTES = 64 * 1024 * 1024 };
+/* XFS takes no less than 300 MiB. */
+enum { DISK_BYTES = 512 * 1024 * 1024 };
 
 static unsigned char *disk;
 static atomic_long delay_ms;

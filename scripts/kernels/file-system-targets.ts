@@ -15,6 +15,8 @@ export interface FileSystem {
   readonly sectorBytes?: number;
   /** Like another kind to file tests: rules and doctor alone. */
   readonly isVariant?: true;
+  /** Where turns are taken, it has one. So has each variant. */
+  readonly takesTurns?: true;
   /** The kind that is below it. */
   readonly on?: string;
   /** The program of user space that serves it: told the folder below, and where to mount it. An overlay has none. */
@@ -85,6 +87,7 @@ export const FILE_SYSTEMS: readonly FileSystem[] = [
     name: 'fuse-on-ext4',
     type: 'fuse',
     on: 'ext4',
+    takesTurns: true,
     mounted: ['bindfs', '--no-allow-other'],
     without: {
       tests: '**/block-device.test.ts',

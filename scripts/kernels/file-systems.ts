@@ -3,7 +3,7 @@
  * the file system (`test/conformance/file-systems.ts`) by the native kernel, what the file layer does there, and the file tests.
  *
  * `npm run check:file-systems`, or with the names of some; with `--rules` without the file tests, which take most of the time; with `--turn`
- * one of the variants alone, by the day; with `--output FOLDER` the whole suite instead of those rules and of the file tests, whose reports
+ * of those that take turns one alone, by the day; with `--output FOLDER` the whole suite instead of those rules and of the file tests, whose reports
  * are kept there. It takes root. What is missing (the kernel's part, mkfs, a loop device) is said and skipped.
  */
 import { spawnSync } from 'node:child_process';
@@ -165,7 +165,7 @@ async function main(): Promise<void> {
     console.log('skipped: file systems are mounted by root on Linux');
     return;
   }
-  const variantOfToday = ofToday(FILE_SYSTEMS.filter(({ isVariant }) => isVariant));
+  const takingTurns = FILE_SYSTEMS.filter(({ isVariant, takesTurns }) => isVariant || takesTurns);
   // With a listener a signal does not end this program before it has unmounted: the children that it is for end, and this goes on.
   let isStopped = false;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
@@ -174,7 +174,7 @@ async function main(): Promise<void> {
       process.exitCode = 1;
     });
   for (const kind of named(FILE_SYSTEMS, positionals)) {
-    if (kind.isVariant && values.turn && kind !== variantOfToday) continue;
+    if (values.turn && takingTurns.includes(kind) && kind !== ofToday(takingTurns)) continue;
     if (!check(kind, { rulesOnly: values.rules, output: values.output })) process.exitCode = 1;
     // Signals are heard between.
     await setTimeout(SIGNALS_MS);

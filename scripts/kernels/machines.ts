@@ -2,8 +2,8 @@
  * The conformance suite, the doctor and the file layer on machines with kernels of their own: other releases, other sizes of pages, other
  * processors, with the real `io_submit` of each.
  *
- * `npm run check:machines`, or with the names of some (`-- arm64-16k`), or with `--turn` for today's alone, which is skipped where its packages
- * cannot be had. `--output FOLDER` keeps what each machine answered. They are emulated from the first instruction on: five to twelve minutes
+ * `npm run check:machines`, or with the names of some (`-- arm64-16k`), or with `--may-be-missing` to pass over what has packages
+ * that cannot be had; with `--native` without the emulation, where there is more than that. `--output FOLDER` keeps what each machine answered. They are emulated from the first instruction on: five to twelve minutes
  * each on an idle machine of two cores, and downloads of some 150 MB at the first time.
  *
  * It takes root and Debian's apt.
@@ -12,7 +12,6 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ofToday } from '../turn.ts';
 import { type FileLayer, wrongIn } from './file-layer.ts';
 import { cacheFolder, ForeignDebian, PackagesMissing, unpack } from './foreign-debian.ts';
 import { makeDisk } from './guest.ts';
@@ -24,6 +23,12 @@ const DISK_MIB = 1536;
 /** Of each case; these machines are some twenty times slower than the one that they run on. */
 const CASE_SECONDS = 120;
 const SECONDS = 1800;
+
+interface Asked {
+  /** Where answers are kept. */
+  readonly output: string | undefined;
+  readonly nativeOnly: boolean;
+}
 
 function read(folder: string, name: string): string {
   const path = join(folder, name);
@@ -60,14 +65,15 @@ function judge(machine: Machine, answers: string, backends: readonly string[]): 
   return areGood;
 }
 
-async function check(machine: Machine, output: string | undefined): Promise<boolean> {
+async function check(machine: Machine, { output, nativeOnly }: Asked): Promise<boolean> {
   const { name, architecture, suite, koffi, chooses } = machine;
   const root = join(cacheFolder(), `root-${suite}-${architecture}`);
   unpack(new ForeignDebian(suite, architecture).download('nodejs', 'busybox-static'), root);
   const folder = mkdtempSync(join(tmpdir(), `kaio-${name}-`));
   try {
     const disk = join(folder, 'disk');
-    const backends = chooses.backend === 'native' ? ['native', 'emulated'] : ['emulated'];
+    const backends =
+      chooses.backend === 'native' ? ['native', ...(nativeOnly ? [] : ['emulated'])] : ['emulated'];
     makeDisk(disk, root, join(cacheFolder(), `staging-${name}`), {
       koffi,
       backends,
@@ -87,9 +93,9 @@ async function check(machine: Machine, output: string | undefined): Promise<bool
   }
 }
 
-async function checkOrSkip(machine: Machine, output: string | undefined): Promise<boolean> {
+async function checkOrSkip(machine: Machine, asked: Asked): Promise<boolean> {
   try {
-    return await check(machine, output);
+    return await check(machine, asked);
   } catch (error) {
     if (!(error instanceof PackagesMissing)) throw error;
     console.log(`${machine.name}: skipped: ${error.message}`);
@@ -98,12 +104,17 @@ async function checkOrSkip(machine: Machine, output: string | undefined): Promis
 }
 
 const { values, positionals } = parseArgs({
-  options: { turn: { type: 'boolean', default: false }, output: { type: 'string' } },
+  options: {
+    'may-be-missing': { type: 'boolean', default: false },
+    native: { type: 'boolean', default: false },
+    output: { type: 'string' },
+  },
   allowPositionals: true,
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
 if (values.output !== undefined) mkdirSync(values.output, { recursive: true });
-for (const machine of values.turn ? [ofToday(MACHINES)] : named(MACHINES, positionals)) {
-  const good = await (values.turn ? checkOrSkip : check)(machine, values.output);
+for (const machine of named(MACHINES, positionals)) {
+  const asked: Asked = { output: values.output, nativeOnly: values.native };
+  const good = await (values['may-be-missing'] ? checkOrSkip : check)(machine, asked);
   if (!good) process.exitCode = 1;
 }

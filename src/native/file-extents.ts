@@ -19,7 +19,6 @@ const EXTENTS = 256;
 
 // `uapi/linux/magic.h`.
 const XFS_SUPER_MAGIC = 0x58465342;
-const BTRFS_SUPER_MAGIC = 0x9123683e;
 const STATFS_BYTES = 512;
 
 export class FileExtents {
@@ -57,11 +56,11 @@ export class FileExtents {
     return Number(map.getBigUint64(last, LITTLE_ENDIAN) + map.getBigUint64(last + FE_LENGTH, LITTLE_ENDIAN));
   }
 
-  /** Whether the file system says EAGAIN to RWF_NOWAIT before it reads a tree of its own, which there may take long to walk. */
+  /** Whether the file system says EAGAIN to RWF_NOWAIT before it reads a tree of its own. btrfs does for writes alone (BLOCK-14). */
   #answersItself(fd: number): boolean {
     const statfs = new Uint32Array(STATFS_BYTES / Uint32Array.BYTES_PER_ELEMENT);
     if (this.#fstatfs(fd, this.#libc.addressOf(statfs)) < 0) return true;
     // The first word; which half of it depends on the architecture.
-    return [statfs[0], statfs[1]].some((half) => half === XFS_SUPER_MAGIC || half === BTRFS_SUPER_MAGIC);
+    return statfs[0] === XFS_SUPER_MAGIC || statfs[1] === XFS_SUPER_MAGIC;
   }
 }

@@ -4,6 +4,7 @@
  *
  * What depends on the file system is in `file-systems.ts`; what follows from the size of a page, the case computes.
  */
+import { machine } from 'node:os';
 import type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
 import { means } from './case-ids.ts';
 
@@ -19,6 +20,8 @@ export interface Condition {
   readonly until?: Release;
   /** Bytes of the words that it takes. */
   readonly wordBytes?: 4 | 8;
+  /** Bytes of the kernel's own words, which may be wider than those of a program. An emulation has them of 8. */
+  readonly kernelWordBytes?: 4 | 8;
   /** Processors, by `process.arch`, on which it is asked; others are not. */
   readonly only?: readonly string[];
   /** Processors, by `process.arch`, on which it is not. */
@@ -29,6 +32,8 @@ export interface Condition {
   readonly source: string;
 }
 
+const ARM =
+  'observed on 6.12.117, armv7l; arch/arm/lib/copy_from_user.S and copy_to_user.S move up to 32 bytes in a step';
 const WIDE = 'io_submit and io_setup take longs, and this program has longs of 32 bits';
 
 export const CONDITIONS: readonly Condition[] = [
@@ -59,6 +64,41 @@ export const CONDITIONS: readonly Condition[] = [
       'copies that fault in the middle count as nothing there, and write(2) tries again without end: the process has to be killed',
     source:
       'observed on 6.12.117, riscv64 with vectors; "riscv: uaccess: Return the number of bytes effectively copied" of August 2023 mended the same in the copy without vectors',
+  },
+  {
+    cases: ['transfer/half-mapped-write'],
+    not: ['arm'],
+    reason:
+      'copies count only the steps that were whole, and write(2) tries again without end: the process has to be killed',
+    source: ARM,
+  },
+  {
+    cases: ['transfer/half-mapped-read'],
+    not: ['arm'],
+    reason: 'copies count only the steps that were whole: 96 of 100 bytes',
+    source: ARM,
+  },
+  {
+    cases: [
+      ...['iocb/mode-before-buffer', 'iocb/buffer-kernel*', 'iocb/buffer-before-offset'],
+      ...['transfer/huge-length', 'transfer/cut-count'],
+      ...['*/count-low-half', '*/count-zero-high', '*/none'],
+    ],
+    kernelWordBytes: 8,
+    reason: 'a kernel of 32 bits refuses fields that do not fit into its words: EINVAL (SUBMIT-23)',
+    source: 'fs/aio.c: io_submit_one, "prevent overflows"; observed on 6.12.117, armv7l',
+  },
+  {
+    cases: ['iocb/wider-than-words'],
+    kernelWordBytes: 4,
+    reason: 'this kernel has words of 64 bits',
+    source: 'fs/aio.c: io_submit_one, "prevent overflows"',
+  },
+  {
+    cases: ['*/single-huge'],
+    kernelWordBytes: 8,
+    reason: 'beside a kernel of 32 bits there is no room for the memory that it maps',
+    source: 'observed on 6.12.117, armv7l: mmap answers ENOMEM',
   },
   {
     cases: ['file/null-zero-random'],
@@ -96,16 +136,23 @@ export const CONDITIONS: readonly Condition[] = [
 export interface Machine {
   readonly arch: string;
   readonly wordBytes: 4 | 8;
+  readonly kernelWordBytes: 4 | 8;
   /** Of the real Linux; an emulation has none, and is today's. */
   readonly release: Release | undefined;
 }
 
+/** As uname(2) calls machines that run programs of 32 bits beside their own. */
+const KERNELS_OF_64_BITS: ReadonlySet<string> = new Set(['x86_64', 'aarch64', 'ppc64', 'ppc64le', 's390x']);
+
 /** The machine behind a kernel. */
 export function machineOf(kernel: AioKernel): Machine {
   const [, major, minor] = /^Linux (\d+)\.(\d+)/.exec(kernel.release) ?? [];
+  const { wordBytes } = kernel.memory;
   return {
     arch: process.arch,
-    wordBytes: kernel.memory.wordBytes,
+    wordBytes,
+    // A program of 32 bits may run on a kernel of 64.
+    kernelWordBytes: major === undefined || wordBytes === 8 || KERNELS_OF_64_BITS.has(machine()) ? 8 : 4,
     release: major === undefined ? undefined : [Number(major), Number(minor)],
   };
 }
@@ -114,9 +161,12 @@ function isBefore([major, minor]: Release, [otherMajor, otherMinor]: Release): b
   return major < otherMajor || (major === otherMajor && minor < otherMinor);
 }
 
-function keeps({ since, until, wordBytes, only, not }: Condition, machine: Machine): boolean {
-  const { release, arch } = machine;
-  if (wordBytes !== undefined && machine.wordBytes !== wordBytes) return false;
+function keeps(
+  { since, until, wordBytes, kernelWordBytes, only, not }: Condition,
+  { arch, release, ...words }: Machine,
+): boolean {
+  if (wordBytes !== undefined && words.wordBytes !== wordBytes) return false;
+  if (kernelWordBytes !== undefined && words.kernelWordBytes !== kernelWordBytes) return false;
   // Beside these, an emulation answers as today's kernel does on every machine.
   if (release === undefined) return true;
   if (since !== undefined && isBefore(release, since)) return false;
@@ -125,9 +175,9 @@ function keeps({ since, until, wordBytes, only, not }: Condition, machine: Machi
 }
 
 /** Why a case is not asked on a machine. @returns `undefined` where it is. */
-export function conditionAgainst(id: string, machine: Machine): string | undefined {
+export function conditionAgainst(id: string, here: Machine): string | undefined {
   const broken = CONDITIONS.find(
-    (one) => one.cases.some((pattern) => means(pattern, id)) && !keeps(one, machine),
+    (one) => one.cases.some((pattern) => means(pattern, id)) && !keeps(one, here),
   );
   return broken === undefined ? undefined : `${broken.reason} (${broken.source})`;
 }

@@ -66,6 +66,14 @@ const LADDER: readonly {
     key: 'untouched',
   },
   {
+    id: 'wider-than-words',
+    rule: 'SUBMIT-23',
+    title: 'an address that does not fit into the words of a kernel of 32 bits',
+    iocb: (f) => f.read(f.file('x').fd, 2n ** 32n, 1),
+    expect: 'EINVAL',
+    key: 'untouched',
+  },
+  {
     id: 'nbytes-negative-fsync',
     rule: 'SUBMIT-23',
     title: 'a negative length with FSYNC',

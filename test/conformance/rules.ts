@@ -177,7 +177,7 @@ export const RULES: readonly Rule[] = [
   {
     id: 'BLOCK-14',
     summary:
-      'O_DIRECT on ext4 whose extent tree is not in memory: it is read inside io_submit; by reads with NOWAIT too',
+      'O_DIRECT on ext4 or btrfs whose extent tree is not in memory: it is read inside io_submit; by reads with NOWAIT too',
     unobservable: BY_A_SLOW_DISK,
   },
   {

@@ -1,7 +1,8 @@
 /**
  * Up to where the kernel has it in memory where a file's bytes lie on the device.
  *
- * On ext4 a read that needs a block of the extent tree first reads that block, inside `io_submit` and whatever RWF_NOWAIT says (BLOCK-14).
+ * On ext4 a read that needs a block of the extent tree first reads that block, inside `io_submit` and whatever RWF_NOWAIT says (BLOCK-14), and
+ * so does one on btrfs with a leaf of its tree.
  * So the blocks are read before, on another thread, and requests for what lies behind them take the thread pool until then.
  */
 import type { AioKernel } from '../kernel/aio-kernel.ts';
