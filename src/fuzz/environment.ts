@@ -43,6 +43,19 @@ export function checkFileSizeLimit(): void {
     throw new EnvironmentBroken(`file sizes are limited to ${line[1]} bytes here: run ulimit -f unlimited`);
 }
 
+const PAGE_BYTES = 4096;
+const WORD_BYTES = 8;
+
+/** Its programs have memory that ends within pages of 4 KiB, and structures with fields as wide as words of 64 bits. */
+export function checkMemory({ memory }: Pick<NativeKernel, 'memory'>): void {
+  const { pageBytes, wordBytes } = memory;
+  if (pageBytes !== PAGE_BYTES || wordBytes !== WORD_BYTES)
+    throw new EnvironmentBroken(
+      `its programs are for pages of ${PAGE_BYTES} bytes and words of ${WORD_BYTES}, and here they have ${pageBytes} and ${wordBytes}: ` +
+        'kaio conformance takes them as they are',
+    );
+}
+
 const CAP_SYS_ADMIN = 21n;
 const CAP_SYS_NICE = 23n;
 

@@ -8,6 +8,7 @@ import { EmulatedKernel } from '../emulated/index.ts';
 import { type NativeKernel, openNativeKernel } from '../native/index.ts';
 import {
   checkFileSizeLimit,
+  checkMemory,
   checkSpace,
   EnvironmentBroken,
   mayUseRealtime,
@@ -172,6 +173,7 @@ export async function openMachine(parent: string): Promise<OpenedMachine> {
   };
   try {
     checkFileSizeLimit();
+    checkMemory(native);
     checkSpace(directory);
     undo.push(pinThread(native));
     const calls = callsOf(native);
