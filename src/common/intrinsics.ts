@@ -37,6 +37,7 @@ const addListener = uncurryThis(EventTarget.prototype.addEventListener);
 const removeListener = uncurryThis(EventTarget.prototype.removeEventListener);
 
 const { isView } = ArrayBuffer;
+const { getOwnPropertyDescriptor, hasOwn } = Object;
 
 /** Whether `value` is a typed array (a Buffer, say) or a DataView. */
 export function isArrayBufferView(value: unknown): value is ArrayBufferView {
@@ -66,6 +67,22 @@ export function viewed(view: ArrayBufferView): Viewed {
     };
   }
   return { memory: dataViewBuffer(view), start: dataViewByteOffset(view), length: dataViewByteLength(view) };
+}
+
+/**
+ * Bytes of the memory that a view has by a property of its own, which hides what the engine knows. No code runs.
+ *
+ * @returns `undefined` where it has none, as every honest view.
+ */
+export function bytesNamedBy(view: ArrayBufferView): number | undefined {
+  if (!hasOwn(view, 'buffer')) return undefined;
+  const value: unknown = getOwnPropertyDescriptor(view, 'buffer')?.value;
+  try {
+    return bytesIn(value as ArrayBufferLike);
+  } catch {
+    // Neither an ArrayBuffer nor a SharedArrayBuffer.
+    return undefined;
+  }
 }
 
 /** The memory behind a view. */

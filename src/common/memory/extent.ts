@@ -1,5 +1,13 @@
 /** Stretches of memory: what is known of a view, read once, and all that is asked of it afterwards. */
-import { bytesIn, isArrayBufferView, isDetached, mayChangeSize, type Viewed, viewed } from '../intrinsics.ts';
+import {
+  bytesIn,
+  bytesNamedBy,
+  isArrayBufferView,
+  isDetached,
+  mayChangeSize,
+  type Viewed,
+  viewed,
+} from '../intrinsics.ts';
 import { detachedView, invalidArgType, resizableView } from '../validate.ts';
 import { isPageAligned } from './page-aligned.ts';
 import type { Pins } from './pins.ts';
@@ -32,9 +40,12 @@ export function extentOf(name: string, view: unknown, pins?: Pins): Extent {
   return extent;
 }
 
+/** A view that has another memory by a property of its own lies: no more is moved than fits into both. */
 function lookAt(name: string, view: ArrayBufferView): Extent {
   try {
-    return viewed(view);
+    const seen = viewed(view);
+    const named = bytesNamedBy(view);
+    return named === undefined || named >= seen.length ? seen : { ...seen, length: named };
   } catch {
     // A DataView says nothing of memory that is gone.
     throw detachedView(name);

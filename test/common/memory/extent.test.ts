@@ -21,9 +21,10 @@ describe('what is known of a view', () => {
     ['an own byteLength', () => Object.defineProperty(new Uint8Array(16), 'byteLength', { value: 60_000 })],
     ['an own byteOffset', () => Object.defineProperty(new Uint8Array(16), 'byteOffset', { value: 60_000 })],
     [
-      'an own buffer',
-      () => Object.defineProperty(new Uint8Array(16), 'buffer', { value: new ArrayBuffer(1) }),
+      'an own buffer that is larger',
+      () => Object.defineProperty(new Uint8Array(16), 'buffer', { value: new ArrayBuffer(60_000) }),
     ],
+    ['an own buffer that is none', () => Object.defineProperty(new Uint8Array(16), 'buffer', { value: 'x' })],
     ['a subclass with getters', () => new Longer(16)],
     ['a prototype of another type', () => Object.setPrototypeOf(new Uint8Array(16), Float64Array.prototype)],
     ['no prototype', () => Object.setPrototypeOf(new Uint8Array(16), null)],
@@ -39,6 +40,26 @@ describe('what is known of a view', () => {
   ])('is what the engine knows, whatever it says: %s', (_title, make) => {
     const { start, length } = extentOf('buffer', make());
     assert.deepEqual({ start, length }, { start: 0, length: 16 });
+  });
+
+  it.each<[string, ArrayBufferLike]>([
+    ['an ArrayBuffer', new ArrayBuffer(3)],
+    ['a SharedArrayBuffer', new SharedArrayBuffer(3)],
+  ])('is no more than fits into a memory that it names by a property of its own: %s', (_title, value) => {
+    for (const view of [new Uint8Array(new ArrayBuffer(20), 4), new DataView(new ArrayBuffer(20), 4)]) {
+      const { memory, start, length } = extentOf('buffer', Object.defineProperty(view, 'buffer', { value }));
+      assert.deepEqual([memory.byteLength, start, length], [20, 4, 3]);
+    }
+  });
+
+  it('asks no getter of that name', () => {
+    let asked = 0;
+    const get = (): ArrayBuffer => {
+      asked++;
+      return new ArrayBuffer(1);
+    };
+    assert.equal(extentOf('buffer', Object.defineProperty(new Uint8Array(16), 'buffer', { get })).length, 16);
+    assert.equal(asked, 0);
   });
 
   it('asks getters that change nothing', () => {
