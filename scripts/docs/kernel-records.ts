@@ -80,7 +80,7 @@ export function columnOf(
     const usual = passing.filter((one) => !OTHERWISE.has(one.id)).length;
     // A case of what others do otherwise is none that this kernel should have been asked.
     const why = asked
-      .filter(({ outcome, id: one }) => outcome === 'unsupported' && !OTHERWISE.has(one))
+      .filter((one) => isKnown(one) || (one.outcome === 'unsupported' && !OTHERWISE.has(one.id)))
       .map(reasonOf);
     rules[id] = {
       passed: usual,

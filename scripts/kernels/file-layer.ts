@@ -196,6 +196,18 @@ function filling(index: number, round: number): number {
   return (index * 7 + round) & 0xff;
 }
 
+/** Of a file that has something in it: of an empty one nothing can be verified. */
+async function verdictOn(
+  path: string,
+  context: AioContext,
+  direct: 'prefer' | false,
+): Promise<Pick<Way, 'direct' | 'reason' | 'alignment'>> {
+  const file = await open(path, 'r+', 0o600, { direct, context });
+  const { direct: isDirect, directReason: reason, alignment } = file;
+  await file.close();
+  return { direct: isDirect, reason, alignment: { ...alignment } };
+}
+
 async function tried(path: string, kernel: AioKernel, direct: 'prefer' | false): Promise<Way> {
   // A context of its own, so that what it counts is of this file.
   await using context = new AioContext({ kernel, queueDepth: 64 });
@@ -204,15 +216,14 @@ async function tried(path: string, kernel: AioKernel, direct: 'prefer' | false):
     const transfers = new Transfers(file, kernel);
     const extending = await transfers.write(1);
     await file.sync();
+    const verdict = await verdictOn(path, context, direct);
     const overwriting = await transfers.write(2);
     const sync = await transfers.sync();
     dropCaches();
     const cold = await transfers.read(2);
     const warm = await transfers.read(2);
     return {
-      direct: file.direct,
-      reason: file.directReason,
-      alignment: { ...file.alignment },
+      ...verdict,
       wrong: transfers.wrong,
       done: {
         'extending writes': extending,
@@ -231,6 +242,8 @@ async function tried(path: string, kernel: AioKernel, direct: 'prefer' | false):
 async function fileLayer(folder: string): Promise<FileLayer> {
   const path = join(folder, 'file-layer');
   const { kernel, backend, reason } = selectKernel();
+  // What is measured is not the compiler of JavaScript.
+  await tried(path, kernel, 'prefer');
   return {
     backend,
     reason,
