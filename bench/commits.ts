@@ -9,7 +9,7 @@ import { messageOf } from './errors.ts';
 import { describeMachine, type Machine } from './machine.ts';
 import { runProgram } from './process.ts';
 import { type Spread, spread } from './statistics.ts';
-import { result, type TargetResult } from './targets.ts';
+import { result, type TargetResult } from './target-result.ts';
 import { makeTestFile } from './test-file.ts';
 
 const CHILD = fileURLToPath(new URL('./commit-child.js', import.meta.url));

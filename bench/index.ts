@@ -27,3 +27,4 @@ export {
   type TargetsReport,
   targetLines,
 } from './targets.ts';
+export { taskReport } from './tasks.ts';

@@ -7,8 +7,10 @@ import { type Case, caseTitle, type EngineName } from './job.ts';
 import type { Choice, Plan, PlannedCase } from './plan.ts';
 import { type BenchReport, type Row, ratios } from './report.ts';
 import { startUpDifferences } from './start-up.ts';
-import { type Spread, spread } from './statistics.ts';
+import { spread } from './statistics.ts';
 import { systemCallsPerOperation } from './system-calls.ts';
+import { result, type TargetResult } from './target-result.ts';
+import { runTasks } from './tasks.ts';
 import { makeTestFile } from './test-file.ts';
 
 /** A ratio of two engines in one case. */
@@ -22,19 +24,6 @@ export interface Target {
   readonly must: 'at least' | 'at most';
   /** Engines that are measured in the same case. */
   readonly beside?: readonly EngineName[];
-}
-
-/** What became of a measure. */
-export interface TargetResult {
-  readonly measure: string;
-  readonly must: 'at least' | 'at most';
-  readonly bound: number;
-  readonly reached: number | null;
-  readonly low: number | null;
-  readonly high: number | null;
-  readonly met: boolean;
-  /** Why nothing was reached. */
-  readonly reason?: string;
 }
 
 export interface TargetsReport extends BenchReport {
@@ -247,20 +236,6 @@ export function judge(target: Target, rows: readonly Row[], busy = 0): TargetRes
   return result(measure, must, bound, spread(found(target, ours, theirs)), 'no round has both');
 }
 
-/** Of what was found, or why nothing was. */
-export function result(
-  measure: string,
-  must: Target['must'],
-  bound: number,
-  found: Spread | undefined,
-  reason: string,
-): TargetResult {
-  if (found === undefined)
-    return { measure, must, bound, reached: null, low: null, high: null, met: false, reason };
-  const met = must === 'at least' ? found.median >= bound : found.median <= bound;
-  return { measure, must, bound, reached: found.median, low: found.low, high: found.high, met };
-}
-
 async function measured(
   measure: string,
   bound: number,
@@ -283,7 +258,17 @@ async function measured(
 export async function runTargets(
   plan: Plan,
   run: (plan: Plan) => Promise<BenchReport>,
-  { directory, signal, busy }: { directory: string; signal?: AbortSignal; busy: number },
+  {
+    directory,
+    signal,
+    busy,
+    onProgress,
+  }: {
+    directory: string;
+    signal?: AbortSignal;
+    busy: number;
+    onProgress?: (title: string) => void;
+  },
 ): Promise<TargetsReport> {
   const all = [...TARGETS, ...STORAGE_TARGETS];
   const report = await run({ ...plan, cases: [...targetCases(all), ...STORAGE_CASES] });
@@ -300,12 +285,17 @@ export async function runTargets(
     () => startUpDifferences(plan.rounds * START_UPS, signal),
   );
   signal?.throwIfAborted();
+  const tasks = await runTasks(plan, {
+    directory,
+    signal,
+    ...(onProgress === undefined ? {} : { onProgress }),
+  });
   const disturbed = await run({ ...plan, cases: targetCases(BUSY_TARGETS), busy });
   const besides = BUSY_TARGETS.map((target) => judge(target, disturbed.rows, busy));
   return {
     ...report,
     failures: [...report.failures, ...disturbed.failures],
-    targets: [...targets, calls, startUp, ...besides],
+    targets: [...targets, ...tasks, calls, startUp, ...besides],
     beside: { busy, rows: disturbed.rows },
   };
 }

@@ -17,7 +17,7 @@ import {
 } from '../../bench/index.ts';
 import { type Loss, lossesOf } from '../../bench/losses.ts';
 import { ratioCell } from '../../bench/table.ts';
-import type { TargetResult } from '../../bench/targets.ts';
+import type { TargetResult } from '../../bench/target-result.ts';
 import { packageRoot } from '../package-root.ts';
 
 type Row = TargetsReport['rows'][number];

@@ -30,6 +30,7 @@ import {
   type TargetsReport,
   TRANSFERS,
   tableLines,
+  taskReport,
   targetLines,
 } from '../../bench/index.ts';
 import { blockSizeArgument, countArgument } from './options.ts';
@@ -40,7 +41,7 @@ const MAX_SECONDS = 3600;
 
 interface BenchCommand extends Choice {
   readonly preset: PresetName;
-  readonly suite?: 'targets' | 'commits' | 'emulation';
+  readonly suite?: 'targets' | 'tasks' | 'commits' | 'emulation';
   readonly busy: number;
   readonly directory: string;
   readonly json?: boolean;
@@ -67,7 +68,16 @@ async function bench(options: BenchCommand): Promise<void> {
   const interrupted = new AbortController();
   const onSignal = (): void => interrupted.abort(new Error('interrupted'));
   for (const signal of ENDING_SIGNALS) process.on(signal, onSignal);
+  const { signal } = interrupted;
+  const onProgress = (title: string): void => screen.progress(0, 1, title);
   try {
+    if (suite === 'tasks') {
+      const report = await taskReport(plan, commandLine(), { directory, signal, onProgress });
+      screen.close();
+      if (save !== undefined) writeFileSync(save, `${JSON.stringify(report, undefined, 2)}\n`);
+      showTargets(report, json);
+      return;
+    }
     const run = (wanted: Plan): Promise<BenchReport> =>
       runBench({
         plan: wanted,
@@ -83,17 +93,11 @@ async function bench(options: BenchCommand): Promise<void> {
         ? await run(plan)
         : suite === 'emulation'
           ? await runEmulationTargets(plan, run)
-          : await runTargets(plan, run, { directory, signal: interrupted.signal, busy });
+          : await runTargets(plan, run, { directory, signal, busy, onProgress });
     screen.close();
     if (save !== undefined) writeFileSync(save, `${JSON.stringify(report, undefined, 2)}\n`);
     if (html !== undefined) writeFileSync(html, reportPage(report));
-    if (json) console.log(JSON.stringify(report, undefined, 2));
-    else {
-      for (const line of targetLines(report.targets ?? [])) console.log(printable(line));
-      console.log('');
-      for (const [name, value] of machineLines(report.machine))
-        console.log(`${name.padEnd(12)} ${printable(value)}`);
-    }
+    showTargets(report, json);
     if (report.rows.length === 0) throw new Error('nothing could be measured');
   } finally {
     screen.close();
@@ -127,18 +131,27 @@ async function commits({
     });
     for (const failure of report.failures) console.error(`kaio: ${printable(failure)}`);
     if (save !== undefined) writeFileSync(save, `${JSON.stringify(report, undefined, 2)}\n`);
-    if (json) console.log(JSON.stringify(report, undefined, 2));
-    else {
-      console.log('');
-      for (const line of targetLines(report.targets)) console.log(printable(line));
-      console.log('');
-      for (const [name, value] of machineLines(report.machine))
-        console.log(`${name.padEnd(12)} ${printable(value)}`);
-    }
+    if (!json) console.log('');
+    showTargets(report, json);
     if (report.rows.length === 0) throw new Error('nothing could be measured');
   } finally {
     for (const signal of ENDING_SIGNALS) process.off(signal, onSignal);
   }
+}
+
+/** What was reached, and on which machine. */
+function showTargets(
+  report: Partial<Pick<TargetsReport, 'targets'>> & Pick<BenchReport, 'machine'>,
+  json: boolean,
+): void {
+  if (json) {
+    console.log(JSON.stringify(report, undefined, 2));
+    return;
+  }
+  for (const line of targetLines(report.targets ?? [])) console.log(printable(line));
+  console.log('');
+  for (const [name, value] of machineLines(report.machine))
+    console.log(`${name.padEnd(12)} ${printable(value)}`);
 }
 
 function showCommits(rows: readonly CommitRow[]): void {
@@ -236,6 +249,7 @@ export function addBench(program: Command): void {
     .addOption(
       new Option('--suite <name>', 'measure what kaio must reach, and tell').choices([
         'targets',
+        'tasks',
         'commits',
         'emulation',
       ]),

@@ -12,6 +12,7 @@ import type { BlockDevice } from './block-device.ts';
 import { DescriptorFile } from './descriptor-file.ts';
 import { DroppedFiles } from './dropped-files.ts';
 import { type FileHost, FileOperations } from './file-operations.ts';
+import { chunkFor, readingDirectly } from './direct-streams.ts';
 import type { FileParts } from './file-parts.ts';
 import { endsWithItsFile, endWithTheirInput, type StreamTransfers, withTransfers } from './host-streams.ts';
 import { webStream } from './web-stream.ts';
@@ -188,7 +189,10 @@ export class AioFile extends Given {
   }
 
   override createReadStream(options?: ReadStreamOptions): ReadStream {
-    return this.#cutting(this.#lent(() => super.createReadStream(options)));
+    const { direct } = this.#parts;
+    return this.#cutting(
+      this.#lent(() => super.createReadStream(direct ? readingDirectly(options) : options)),
+    );
   }
 
   override createWriteStream(options?: WriteStreamOptions): WriteStream {
@@ -199,8 +203,13 @@ export class AioFile extends Given {
   #cutting<S extends object>(stream: S): S {
     if (this.#parts.cached === undefined) return stream;
     const operations = this.#operations;
+    const { context, alignment } = this.#parts;
     const transfers: StreamTransfers = {
-      read: (...args) => operations.read(args, true),
+      // Into memory that suits the place, which Node's own does not: it takes what it is handed.
+      read: (_memory, _offset, length, position) => {
+        const chunk = chunkFor(context.kernel.memory, alignment, position, length as number);
+        return operations.read([chunk, 0, length, position], true);
+      },
       write: (...args) => operations.write(args, true),
       writev: (buffers, position) => operations.writev(buffers as readonly View[], position, undefined, true),
     };
