@@ -31,7 +31,7 @@ export const RECORDINGS: readonly Recording[] = [
     name: 'host',
     record: () =>
       columnOf(
-        { name: 'host', title: 'Linux, newest with an addon', kind: 'kernel' },
+        { name: 'host', title: 'this machine’s, with the addon', kind: 'kernel' },
         conformance('--backend', 'native'),
       ),
   },
