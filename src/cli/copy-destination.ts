@@ -54,7 +54,8 @@ async function statOf(path: Buffer): Promise<BigIntStats | undefined> {
     if (codeOf(error) !== 'ENOENT') throw error;
   }
   try {
-    await lstat(path);
+    // Somebody else may have made a file in between.
+    if (!(await lstat(path)).isSymbolicLink()) return await stat(path, { bigint: true });
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
