@@ -10,7 +10,7 @@ import type { AioFileExtras, AioTransferOptions, Routes } from './aio-file-type.
 import type { AllocateOptions } from './allocation.ts';
 import type { BlockDevice } from './block-device.ts';
 import { DescriptorFile } from './descriptor-file.ts';
-import { DroppedFiles } from './dropped-files.ts';
+import { DroppedFiles, type Enrollment } from './dropped-files.ts';
 import { type FileHost, FileOperations } from './file-operations.ts';
 import { chunkFor, readingDirectly } from './direct-streams.ts';
 import type { FileParts } from './file-parts.ts';
@@ -62,6 +62,7 @@ export class AioFile extends Given {
   readonly #parts: FileParts;
   readonly #operations: FileOperations;
   readonly #internals: HostInternals;
+  readonly #enrollment: Enrollment<AioFile, Remains>;
   #isClosing = false;
   #isReleased = false;
   #isStreamed = false;
@@ -97,7 +98,7 @@ export class AioFile extends Given {
       return cached === undefined ? closed : closed.then(() => cached.close());
     };
     const descriptor = this.#keyed[internals.descriptor] as object;
-    dropped.enroll(this, { descriptor, release: parts.release });
+    this.#enrollment = dropped.enroll(this, { descriptor, release: parts.release });
   }
 
   get backend(): AioFileExtras['backend'] {
@@ -253,7 +254,7 @@ export class AioFile extends Given {
   static letGoOf(file: AioFile): void {
     if (file.#isReleased) return;
     file.#isReleased = true;
-    dropped.leave(file);
+    dropped.leave(file.#enrollment);
     file.#parts.release();
   }
 

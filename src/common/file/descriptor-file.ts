@@ -12,7 +12,7 @@ import type { AioFileExtras, AioTransferOptions, Routes } from './aio-file-type.
 import type { AllocateOptions } from './allocation.ts';
 import type { BlockDevice } from './block-device.ts';
 import type { HostHandle } from './descriptor-handle.ts';
-import { DroppedFiles } from './dropped-files.ts';
+import { DroppedFiles, type Enrollment } from './dropped-files.ts';
 import { type FileHost, FileOperations } from './file-operations.ts';
 import type { FileParts } from './file-parts.ts';
 import { readStream, type StreamedFile, writeStream } from './file-streams.ts';
@@ -47,6 +47,7 @@ const dropped = new DroppedFiles<DescriptorFile, Remains>(({ handle, borrowed, r
 
 /** The methods of an AioFile, with streams and a count of its own. */
 export class DescriptorFile extends EventEmitter {
+  readonly #enrollment: Enrollment<DescriptorFile, Remains>;
   readonly #parts: FileParts;
   readonly #operations: FileOperations;
   /** Its owner, who lets go by {@link close}, streams, and what is under way. */
@@ -62,7 +63,7 @@ export class DescriptorFile extends EventEmitter {
     this.#parts = parts;
     this.#operations = new FileOperations(this, this.#host(), parts);
     const { handle, borrowed, release } = parts;
-    dropped.enroll(this, { handle, borrowed, release });
+    this.#enrollment = dropped.enroll(this, { handle, borrowed, release });
   }
 
   /** The descriptor; -1 after close. */
@@ -227,7 +228,7 @@ export class DescriptorFile extends EventEmitter {
   }
 
   async #shut(): Promise<void> {
-    dropped.leave(this);
+    dropped.leave(this.#enrollment);
     const { handle, release, borrowed } = this.#parts;
     // Before the close: the number may mean another file the moment after it.
     release();
