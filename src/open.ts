@@ -11,10 +11,11 @@ import type { Unaligned } from './common/file/direct-transfers.ts';
 import { asksForDirect } from './common/file/direct-verdict.ts';
 import { openHost } from './common/file/host-open.ts';
 import { makeFile, openIn, type Wanted } from './common/file/made-file.ts';
+import { openAtOnceBy } from './common/file/open-at-once.ts';
 import { flagsNumber } from './common/file/open-flags.ts';
 import { invalidArgType, invalidArgValue, validateDescriptor } from './common/validate.ts';
 import { type BackendPreference, fallocate } from './select.ts';
-import { leaseSharedContext } from './shared-context.ts';
+import { leaseSharedContext, sharedKernel } from './shared-context.ts';
 
 /**
  * An open file: a FileHandle whose transfers go through kernel AIO where that pays.
@@ -122,7 +123,13 @@ export async function open(
     const opened = await openIn(files, path, flags, mode, direct);
     return makeFile(opened.handle, wanted, { ...opened, ...made, isOwn: false });
   }
-  const { handle, pending, ...opened } = await openHost(path, flags, mode, direct);
+  const { handle, pending, ...opened } = await openHost(
+    path,
+    flags,
+    mode,
+    direct,
+    openAtOnceBy(context?.kernel ?? sharedKernel(backend)),
+  );
   const asked = pending !== undefined;
   return makeFile(handle, wanted, {
     ...opened,

@@ -6,6 +6,7 @@
  */
 import { AioContext } from './common/context/aio-context.ts';
 import { AioStateError, codeOf } from './common/errors.ts';
+import type { AioKernel } from './common/kernel/aio-kernel.ts';
 import { type BackendPreference, preferenceOf, type Selection, selectKernel } from './select.ts';
 
 const QUEUE_DEPTH = 128;
@@ -68,6 +69,11 @@ class Shared {
 }
 
 const shared = new Map<BackendPreference, Shared>();
+
+/** The kernel of this thread's context, where there is one already. */
+export function sharedKernel(backend?: BackendPreference): AioKernel | undefined {
+  return shared.get(preferenceOf(backend))?.selection.kernel;
+}
 
 /**
  * Takes a share in this thread's context.

@@ -21,9 +21,18 @@ export interface HostInternals {
   readonly transfer: symbol;
   /** Method: closes it here and now. Not on each version. */
   readonly closeSync: symbol | undefined;
+  /** The class of what has the descriptor in C++. */
+  readonly natives: (new (fd: number) => NativeHandle) | undefined;
 }
 
 type Keyed = Record<PropertyKey, unknown>;
+
+/** What has the descriptor in C++. */
+interface NativeHandle {
+  close(): Promise<void>;
+  /** Gives the descriptor up: it is closed, as far as Node.js knows. */
+  releaseFD?(): void;
+}
 
 let known: HostInternals | undefined;
 
@@ -73,9 +82,44 @@ function readInternals(handle: Keyed, prototype: Keyed): HostInternals | undefin
     descriptor,
     transfer,
     closeSync: method('kCloseSync'),
+    natives: nativesOf(handle[descriptor]),
   };
+}
+
+function nativesOf(native: unknown): HostInternals['natives'] {
+  const { constructor: natives, releaseFD } = native as { constructor?: unknown; releaseFD?: unknown };
+  const isUsual = typeof natives === 'function' && typeof releaseFD === 'function';
+  return isUsual ? (natives as NonNullable<HostInternals['natives']>) : undefined;
 }
 
 function symbolOf(object: object, description: string): symbol | undefined {
   return Object.getOwnPropertySymbols(object).find((symbol) => symbol.description === description);
+}
+
+/**
+ * A FileHandle of Node's for a descriptor that Node.js has not opened.
+ *
+ * @param close - Closes it at once, having called `release`; `undefined`: by Node.js.
+ * @returns `undefined` before Node.js has opened one, and where its classes are not as they were in Node.js 20 to 26: the descriptor is
+ * the caller's still.
+ */
+export function handleOf(
+  fd: number,
+  close: (release: () => void) => Promise<void> | undefined,
+): FileHandle | undefined {
+  if (known === undefined) return undefined;
+  const { prototype, refs, descriptor, natives } = known;
+  if (natives === undefined) return undefined;
+  const native = new natives(fd);
+  const { releaseFD, close: closeLater } = native;
+  const Host = prototype.constructor as new (native: NativeHandle) => FileHandle;
+  const handle = new Host(native);
+  const keyed = handle as unknown as Keyed;
+  if (handle.fd !== fd || keyed[refs] !== 1 || keyed[descriptor] !== native || releaseFD === undefined) {
+    // Whatever it is, it has the descriptor.
+    known = { ...known, natives: undefined };
+    return handle;
+  }
+  native.close = () => close(() => releaseFD.call(native)) ?? closeLater.call(native);
+  return handle;
 }

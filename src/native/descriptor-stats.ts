@@ -16,6 +16,7 @@ const STATX_BYTES = 256;
 const STX = {
   MASK: 0,
   BLKSIZE: 1,
+  NLINK: 4,
   RDEV_MAJOR: 32,
   RDEV_MINOR: 33,
   DEV_MAJOR: 34,
@@ -64,6 +65,12 @@ export class DescriptorStats {
       isFile: () => kind === S_IFREG,
       isBlockDevice: () => kind === S_IFBLK,
     };
+  }
+
+  /** How many names a file has. @returns `undefined` where Linux does not tell, and for what is no regular file. */
+  linksOf(fd: number): number | undefined {
+    if (!this.#ask(fd, STATX_BASIC_STATS)) return undefined;
+    return (this.#halves[STX_MODE]! & S_IFMT) === S_IFREG ? this.#words[STX.NLINK] : undefined;
   }
 
   /** See `AioKernel.directAlignment`. */

@@ -8,6 +8,7 @@ import type {
   AioKernel,
   AioLimits,
   DirectAlignment,
+  OpenedAtOnce,
   EventfdWatcher,
   SubmitThread,
   Word,
@@ -18,6 +19,7 @@ import { codeOf } from '../common/errors.ts';
 import type { Supports } from '../common/kernel/supports.ts';
 import type { Addon } from './addon.ts';
 import { type BackgroundCalls, backgroundCalls } from './background-calls.ts';
+import { CachedOpens } from './cached-opens.ts';
 import { DescriptorStats } from './descriptor-stats.ts';
 import { FileExtents } from './file-extents.ts';
 import type { Libc } from './libc.ts';
@@ -67,6 +69,7 @@ export class NativeKernel implements AioKernel {
   readonly #background: BackgroundCalls | undefined;
   readonly #extents: FileExtents;
   readonly #stats: DescriptorStats;
+  #cachedOpens: CachedOpens | undefined;
   readonly #destroying = new Set<Promise<number>>();
   readonly #eventfdValue = new BigUint64Array(1);
   readonly #eventfdValueAt: number;
@@ -171,6 +174,15 @@ export class NativeKernel implements AioKernel {
     const { memory } = this;
     const answer = this.libc.syscall(CACHESTAT, fd, memory.addressOf(range), memory.addressOf(counts), 0);
     return answer < 0 ? undefined : Number(counts[0]);
+  }
+
+  openAtOnce(path: string, flags: number): OpenedAtOnce | undefined {
+    this.#cachedOpens ??= new CachedOpens(this.libc, this.memory, this.#stats);
+    return this.#cachedOpens.open(path, flags);
+  }
+
+  closeAtOnce(fd: number, release: () => void): number | undefined {
+    return this.#cachedOpens?.close(fd, release);
   }
 
   clearDirect(fd: number): boolean {

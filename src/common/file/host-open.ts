@@ -13,7 +13,9 @@ import { fileURLToPath } from 'node:url';
 import { ERRNO } from '../abi/errno.ts';
 import { AioError, codeOf } from '../errors.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
+import type { DescriptorStat } from '../kernel/descriptor-stat.ts';
 import { asksForDirect } from './direct-verdict.ts';
+import type { OpenAtOnce } from './open-at-once.ts';
 import { flagsNumber } from './open-flags.ts';
 
 /** See `OpenOptions.direct`. */
@@ -26,6 +28,8 @@ export interface HostFile {
   readonly reason: string;
   /** Not direct, but to be aligned as if it were. */
   readonly imitated: boolean;
+  /** Where it is known already. */
+  readonly stat?: DescriptorStat;
   /** What is to be done when it is known whether direct I/O is there. `undefined` for what has not been opened so. */
   readonly pending: PendingDirect | undefined;
 }
@@ -47,6 +51,7 @@ const KEPT_FLAGS =
 const MOST_LINKS = 40;
 /** How often somebody else may make the file just before us. */
 const MOST_TRIES = 5;
+const MOST_MODE = 0xffff_ffff;
 const NOT_OPENED = 'the file system does not open this file with O_DIRECT';
 
 /**
@@ -59,10 +64,18 @@ export async function openHost(
   flags: string | number,
   mode: Mode,
   direct: DirectChoice,
+  atOnce?: OpenAtOnce,
 ): Promise<HostFile> {
   const number = flagsNumber(flags);
+  // What Node.js would not have as a mode, it has to refuse.
+  const isMode = typeof mode === 'number' && Number.isInteger(mode) && mode >= 0 && mode <= MOST_MODE;
+  const openNow = isMode ? atOnce : undefined;
   const flagged = typeof flags === 'number' && asksForDirect(flags);
-  if (!flagged && direct === false) return buffered(path, flags, mode, 'not asked for');
+  if (!flagged && direct === false) {
+    const known = number === undefined ? undefined : openNow?.(path, number);
+    if (known === undefined) return buffered(path, flags, mode, 'not asked for');
+    return { ...known, reason: 'not asked for', imitated: false, pending: undefined };
+  }
   if (number === undefined || O_DIRECT === undefined) {
     const refusal =
       number === undefined ? `the flags '${flags}' are unknown` : `${process.platform} has no O_DIRECT`;
@@ -72,6 +85,12 @@ export async function openHost(
     return buffered(path, flags, mode, reason, imitated);
   }
   const plain = number & ~O_DIRECT;
+  const known = openNow?.(path, plain | O_DIRECT);
+  if (known !== undefined) {
+    const isRequired = flagged || direct === 'require';
+    const pending = new PendingDirect(known.handle, path, plain, { isNew: false, isRequired });
+    return { ...known, reason: flagged ? 'the flags say O_DIRECT' : 'asked for', imitated: false, pending };
+  }
   return flagged || direct === 'require'
     ? required(path, plain, mode, flagged ? 'the flags say O_DIRECT' : 'asked for')
     : preferred(path, plain, mode);

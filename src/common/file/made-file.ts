@@ -4,6 +4,7 @@ import type { open as openHandle } from 'node:fs/promises';
 import type { AioContext } from '../context/aio-context.ts';
 import { AioStateError, codeOf } from '../errors.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
+import type { DescriptorStat } from '../kernel/descriptor-stat.ts';
 import type { DescriptorCalls, KernelFiles } from '../kernel/kernel-files.ts';
 import { UNALIGNED } from '../memory/aligned.ts';
 import { invalidArgValue } from '../validate.ts';
@@ -59,6 +60,8 @@ export interface Made {
   readonly autoClose: boolean;
   /** Whether the handle is the host's, and nobody else has it. */
   readonly isOwn: boolean;
+  /** What is known of the file already. */
+  readonly stat?: DescriptorStat;
 }
 
 /** Makes an AioFile of what was opened. Where that fails, what was opened is closed again, if it is the file's to close. */
@@ -76,6 +79,7 @@ export async function makeFile(
     writes,
     autoClose,
     isOwn,
+    stat: known,
   }: Made,
 ): Promise<AioFile> {
   let handle = opened;
@@ -86,7 +90,8 @@ export async function makeFile(
     const context = typeof own === 'function' ? lease!.context : own;
     const { kernel } = context;
     // A kernel that can tell at once saves a turn on the thread pool. One with files of its own has no say in the host's numbers.
-    const stat = (kernel.files === undefined ? kernel.stat?.(handle.fd) : undefined) ?? (await handle.stat());
+    const stat =
+      known ?? (kernel.files === undefined ? kernel.stat?.(handle.fd) : undefined) ?? (await handle.stat());
     const seekable = stat.isFile() || stat.isBlockDevice();
     const blockDevice = kernel.files === undefined ? await blockDeviceOf(stat) : undefined;
     let verdict: DirectVerdict | undefined;

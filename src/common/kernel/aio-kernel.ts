@@ -109,6 +109,12 @@ export interface SubmitThread {
   close(): Promise<void>;
 }
 
+/** What `AioKernel.openAtOnce` has opened. */
+export interface OpenedAtOnce {
+  readonly fd: number;
+  readonly stat: DescriptorStat;
+}
+
 /** The six AIO system calls and what storage code needs around them. */
 export interface AioKernel {
   /** `'native'` and `'emulated'` are kaio's own; another implementation has a name of its own. */
@@ -247,6 +253,22 @@ export interface AioKernel {
    * @returns `undefined` where it cannot. On an overlay Linux answers 0 whatever there is (observed on 6.18).
    */
   cachedPages?(fd: number, position: number, bytes: number): number | undefined;
+
+  /**
+   * Opens a regular file for reading, where that waits for nobody: its path is in memory, and its file system is this machine's own.
+   *
+   * @param flags - 0, or O_DIRECT.
+   * @returns A descriptor that is closed on exec; `undefined` where it has to be opened another way, which then tells errors too.
+   */
+  openAtOnce?(path: string, flags: number): OpenedAtOnce | undefined;
+
+  /**
+   * Closes what was opened by {@link openAtOnce}, where that waits for nobody.
+   *
+   * @param release - Lets whoever has the descriptor give it up. Called just before it is closed, and only then.
+   * @returns 0 or a negative errno; `undefined` where it has to be closed another way.
+   */
+  closeAtOnce?(fd: number, release: () => void): number | undefined;
 
   /** Takes O_DIRECT off a descriptor (fcntl(2) with F_SETFL), where this kernel can. @returns Whether it is off. */
   clearDirect?(fd: number): boolean;

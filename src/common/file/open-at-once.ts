@@ -1,0 +1,44 @@
+/** Opens files for reading without the thread pool, where the kernel can, as FileHandles that close without it too. */
+import { constants } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { errnoException } from '../errors.ts';
+import { handleOf } from '../host-internals.ts';
+import type { AioKernel } from '../kernel/aio-kernel.ts';
+import type { DescriptorStat } from '../kernel/descriptor-stat.ts';
+
+const O_DIRECT: number = constants.O_DIRECT ?? 0;
+
+/** A file, and what is known of it already. */
+export interface HandleAtOnce {
+  readonly handle: FileHandle;
+  readonly stat: DescriptorStat;
+}
+
+/** @returns `undefined` for what has to be opened by Node.js, errors included. */
+export type OpenAtOnce = (path: unknown, flags: number) => HandleAtOnce | undefined;
+
+export function openAtOnceBy(kernel: AioKernel | undefined): OpenAtOnce | undefined {
+  if (kernel?.openAtOnce === undefined || kernel.closeAtOnce === undefined || kernel.files !== undefined)
+    return undefined;
+  return (path, flags) => {
+    if (typeof path !== 'string' || (flags & ~O_DIRECT) !== constants.O_RDONLY) return undefined;
+    const opened = kernel.openAtOnce!(path, flags & O_DIRECT);
+    if (opened === undefined) return undefined;
+    const handle = handleFor(kernel, opened.fd);
+    return handle === undefined ? undefined : { handle, stat: opened.stat };
+  };
+}
+
+function handleFor(kernel: AioKernel, fd: number): FileHandle | undefined {
+  let handle: FileHandle | undefined;
+  try {
+    handle = handleOf(fd, (release) => {
+      const answer = kernel.closeAtOnce!(fd, release);
+      if (answer === undefined) return undefined;
+      return answer < 0 ? Promise.reject(errnoException(answer, 'close')) : Promise.resolve();
+    });
+  } finally {
+    if (handle === undefined) kernel.close(fd);
+  }
+  return handle;
+}
