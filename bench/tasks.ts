@@ -141,7 +141,8 @@ class Tasks {
   /** As many processes, each with a context of its own: what threads share, they do not need. */
   async #floorRate({ path, size, atOnce, seconds }: TaskJob): Promise<number> {
     const { signal } = this.#setting;
-    const floor = (this.#floor ??= await compileFloor(this.#home, signal));
+    this.#floor ??= await compileFloor(this.#home, signal);
+    const floor = this.#floor;
     const length = (ms: number): Job['warmUp'] => ({ ms, operations: UNLIMITED });
     const jobOf = (seed: number): Job => ({
       ...{ rw: 'randread', mode: 'direct', blockSize: 4096, queueDepth: THREAD_DEPTH },

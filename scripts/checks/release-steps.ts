@@ -79,4 +79,5 @@ export const WITHIN: Readonly<Record<string, string>> = {
   'check:links': 'check',
   'check:api': 'check',
   'check:docs': 'check',
+  'check:kernel-of-today': 'check:machines',
 };
