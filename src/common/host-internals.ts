@@ -113,7 +113,14 @@ export function handleOf(
   const native = new natives(fd);
   const { releaseFD, close: closeLater } = native;
   const Host = prototype.constructor as new (native: NativeHandle) => FileHandle;
-  const handle = new Host(native);
+  let handle: FileHandle;
+  try {
+    handle = new Host(native);
+  } catch (error) {
+    // The descriptor stays the caller's: two would close it else, the second one somebody else's.
+    releaseFD?.call(native);
+    throw error;
+  }
   const keyed = handle as unknown as Keyed;
   if (handle.fd !== fd || keyed[refs] !== 1 || keyed[descriptor] !== native || releaseFD === undefined) {
     // Whatever it is, it has the descriptor.
