@@ -17,6 +17,11 @@ const TIMEOUT_MS = 10_000;
 /** What a child needs to have the same means; whatever else there is belongs to the program. */
 const FLAGS = /^--(no-)?(permission|experimental-permission|allow-|addons|experimental-ffi|jitless)/;
 const WORKS = 'works';
+/**
+ * What will be so the next time. A machine with too much to do, or too little memory, ends a child or keeps it waiting as well; and a file
+ * that says something else, or nothing, was written by a full disk.
+ */
+const LASTS = /^(works|was ended by SIG(ILL|SEGV|BUS|FPE|ABRT|TRAP|SYS))$/;
 const REMEDY = 'Ask for it by KAIO_BACKEND=native, if it serves';
 const PROGRAM = 'dist/src/native/trial-program.js';
 
@@ -82,12 +87,13 @@ export function tryOut(setting: TrialSetting): TrialAnswer {
   const { what, program: path, folder, name } = setting;
   const file = folder === undefined ? undefined : join(folder, name);
   const remembered = file === undefined ? undefined : readOrNothing(file);
-  if (remembered !== undefined) return answered(what, remembered, `remembered in ${file}`);
+  if (remembered !== undefined && LASTS.test(remembered))
+    return answered(what, remembered, `remembered in ${file}`);
   if (path === undefined) return untried(what, 'no process of its own can be had for that here');
   const result = resultOf(path, setting.timeoutMs);
   if (result.unable !== undefined) return untried(what, result.unable);
   const known = 'tried in a process of its own';
-  const isKept = file !== undefined && remember(folder!, file, result.text);
+  const isKept = file !== undefined && LASTS.test(result.text) && remember(folder!, file, result.text);
   return answered(what, result.text, isKept ? `${known}, remembered in ${file}` : known);
 }
 

@@ -69,9 +69,30 @@ describe('a trial', () => {
     assert.equal(tryOut(trialOf('throw new Error("x");')).refusal, undefined);
   });
 
-  it('that never ends is ended', () => {
-    const { refusal } = tryOut(trialOf('setInterval(() => {}, 1000);', { timeoutMs: 1500 }));
-    assert.match(refusal!.reason, /had no answer within 1.5 s/);
+  it('that never ends is ended, and tried again the next time', () => {
+    const trial = trialOf('setInterval(() => {}, 1000);', { timeoutMs: 1500 });
+    for (let time = 1; time <= 2; time++) {
+      assert.match(tryOut(trial).refusal!.reason, /had no answer within 1.5 s/);
+      assert.equal(starts(), time);
+    }
+  });
+
+  it('that somebody else ended is tried again the next time', () => {
+    const trial = trialOf(
+      "process.kill(process.pid, 'SIGKILL'); await new Promise(() => setInterval(() => {}, 1000));",
+    );
+    for (let time = 1; time <= 2; time++) {
+      assert.match(tryOut(trial).refusal!.reason, /was ended by SIGKILL/);
+      assert.equal(starts(), time);
+    }
+  });
+
+  it.each(['', 'worksx', 'was ended by a full disk'])('believes no file that says %j', (text) => {
+    const trial = trialOf('');
+    tryOut(trial);
+    writeFileSync(join(home, 'cache', 'v99_koffi-9'), text);
+    assert.equal(tryOut(trial).refusal, undefined);
+    assert.equal(starts(), 2);
   });
 
   it('begins none of its own, and does without preloads', () => {
