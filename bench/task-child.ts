@@ -53,29 +53,26 @@ async function readByStreams(job: TaskJob): Promise<number> {
 /** What becomes of one file: its size, and the digest of its bytes. */
 type Visit = (path: string) => Promise<string>;
 
-async function visitByKaio(path: string): Promise<string> {
-  const file = await open(path, 'r', 0o666, { backend: 'native' });
-  try {
-    await file.stat();
-    return createHash(HASH)
-      .update(await file.readFile())
-      .digest('hex');
-  } finally {
-    await file.close();
-  }
+/** What is asked of a file, whoever opened it. */
+interface Opened {
+  stat(): Promise<unknown>;
+  readFile(): Promise<Uint8Array | string>;
+  close(): Promise<void>;
 }
 
-async function visitByPromises(path: string): Promise<string> {
-  const file = await promises.open(path, 'r');
-  try {
-    await file.stat();
-    return createHash(HASH)
-      .update(await file.readFile())
-      .digest('hex');
-  } finally {
-    await file.close();
-  }
-}
+const visitBy =
+  (opener: (path: string) => Promise<Opened>): Visit =>
+  async (path) => {
+    const file = await opener(path);
+    try {
+      await file.stat();
+      return createHash(HASH)
+        .update(await file.readFile())
+        .digest('hex');
+    } finally {
+      await file.close();
+    }
+  };
 
 function visitByCallbacks(path: string): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -97,8 +94,8 @@ function visitByCallbacks(path: string): Promise<string> {
 }
 
 const VISITS: Readonly<Record<string, Visit>> = {
-  file: visitByKaio,
-  'fs.promises': visitByPromises,
+  file: visitBy((path) => open(path, 'r', 0o666, { backend: 'native' })),
+  'fs.promises': visitBy((path) => promises.open(path, 'r')),
   'fs.callbacks': visitByCallbacks,
 };
 
