@@ -209,8 +209,12 @@ class Course {
 
   async #close(opened: OpenedFile, step: number | 'end', how: 'close' | 'dispose' = 'close'): Promise<void> {
     const { file, name, streams } = opened;
+    // One that has given up its descriptor answers at once, while that is still being closed: in the pool, or before this line.
+    const isClosing = file.fd < 0;
     const outcome = await this.#outcome(() => (how === 'close' ? file.close() : file[Symbol.asyncDispose]()));
-    const states = streams.map(({ stream }) => (stream.closed ? 'closed' : 'open')).join(' ');
+    const states = isClosing
+      ? 'not looked at'
+      : streams.map(({ stream }) => (stream.closed ? 'closed' : 'open')).join(' ');
     this.#note(step, `${how} of ${name}`, `${outcome}, fd ${Math.sign(file.fd)}, streams: ${states}`);
   }
 

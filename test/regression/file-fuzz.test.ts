@@ -122,4 +122,18 @@ describe.skipIf(noFileFuzz !== undefined)('programs over files that were found b
         { op: 'call', slot: 0, method: 'appendFile', args: [{ $: 'bytes', length: 540_000 }] },
       ],
     }));
+
+  it('a close in an event of a stream that has closed the file already', () =>
+    asFileHandle({
+      steps: [
+        { op: 'open', slot: 0, place: 'text', flags: 'r' },
+        {
+          op: 'write-stream',
+          slot: 0,
+          stream: 0,
+          options: { signal: { $: 'signal', state: 'aborted' } },
+          plan: { chunks: [{ $: 'bytes', length: 0 }], oneByOne: true, last: 'close-file' },
+        },
+      ],
+    }));
 });
