@@ -118,26 +118,39 @@ export async function open(
   validateChoice('options.unaligned', unaligned, UNALIGNED_CHOICES);
   const files = context?.kernel.files;
   const wanted = { context: contextFor(context, backend), unaligned, fallocate: fallocateByHost };
-  const made = { hostCursor: false, appends: appends(flags), writes: writes(flags), autoClose: true };
   if (files !== undefined) {
     const opened = await openIn(files, path, flags, mode, direct);
-    return makeFile(opened.handle, wanted, { ...opened, ...made, isOwn: false });
+    return makeFile(opened.handle, wanted, {
+      direct: opened.direct,
+      reason: opened.reason,
+      hostCursor: false,
+      appends: appends(flags),
+      writes: writes(flags),
+      autoClose: true,
+      isOwn: false,
+    });
   }
-  const { handle, pending, ...opened } = await openHost(
+  const opened = await openHost(
     path,
     flags,
     mode,
     direct,
     openAtOnceBy(context?.kernel ?? sharedKernel(backend)),
   );
-  const asked = pending !== undefined;
-  return makeFile(handle, wanted, {
-    ...opened,
-    ...made,
+  const asked = opened.pending !== undefined;
+  // Spelt out: copies of objects by `...` are hash tables, two kilobytes for each file.
+  return makeFile(opened.handle, wanted, {
     direct: asked,
+    reason: opened.reason,
+    imitated: opened.imitated,
     isToBeJudged: asked,
-    pending,
+    pending: opened.pending,
+    hostCursor: false,
+    appends: appends(flags),
+    writes: writes(flags),
+    autoClose: true,
     isOwn: true,
+    stat: opened.stat,
   });
 }
 

@@ -49,8 +49,11 @@ class Shared {
     this.users++;
     clearTimeout(this.#idle);
     let held = true;
+    const { kernel, backend, reason } = this.selection;
     return {
-      ...this.selection,
+      kernel,
+      backend,
+      reason,
       context: this.context,
       release: () => {
         if (!held) return;

@@ -73,11 +73,12 @@ const NAMES = ['fs', 'node:fs', 'fs/promises', 'node:fs/promises'];
 function hookRequire(isChosen: (filename: string | undefined) => boolean): void {
   const loader = Module as unknown as Loader;
   const load = loader._load;
-  loader._load = function (this: unknown, request, parent, isMain) {
+  const loadChosen: typeof load = function (this: unknown, request, parent, isMain) {
     return isFs(request) && isChosen(parent?.filename ?? undefined)
       ? facadeOf(request)
       : load.call(this, request, parent, isMain);
   };
+  loader._load = loadChosen;
 }
 
 function isRequire(conditions: readonly string[] | undefined): boolean {

@@ -127,6 +127,7 @@ export function handleOf(
     known = { ...known, natives: undefined };
     return handle;
   }
-  native.close = () => close(() => releaseFD.call(native)) ?? closeLater.call(native);
+  const closeNow = (): Promise<void> => close(() => releaseFD.call(native)) ?? closeLater.call(native);
+  native.close = closeNow;
   return handle;
 }

@@ -49,7 +49,8 @@ export class SubmitCrew {
    */
   constructor(start: () => SubmitThread | undefined, most: number, memory: Memory, slab: IocbSlab) {
     this.#start = start;
-    this.#newBatch = () => new Batch(memory, slab);
+    const newBatch = (): Batch => new Batch(memory, slab);
+    this.#newBatch = newBatch;
     this.#most = most;
     this.fullAtBytes = most === 1 ? Number.POSITIVE_INFINITY : FULL_AT_BYTES;
     this.#addMember();

@@ -89,14 +89,15 @@ export class AioFile extends Given {
     this.#internals = internals;
     Object.setPrototypeOf(this, AioFile.prototype);
     this.#operations = new FileOperations(this, this.#host(), parts);
-    const close = handle.close as Method;
-    // Node.js, too, has it on each handle.
-    this.#keyed.close = () => {
+    const hostClose = handle.close as Method;
+    const close = (): Promise<void> => {
       this.#beforeClose();
       const { cached } = parts;
-      const closed = close() as Promise<void>;
+      const closed = hostClose() as Promise<void>;
       return cached === undefined ? closed : closed.then(() => cached.close());
     };
+    // Node.js, too, has it on each handle. Not written here: V8 makes such functions old at once, and all that they refer to with them.
+    this.#keyed.close = close;
     const descriptor = this.#keyed[internals.descriptor] as object;
     this.#enrollment = dropped.enroll(this, { descriptor, release: parts.release });
   }

@@ -133,9 +133,10 @@ export class FileSyncs {
         resolve();
       };
       const callOff = this.#after(MOST_WAIT_NS, end);
-      this.#onWriteEnded = () => {
+      const onWriteEnded = (): void => {
         if (this.#writesEnded >= last) end();
       };
+      this.#onWriteEnded = onWriteEnded;
     });
   }
 

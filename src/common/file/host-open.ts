@@ -74,7 +74,8 @@ export async function openHost(
   if (!flagged && direct === false) {
     const known = number === undefined ? undefined : openNow?.(path, number);
     if (known === undefined) return buffered(path, flags, mode, 'not asked for');
-    return { ...known, reason: 'not asked for', imitated: false, pending: undefined };
+    const { handle, stat } = known;
+    return { handle, reason: 'not asked for', imitated: false, pending: undefined, stat };
   }
   if (number === undefined || O_DIRECT === undefined) {
     const refusal =
@@ -89,7 +90,8 @@ export async function openHost(
   if (known !== undefined) {
     const isRequired = flagged || direct === 'require';
     const pending = new PendingDirect(known.handle, path, plain, { isNew: false, isRequired });
-    return { ...known, reason: flagged ? 'the flags say O_DIRECT' : 'asked for', imitated: false, pending };
+    const reason = flagged ? 'the flags say O_DIRECT' : 'asked for';
+    return { handle: known.handle, reason, imitated: false, pending, stat: known.stat };
   }
   return flagged || direct === 'require'
     ? required(path, plain, mode, flagged ? 'the flags say O_DIRECT' : 'asked for')

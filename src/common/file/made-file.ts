@@ -61,7 +61,7 @@ export interface Made {
   /** Whether the handle is the host's, and nobody else has it. */
   readonly isOwn: boolean;
   /** What is known of the file already. */
-  readonly stat?: DescriptorStat;
+  readonly stat?: DescriptorStat | undefined;
 }
 
 /** Makes an AioFile of what was opened. Where that fails, what was opened is closed again, if it is the file's to close. */

@@ -70,11 +70,12 @@ export function wait_on_sync_kiocb(kernel: KernelState, req: AioKiocb): Promise<
     const run = (): void => {
       if ((req.ki_flags & (KIF_DONE | KIF_RUNNING)) === 0) aio_run_iocb(req, kernel.work.executor);
     };
-    req.ki_wake = () => {
+    const ki_wake = (): void => {
       if ((req.ki_flags & KIF_DONE) !== 0) resolve(req.ki_result);
       // In a turn of its own: a file that kicks in every run must not keep the event loop from everybody else.
       else kernel.clock.after(0, run);
     };
+    req.ki_wake = ki_wake;
     run();
   });
 }

@@ -29,10 +29,11 @@ export class Flight {
   readonly callback: (error: NodeJS.ErrnoException | null, count: number) => void;
 
   constructor(ended: (flight: Flight) => void) {
-    this.callback = (error, count) => {
+    const callback: Flight['callback'] = (error, count) => {
       this.result = error === null || error === undefined ? count : linuxErrno(error);
       ended(this);
     };
+    this.callback = callback;
   }
 
   /** Whether the host uses the caller's memory. */

@@ -53,7 +53,8 @@ export class HostTransfers implements PlainTransfers, TransferOwner<Flight> {
     this.#files = files;
     this.#work = work;
     this.#handles = new HostHandles(files);
-    work.onRoom = () => this.#beginQueued();
+    const onRoom = (): void => this.#beginQueued();
+    work.onRoom = onRoom;
   }
 
   beginStretch(): void {

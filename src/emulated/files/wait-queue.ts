@@ -87,7 +87,8 @@ export function prepare_to_wait(req: Kiocb, queue: WaitQueue): number {
     return true;
   };
   queue.add(aio_wake_function);
-  req.ki_wait = () => queue.remove(aio_wake_function);
+  const ki_wait = (): void => queue.remove(aio_wake_function);
+  req.ki_wait = ki_wait;
   req.ki_cancel ??= aio_wait_cancel;
   return -EIOCBRETRY;
 }
@@ -107,14 +108,16 @@ export function prepare_to_wait_exclusive(req: Kiocb, queue: WaitQueue, isReady:
   req.ki_wait?.();
   const aio_wake_function: WakeFunction = () => {
     woken.add(req);
-    req.ki_wait = () => {
+    const ki_wait = (): void => {
       if (isReady()) queue.wakeNext(0);
     };
+    req.ki_wait = ki_wait;
     req.kick();
     return true;
   };
   queue.addInLine(aio_wake_function);
-  req.ki_wait = () => queue.remove(aio_wake_function);
+  const ki_wait = (): void => queue.remove(aio_wake_function);
+  req.ki_wait = ki_wait;
   req.ki_cancel ??= aio_wait_cancel;
   return -EIOCBRETRY;
 }

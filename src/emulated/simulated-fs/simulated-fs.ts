@@ -293,7 +293,8 @@ function promisesOf(parts: FileSystemParts, names: NameOperations, calls: Calls)
     );
   });
   // On most hosts there is none, and Node says so.
-  if (!HAS_LCHMOD) promises.lchmod = () => realFs.promises.lchmod(NOWHERE, 0);
+  const lchmod = (): Promise<void> => realFs.promises.lchmod(NOWHERE, 0);
+  if (!HAS_LCHMOD) promises.lchmod = lchmod;
   return promises as unknown as SimulatedPromises;
 }
 

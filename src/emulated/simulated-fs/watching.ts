@@ -96,7 +96,8 @@ export class Watching {
     const own = path.slice(path.lastIndexOf('/') + 1);
     const isDeep = optionsOf(options).recursive === true;
     return (watcher) => {
-      watcher.encode = (name) => encoded(name, options);
+      const encode: typeof watcher.encode = (name) => encoded(name, options);
+      watcher.encode = encode;
       return names.watches.add({
         inode,
         isDeep,

@@ -28,7 +28,8 @@ export function aio_poll(req: AioKiocb, iocb: Iocb): number {
     return true;
   };
   queue.add(aio_poll_wake);
-  req.ki_wait = () => queue.remove(aio_poll_wake);
+  const ki_wait = (): void => queue.remove(aio_poll_wake);
+  req.ki_wait = ki_wait;
   req.ki_cancel = aio_poll_cancel;
   req.activate();
   return 0;
