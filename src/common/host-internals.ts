@@ -99,13 +99,13 @@ function symbolOf(object: object, description: string): symbol | undefined {
 /**
  * A FileHandle of Node's for a descriptor that Node.js has not opened.
  *
- * @param close - Closes it at once, having called `release`; `undefined`: by Node.js.
+ * @param close - Closes it, having called `release`; or has Node.js do it, by `later`.
  * @returns `undefined` before Node.js has opened one, and where its classes are not as they were in Node.js 20 to 26: the descriptor is
  * the caller's still.
  */
 export function handleOf(
   fd: number,
-  close: (release: () => void) => Promise<void> | undefined,
+  close: (release: () => void, later: () => Promise<void>) => Promise<void>,
 ): FileHandle | undefined {
   if (known === undefined) return undefined;
   const { prototype, refs, descriptor, natives } = known;
@@ -127,7 +127,9 @@ export function handleOf(
     known = { ...known, natives: undefined };
     return handle;
   }
-  const closeNow = (): Promise<void> => close(() => releaseFD.call(native)) ?? closeLater.call(native);
-  native.close = closeNow;
+  const release = (): void => releaseFD.call(native);
+  const later = (): Promise<void> => closeLater.call(native);
+  const closeAtOnce = (): Promise<void> => close(release, later);
+  native.close = closeAtOnce;
   return handle;
 }

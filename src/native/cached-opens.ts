@@ -5,7 +5,7 @@
  * time than all three calls. Linux can be asked to open what it finds without waiting (openat2(2) with RESOLVE_CACHED, Linux 5.12). What may
  * hold this thread all the same is not opened here: what is no regular file (a FIFO waits for its other end), what is on a file system that asks
  * somebody else (networks, FUSE, overlays), what has a lease. One that took long, as where a virus scanner is asked, sends the next ones to the
- * pool.
+ * pool. What is more than a turn of the event loop may have waits for the next one: that is sooner than the pool, and takes half of the CPU.
  */
 import { constants } from 'node:fs';
 import { ERRNO } from '../common/abi/errno.ts';
@@ -35,7 +35,7 @@ const PATH_BYTES = 4096;
 /** What has no UTF-8. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-/** Opens and closes in one turn of the event loop: half a millisecond. The pool's come in a later one. */
+/** Opens and closes in one turn of the event loop: half a millisecond. */
 const MOST_IN_A_TURN = 128;
 /** What takes longer has waited for somebody. */
 const LONG_MS = 4;
@@ -60,6 +60,8 @@ export class CachedOpens {
   readonly #local = new Set<number>();
   #isMissing: boolean;
   #inTurn = 0;
+  /** For a later turn, the oldest first. */
+  #waiting: (() => void)[] = [];
   #toSkip = 0;
   #skipNext = FIRST_SKIPPED;
 
@@ -75,6 +77,19 @@ export class CachedOpens {
     this.#how[2] = RESOLVE_CACHED;
     // Node's permission model is asked by Node's own calls alone. Places in structures are those of 64 bits.
     this.#isMissing = libc.wordBytes !== 8 || (process as { permission?: object }).permission !== undefined;
+  }
+
+  /** See `AioKernel.turnAtOnce`. */
+  turn(): Promise<void> | undefined {
+    // Those for the pool have its queue.
+    if (this.#isMissing || this.#toSkip > 0) return undefined;
+    if (this.#waiting.length === 0 && this.#inTurn < MOST_IN_A_TURN) {
+      this.#count(1);
+      return undefined;
+    }
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+    });
   }
 
   /** See `AioKernel.openAtOnce`. */
@@ -123,18 +138,23 @@ export class CachedOpens {
 
   #mayTry(): boolean {
     if (this.#isMissing) return false;
-    if (this.#toSkip > 0) {
-      this.#toSkip--;
-      return false;
-    }
+    if (this.#toSkip === 0) return true;
+    this.#toSkip--;
+    return false;
+  }
+
+  #count(ones: number): void {
     if (this.#inTurn === 0) setImmediate(() => this.#endTurn());
-    return this.#inTurn++ < MOST_IN_A_TURN;
+    this.#inTurn += ones;
   }
 
   #endTurn(): void {
     this.#inTurn = 0;
     // A number of a device may be another's after that.
     this.#local.clear();
+    const next = this.#waiting.splice(0, MOST_IN_A_TURN);
+    if (next.length > 0) this.#count(next.length);
+    for (const goOn of next) goOn();
   }
 
   #judge(tookMs: number): void {

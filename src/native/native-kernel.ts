@@ -176,13 +176,21 @@ export class NativeKernel implements AioKernel {
     return answer < 0 ? undefined : Number(counts[0]);
   }
 
+  turnAtOnce(): Promise<void> | undefined {
+    return this.#opens.turn();
+  }
+
   openAtOnce(path: string, flags: number): OpenedAtOnce | undefined {
-    this.#cachedOpens ??= new CachedOpens(this.libc, this.memory, this.#stats);
-    return this.#cachedOpens.open(path, flags);
+    return this.#opens.open(path, flags);
   }
 
   closeAtOnce(fd: number, release: () => void): number | undefined {
-    return this.#cachedOpens?.close(fd, release);
+    return this.#opens.close(fd, release);
+  }
+
+  get #opens(): CachedOpens {
+    this.#cachedOpens ??= new CachedOpens(this.libc, this.memory, this.#stats);
+    return this.#cachedOpens;
   }
 
   clearDirect(fd: number): boolean {

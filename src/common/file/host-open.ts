@@ -72,7 +72,8 @@ export async function openHost(
   const openNow = isMode ? atOnce : undefined;
   const flagged = typeof flags === 'number' && asksForDirect(flags);
   if (!flagged && direct === false) {
-    const known = number === undefined ? undefined : openNow?.(path, number);
+    const opening = number === undefined ? undefined : openNow?.(path, number);
+    const known = opening instanceof Promise ? await opening : opening;
     if (known === undefined) return buffered(path, flags, mode, 'not asked for');
     const { handle, stat } = known;
     return { handle, reason: 'not asked for', imitated: false, pending: undefined, stat };
@@ -86,7 +87,8 @@ export async function openHost(
     return buffered(path, flags, mode, reason, imitated);
   }
   const plain = number & ~O_DIRECT;
-  const known = openNow?.(path, plain | O_DIRECT);
+  const opening = openNow?.(path, plain | O_DIRECT);
+  const known = opening instanceof Promise ? await opening : opening;
   if (known !== undefined) {
     const isRequired = flagged || direct === 'require';
     const pending = new PendingDirect(known.handle, path, plain, { isNew: false, isRequired });

@@ -15,30 +15,47 @@ export interface HandleAtOnce {
 }
 
 /** @returns `undefined` for what has to be opened by Node.js, errors included. */
-export type OpenAtOnce = (path: unknown, flags: number) => HandleAtOnce | undefined;
+export type OpenAtOnce = (
+  path: unknown,
+  flags: number,
+) => HandleAtOnce | undefined | Promise<HandleAtOnce | undefined>;
 
 export function openAtOnceBy(kernel: AioKernel | undefined): OpenAtOnce | undefined {
-  if (kernel?.openAtOnce === undefined || kernel.closeAtOnce === undefined || kernel.files !== undefined)
-    return undefined;
+  if (kernel === undefined || !opensAtOnce(kernel) || kernel.files !== undefined) return undefined;
   return (path, flags) => {
     if (typeof path !== 'string' || (flags & ~O_DIRECT) !== constants.O_RDONLY) return undefined;
-    const opened = kernel.openAtOnce!(path, flags & O_DIRECT);
-    if (opened === undefined) return undefined;
-    const handle = handleFor(kernel, opened.fd);
-    return handle === undefined ? undefined : { handle, stat: opened.stat };
+    const turn = kernel.turnAtOnce();
+    return turn === undefined ? openNow(kernel, path, flags) : turn.then(() => openNow(kernel, path, flags));
   };
 }
 
-function handleFor(kernel: AioKernel, fd: number): FileHandle | undefined {
+type Opener = AioKernel & Required<Pick<AioKernel, 'turnAtOnce' | 'openAtOnce' | 'closeAtOnce'>>;
+
+function opensAtOnce(kernel: AioKernel): kernel is Opener {
+  return (
+    kernel.turnAtOnce !== undefined && kernel.openAtOnce !== undefined && kernel.closeAtOnce !== undefined
+  );
+}
+
+function openNow(kernel: Opener, path: string, flags: number): HandleAtOnce | undefined {
+  const opened = kernel.openAtOnce(path, flags & O_DIRECT);
+  if (opened === undefined) return undefined;
+  const { fd, stat } = opened;
   let handle: FileHandle | undefined;
   try {
-    handle = handleOf(fd, (release) => {
-      const answer = kernel.closeAtOnce!(fd, release);
-      if (answer === undefined) return undefined;
-      return answer < 0 ? Promise.reject(errnoException(answer, 'close')) : Promise.resolve();
+    handle = handleOf(fd, (release, later) => {
+      const turn = kernel.turnAtOnce();
+      const close = (): Promise<void> => closeNow(kernel, fd, release) ?? later();
+      return turn === undefined ? close() : turn.then(close);
     });
   } finally {
     if (handle === undefined) kernel.close(fd);
   }
-  return handle;
+  return handle === undefined ? undefined : { handle, stat };
+}
+
+function closeNow(kernel: Opener, fd: number, release: () => void): Promise<void> | undefined {
+  const answer = kernel.closeAtOnce(fd, release);
+  if (answer === undefined) return undefined;
+  return answer < 0 ? Promise.reject(errnoException(answer, 'close')) : Promise.resolve();
 }

@@ -255,6 +255,13 @@ export interface AioKernel {
   cachedPages?(fd: number, position: number, bytes: number): number | undefined;
 
   /**
+   * Has to be called before each {@link openAtOnce} and {@link closeAtOnce}: so many of them are made in one turn of the event loop.
+   *
+   * @returns What to wait for first, where this turn has had its share. First come, first served.
+   */
+  turnAtOnce?(): Promise<void> | undefined;
+
+  /**
    * Opens a regular file for reading, where that waits for nobody: its path is in memory, and its file system is this machine's own.
    *
    * @param flags - 0, or O_DIRECT.
