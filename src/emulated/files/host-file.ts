@@ -177,8 +177,14 @@ export class HostFile implements File {
       return answer;
     }
     // On Linux a buffered write has run before a later fsync is even looked at, so programs rely on being covered.
-    this.barrier.wait(() => start(this.#host.work.executor));
-    this.#host.work.began(req);
+    const { work } = this.#host;
+    work.heldBack(req);
+    this.barrier.wait(() =>
+      work.isReady(req, () => {
+        const answer = start(work.executor);
+        if (answer !== -EIOCBQUEUED) this.#ended(req, answer, work.executor);
+      }),
+    );
     return -EIOCBQUEUED;
   }
 

@@ -67,6 +67,8 @@ export class WorkQueue {
   #probedSinceMs = 0;
   #scheduled = false;
   #pumping = false;
+  /** They waited for others, which have ended; and have had no place yet. */
+  readonly #ready: { readonly req: WorkRequest; readonly begin: () => void }[] = [];
   /** Called when there may be room for operations that are in no context's queue. */
   onRoom: (() => void) | undefined;
 
@@ -137,7 +139,7 @@ export class WorkQueue {
 
   /** Whether an operation that is in no context's queue may begin. */
   get hasPlace(): boolean {
-    return !this.#pumping && this.#contexts.length === 0 && this.#hasRoom;
+    return !this.#pumping && this.#contexts.length === 0 && this.#ready.length === 0 && this.#hasRoom;
   }
 
   /**
@@ -160,6 +162,7 @@ export class WorkQueue {
 
   /** Begins what waits in contexts as far as there is room, then what waits elsewhere. */
   goOn(): void {
+    this.#beginReady();
     if (this.#contexts.length === 0) this.onRoom?.();
     else if (!this.#pumping) this.#pump();
   }
@@ -207,6 +210,7 @@ export class WorkQueue {
 
   #pump(limit = TURN): void {
     this.#pumping = true;
+    this.#beginReady();
     let turn = 0;
     let stalled: WorkContext[] | undefined;
     while (this.#hasRoom) {
@@ -240,12 +244,35 @@ export class WorkQueue {
 
   /** An operation of `req` goes to the executor. */
   began(req: WorkRequest): void {
+    this.#took(req);
+    req.ki_ctx?.began(req);
+  }
+
+  /** As {@link began}, of one that waits for others. It has no place, which those may need: {@link isReady} has to follow. */
+  heldBack(req: WorkRequest): void {
+    req.ki_ctx?.began(req);
+  }
+
+  /** What it was held back for has ended: it begins when there is a place. */
+  isReady(req: WorkRequest, begin: () => void): void {
+    this.#ready.push({ req, begin });
+    this.#beginReady();
+  }
+
+  #beginReady(): void {
+    while (this.#ready.length > 0 && this.#hasRoom) {
+      const { req, begin } = this.#ready.shift()!;
+      this.#took(req);
+      begin();
+    }
+  }
+
+  #took(req: WorkRequest): void {
     if (this.#counts(req)) {
       this.#running++;
       if (req.ki_filp.mayWait) this.#waiting++;
     }
     if (!req.ki_filp.mayWait) this.#measure(req);
-    req.ki_ctx?.began(req);
   }
 
   #measure(operation: object): void {

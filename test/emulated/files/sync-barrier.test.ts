@@ -1,5 +1,8 @@
 import * as fs from 'node:fs';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { open } from '../../../src/open.ts';
+import { AioContext } from '../../../src/common/context/aio-context.ts';
+import { emulatedKernel } from '../../../src/emulated/index.ts';
 import { AioKiocb } from '../../../src/emulated/aio/aio-kiocb.ts';
 import { AioRingInfo, ringBytes } from '../../../src/emulated/aio/aio-ring.ts';
 import { KIOCB_OPERATIONS } from '../../../src/emulated/aio/kiocb-operations.ts';
@@ -33,7 +36,10 @@ function gates() {
 }
 
 describe('fsync', () => {
-  const file = temporaryFile('x');
+  let file: ReturnType<typeof temporaryFile>;
+  beforeEach(() => {
+    file = temporaryFile('x');
+  });
   afterEach(() => file.remove());
 
   it('begins after the writes begun before it, through any descriptor, and waits for no later ones', () => {
@@ -70,4 +76,25 @@ describe('fsync', () => {
     expect(work.running).toBe(0);
     fs.closeSync(other);
   });
+
+  it.each(['threadpool', 'workers'] as const)(
+    'takes no place from the writes that it waits for (%s)',
+    async (executor) => {
+      const kernel = emulatedKernel({ executor, concurrency: 2 });
+      const context = new AioContext({ kernel, queueDepth: 64 });
+      const opened = await open(file.path, 'r+', 0o600, { context });
+      const pages = Array.from({ length: 24 }, (_, page) => Buffer.alloc(4096, page + 1));
+      // More syncs than places, each behind a write that has none yet.
+      await Promise.all(
+        pages.flatMap((bytes, page) => [
+          opened.write(bytes, 0, 4096, page * 4096),
+          context.fsync(opened.fd),
+          context.fdatasync(opened.fd),
+        ]),
+      );
+      expect(fs.readFileSync(file.path).equals(Buffer.concat(pages))).toBe(true);
+      await opened.close();
+      await context.close();
+    },
+  );
 });
