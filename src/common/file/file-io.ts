@@ -49,7 +49,7 @@ export class FileIo {
   readonly #routing: Routing;
   /** Requests of the same file by {@link WriteThread}. */
   #aside: FileRequests | undefined;
-  readonly #syncs: FileSyncs;
+  #fileSyncs: FileSyncs | undefined;
 
   constructor({
     context,
@@ -75,7 +75,15 @@ export class FileIo {
         : new DirectTransfers(this.#requests, aligned, this.#writes, alignment, appends);
     this.#unaligned = unaligned;
     this.#routing = routing;
-    this.#syncs = new FileSyncs((operation) => this.#makeSync(operation), context.kernel.after);
+  }
+
+  /** Made for the first write or sync. */
+  get #syncs(): FileSyncs {
+    this.#fileSyncs ??= new FileSyncs(
+      (operation) => this.#makeSync(operation),
+      this.#requests.context.kernel.after,
+    );
+    return this.#fileSyncs;
   }
 
   /**

@@ -53,8 +53,9 @@ export class FileOperations {
   readonly #context: AioContext;
   readonly #appends: boolean;
   readonly #io: FileIo;
-  readonly #whole: WholeFiles;
-  readonly #durable: DurableWrites;
+  // What few files need is made when it is needed: there may be ten thousand of them.
+  #wholeFiles: WholeFiles | undefined;
+  #durableWrites: DurableWrites | undefined;
   readonly #cursor: Cursor;
   /** Whether transfers without a position are the host's, and whole files with them. */
   readonly isAtHostCursor: boolean;
@@ -92,9 +93,24 @@ export class FileOperations {
       cached,
       routing,
     });
-    const places = { at: this.#at.bind(this), to: this.#to.bind(this) };
-    this.#whole = new WholeFiles(this.#io, places, alignment, routing.seekable);
-    this.#durable = new DurableWrites(context.kernel, routing, direct, () => this.#io.sync('fdatasync'));
+  }
+
+  get #whole(): WholeFiles {
+    if (this.#wholeFiles === undefined) {
+      const { alignment, routing } = this.#parts;
+      const places = { at: this.#at.bind(this), to: this.#to.bind(this) };
+      this.#wholeFiles = new WholeFiles(this.#io, places, alignment, routing.seekable);
+    }
+    return this.#wholeFiles;
+  }
+
+  get #durable(): DurableWrites {
+    if (this.#durableWrites === undefined) {
+      const { context, routing, direct } = this.#parts;
+      const sync = (): Promise<void> => this.#io.sync('fdatasync');
+      this.#durableWrites = new DurableWrites(context.kernel, routing, direct, sync);
+    }
+    return this.#durableWrites;
   }
 
   get isUnderWay(): boolean {

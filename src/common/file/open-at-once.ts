@@ -25,7 +25,7 @@ export function openAtOnceBy(kernel: AioKernel | undefined): OpenAtOnce | undefi
   return (path, flags) => {
     if (typeof path !== 'string' || (flags & ~O_DIRECT) !== constants.O_RDONLY) return undefined;
     const turn = kernel.turnAtOnce();
-    return turn === undefined ? openNow(kernel, path, flags) : turn.then(() => openNow(kernel, path, flags));
+    return turn === undefined ? openNow(kernel, path, flags) : openLater(turn, kernel, path, flags);
   };
 }
 
@@ -35,6 +35,16 @@ function opensAtOnce(kernel: AioKernel): kernel is Opener {
   return (
     kernel.turnAtOnce !== undefined && kernel.openAtOnce !== undefined && kernel.closeAtOnce !== undefined
   );
+}
+
+async function openLater(
+  turn: Promise<void>,
+  kernel: Opener,
+  path: string,
+  flags: number,
+): Promise<HandleAtOnce | undefined> {
+  await turn;
+  return openNow(kernel, path, flags);
 }
 
 function openNow(kernel: Opener, path: string, flags: number): HandleAtOnce | undefined {
