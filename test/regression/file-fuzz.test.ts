@@ -136,4 +136,26 @@ describe.skipIf(noFileFuzz !== undefined)('programs over files that were found b
         },
       ],
     }));
+
+  it('a function of the host that takes a file, which FileHandle keeps open since it refused a stream', () =>
+    asFileHandle({
+      steps: [
+        { op: 'open', slot: 0, place: 'text', flags: 'r+' },
+        {
+          op: 'read-stream',
+          slot: 0,
+          stream: 0,
+          options: { start: null, end: 5, highWaterMark: 100 },
+          plan: { by: 'data' },
+        },
+        {
+          op: 'read-stream',
+          slot: 0,
+          stream: 1,
+          options: { highWaterMark: 100 },
+          plan: { by: 'readable' },
+        },
+        { op: 'host', slot: 0, call: 'appendFile(file)', length: 1 },
+      ],
+    }));
 });
