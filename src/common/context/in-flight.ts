@@ -68,7 +68,12 @@ export class InFlight {
     return this.#freeSlots.length > 0;
   }
 
-  /** Whether something has ended that nobody was told of. */
+  /** Requests that have ended and that nobody was told of. */
+  get untold(): number {
+    return this.#endedCount - this.#nextEnded;
+  }
+
+  /** Whether there are any. */
   get hasEnded(): boolean {
     return this.#nextEnded < this.#endedCount;
   }
@@ -194,11 +199,11 @@ export class InFlight {
     operation.substitute = undefined;
   }
 
-  /** Tells everybody whose request has ended: each alone, and what one throws is thrown when all have been told. */
-  settle(): void {
+  /** Tells those whose requests have ended, in their order: each alone, and what one throws is thrown when all of `most` have been told. */
+  settle(most = Number.POSITIVE_INFINITY): void {
     let thrown: { readonly error: unknown } | undefined;
     // What is told to one may end another's, and may bring us here again: then the inner one goes on.
-    while (this.#nextEnded < this.#endedCount) {
+    for (let told = 0; told < most && this.#nextEnded < this.#endedCount; told++) {
       const index = this.#nextEnded++;
       const operation = this.#ended[index]!;
       this.#ended[index] = undefined;
@@ -208,8 +213,10 @@ export class InFlight {
         thrown ??= { error };
       }
     }
-    this.#nextEnded = 0;
-    this.#endedCount = 0;
+    if (this.#nextEnded === this.#endedCount) {
+      this.#nextEnded = 0;
+      this.#endedCount = 0;
+    }
     if (thrown !== undefined) throw thrown.error;
   }
 

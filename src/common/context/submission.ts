@@ -25,10 +25,19 @@ import { Turn } from './turn.ts';
 
 // `process` is a getter of the global object, which is felt at each tick.
 const { nextTick } = process;
+const { queueMicrotask } = globalThis;
 
 /** What a call of `io_submit` may take, and each request in it: beyond that, it has waited. */
 const HELD_UP_MS = 8;
 const HELD_UP_MS_EACH = 0.1;
+
+/**
+ * Of those that a device has ended at a time, the part that is told at once: the first few ask for more while the others wait, and the
+ * device has something to do meanwhile. More parts are more calls of `io_submit`.
+ */
+const PORTIONS = 5;
+/** Fewer at once cost more than an idle device. */
+const LEAST_PORTION = 2;
 
 /** How a queue is set up. */
 export interface SubmissionOptions {
@@ -186,7 +195,13 @@ export class SubmissionQueue {
   #isShut = false;
 
   #isIdle(): boolean {
-    return this.inFlight === 0 && this.queued === 0 && this.#calls === 0 && !this.#flushing;
+    return (
+      this.inFlight === 0 &&
+      this.queued === 0 &&
+      this.#calls === 0 &&
+      !this.#flushing &&
+      !this.#inFlight.hasEnded
+    );
   }
 
   #scheduleFlush(): void {
@@ -246,7 +261,10 @@ export class SubmissionQueue {
 
   /** Whether the next batch need wake nobody: it completes inside the call, or so soon after that looking for it pays. */
   #isLookedFor(): boolean {
-    return this.#forecast.isInline || this.#poll?.accepts(this.inFlight + this.queued) === true;
+    return (
+      this.#forecast.isInline ||
+      this.#poll?.accepts(this.inFlight + this.queued + this.#inFlight.untold) === true
+    );
   }
 
   /** As {@link #flush}, with the calls on threads of their own. */
@@ -308,15 +326,43 @@ export class SubmissionQueue {
 
   #wake(): void {
     this.#context.takeSignal();
-    this.#collect();
-    this.#settle();
+    const ended = this.#collect();
+    if (ended > LEAST_PORTION && this.#kernel.completesAside === true) this.#settleByPortions(ended);
+    else this.#settle();
   }
+
+  /** How many of those that have ended are told at a time; 0 while all are. */
+  #portion = 0;
+
+  /**
+   * Tells whose requests have ended a few at a time, each few when those before have gone on: what these ask for next is submitted
+   * meanwhile.
+   */
+  #settleByPortions(ended: number): void {
+    this.#portion = Math.max(LEAST_PORTION, Math.ceil(ended / PORTIONS));
+    this.#settlePortion();
+  }
+
+  readonly #settlePortion = (): void => {
+    try {
+      this.#answers.publish();
+      this.#inFlight.settle(this.#portion);
+    } finally {
+      // When those who were told have gone on, and what they asked for is in the queue.
+      if (this.#inFlight.hasEnded) queueMicrotask(this.#thenNextPortion);
+      else this.#portion = 0;
+      this.#afterSettling();
+    }
+  };
+
+  readonly #thenNextPortion = (): void => nextTick(this.#settlePortion);
 
   /** Tells whose requests have ended, and what the kernel was asked: everything is consistent. Then goes on with what waits. */
   #settle(): void {
     try {
       this.#answers.publish();
-      if (this.#inFlight.hasEnded) this.#inFlight.settle();
+      // Where ticks tell them portion by portion, they go on with these.
+      if (this.#portion === 0 && this.#inFlight.hasEnded) this.#inFlight.settle();
     } finally {
       this.#afterSettling();
     }

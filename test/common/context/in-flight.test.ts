@@ -91,6 +91,30 @@ describe('what is in flight', () => {
     assert.equal(inFlight.hasEnded, false);
   });
 
+  it('is told a few at a time, in order, also when somebody comes back from inside', () => {
+    const { ring, inFlight } = make(5);
+    const told: number[] = [];
+    const operations = [0, 1, 2, 3, 4].map(
+      (index) =>
+        new Told(() => {
+          told.push(index);
+          if (index === 3) inFlight.settle(1);
+        }),
+    );
+    for (const operation of operations) ring.events.push([inFlight.put(operation), 1]);
+    inFlight.collect();
+    inFlight.settle(2);
+    assert.deepEqual([told, inFlight.untold], [[0, 1], 3]);
+    // Another one ends meanwhile.
+    const last = new Told(() => told.push(5));
+    ring.events.push([inFlight.put(last), 1]);
+    inFlight.collect();
+    inFlight.settle(1);
+    assert.deepEqual([told, inFlight.untold], [[0, 1, 2], 3]);
+    inFlight.settle(2);
+    assert.deepEqual([told, inFlight.untold, inFlight.hasEnded], [[0, 1, 2, 3, 4, 5], 0, false]);
+  });
+
   it('knows an event of an earlier request of the same slot', () => {
     const { ring, inFlight } = make(1);
     const first = inFlight.put(new Told(() => {}));
