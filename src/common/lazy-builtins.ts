@@ -12,6 +12,10 @@ export function assert(): typeof import('node:assert') {
   return process.getBuiltinModule('node:assert');
 }
 
+export function crypto(): typeof import('node:crypto') {
+  return process.getBuiltinModule('node:crypto');
+}
+
 export function perfHooks(): typeof import('node:perf_hooks') {
   return process.getBuiltinModule('node:perf_hooks');
 }

@@ -1,8 +1,8 @@
 /** Paths as bytes: nothing is decoded, and `..` stays, for behind a link it does not mean the folder above in the text. */
-import { randomBytes } from 'node:crypto';
 import { lstat, readlink } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { codeOf } from './errors.ts';
+import { crypto } from './lazy-builtins.ts';
 
 /** What ends the name of a folder on this host. */
 const SEPARATORS: readonly string[] = process.platform === 'win32' ? ['/', '\\', ':'] : ['/'];
@@ -41,7 +41,7 @@ export function endsInSeparator(path: Buffer, separators?: readonly string[]): b
 export function partialPath(
   path: Buffer,
   separators?: readonly string[],
-  chance: (count: number) => Uint8Array = randomBytes,
+  chance: (count: number) => Uint8Array = (count) => crypto().randomBytes(count),
 ): Buffer {
   const base = path.subarray(baseStart(path, separators));
   const ending = `.kaio-${Buffer.from(chance(RANDOM_BYTES)).toString('hex')}`;

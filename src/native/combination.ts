@@ -1,6 +1,7 @@
 /** What the native kernel is made of on one machine: whether anybody has seen it work, and the name under which that is remembered. */
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
+import { crypto } from '../common/lazy-builtins.ts';
 import { environmentVariable } from '../common/runtime.ts';
 import { packageRoot, versionOf } from './installed.ts';
 import { installedKoffi } from './koffi-ffi.ts';
@@ -63,8 +64,7 @@ export function describe({ arch, node, koffi }: Combination): string {
 
 /** A file's name, the same for as long as nothing changes that could matter: of kaio, Node.js, koffi, Linux and the processor. */
 export function nameOf({ arch, node, koffi }: Combination, { release: kernel, cpu }: MachineFacts): string {
-  const digest = process
-    .getBuiltinModule('node:crypto')
+  const digest = crypto()
     .createHash('sha256')
     .update(JSON.stringify([ownVersion(), kernel, cpu]))
     .digest('hex');

@@ -1,5 +1,4 @@
 /** Names of files, the host's or those of a kernel that brings its own: what replacing a file takes of them. */
-import { randomBytes } from 'node:crypto';
 import { type BigIntStats, constants, type Stats } from 'node:fs';
 import { access, lstat, rename, stat, unlink } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -7,6 +6,7 @@ import { ERRNO } from '../abi/errno.ts';
 import { AioError, codeOf, errnoException } from '../errors.ts';
 import { isArrayBufferView } from '../intrinsics.ts';
 import type { KernelFiles } from '../kernel/kernel-files.ts';
+import { crypto } from '../lazy-builtins.ts';
 import { endsInSeparator, followLinks } from '../path-bytes.ts';
 import { invalidArgType, invalidArgValue } from '../validate.ts';
 
@@ -110,7 +110,7 @@ const hostNames: FileNames = {
   find: findOnHost,
   rename,
   unlink,
-  randomBytes,
+  randomBytes: (count) => crypto().randomBytes(count),
 };
 
 /** @param files - Absent: the host's. */
