@@ -72,7 +72,7 @@ export class SubmissionQueue {
   #copies = true;
   #flushScheduled = false;
   #flushing = false;
-  readonly #turn = new Turn(() => this.#keepAlive());
+  readonly #turn = new Turn();
   readonly #poll: PollForecast | undefined;
   /** Looks for requests in flight whose completion signals nothing. */
   readonly #silentWatch = new SilentWatch(
@@ -185,7 +185,6 @@ export class SubmissionQueue {
       try {
         await this.#place.close();
       } finally {
-        this.#turn.stop();
         this.#context.shut();
       }
     }
@@ -208,10 +207,15 @@ export class SubmissionQueue {
     if (this.#flushScheduled || this.#flushing || this.#place.isFull) return;
     this.#flushScheduled = true;
     if (this.#turn.takeBatch()) nextTick(this.#flushNow);
-    else setImmediate(this.#flushNow);
+    else setImmediate(this.#flushInNextTurn);
   }
 
   readonly #flushNow = (): void => this.#flush();
+
+  readonly #flushInNextTurn = (): void => {
+    this.#turn.next();
+    this.#flush();
+  };
 
   #flush(): void {
     this.#flushScheduled = false;
@@ -229,6 +233,7 @@ export class SubmissionQueue {
       const silent = this.#mayKeepAlive && this.#isLookedFor();
       const fullAtBytes = this.#copies ? this.#turn.bytesLeft : Number.POSITIVE_INFINITY;
       this.#staging.fill(batch, true, this.#place.threads > 0, silent, fullAtBytes);
+      this.#endedInside = false;
       if (batch.plain > 0) this.#startedPlain(batch.plain);
       // Nothing, when all of it was given up: and then the context may be gone already.
       if (batch.length > 0) {
@@ -236,7 +241,8 @@ export class SubmissionQueue {
         this.#submit(batch);
         this.#collect();
         const left = this.#pinInFlight(batch);
-        this.#copies = left < batch.length;
+        this.#endedInside = left < batch.length;
+        this.#copies = this.#endedInside;
         this.#forecast.saw(left);
         if (left > 0) this.#cancelAborted(batch);
       }
@@ -391,11 +397,31 @@ export class SubmissionQueue {
   #keepAlive(): void {
     const busy = this.#mayKeepAlive && !this.#isIdle();
     if (busy === this.#referenced) return;
-    // The end of this turn is soon enough: until then a next request may come.
-    if (!busy && this.#mayKeepAlive && this.#turn.isUnderWay) return;
-    this.#referenced = busy;
-    if (busy) this.#context.watcher.ref();
-    else this.#context.watcher.unref();
+    if (busy) {
+      this.#referenced = true;
+      this.#context.watcher.ref();
+    } else if (!this.#mayKeepAlive) this.#letGo();
+    else if (!this.#looksAgain) {
+      // When those who were told have gone on, there mostly is a next request; and where ticks follow each other, one after the next.
+      this.#looksAgain = true;
+      if (this.#endedInside) setImmediate(this.#lookAgain);
+      else queueMicrotask(this.#thenLook);
+    }
+  }
+
+  readonly #thenLook = (): void => nextTick(this.#lookAgain);
+
+  readonly #lookAgain = (): void => {
+    this.#looksAgain = false;
+    if (this.#referenced && this.#isIdle() && !this.#isShut) this.#letGo();
+  };
+  #looksAgain = false;
+  /** Whether requests of the last batch had ended when it was submitted. */
+  #endedInside = false;
+
+  #letGo(): void {
+    this.#referenced = false;
+    this.#context.watcher.unref();
   }
 
   /**

@@ -9,28 +9,17 @@ const MOST_BYTES = 1 << 22;
 /**
  * Says how long work may go on in ticks: cached reads complete inside `io_submit`, so ticks could follow each other for ever.
  *
- * It counts and looks at no clock, because a simulated kernel's history must not depend on how fast the host is.
+ * It counts and looks at no clock, because a simulated kernel's history must not depend on how fast the host is. Nor does it ask when a turn
+ * of the event loop is over, which costs an immediate in each: what was done since the last share began may have taken many turns, and a
+ * turn more after so much work is no loss.
  */
 export class Turn {
-  readonly #ended: () => void;
-  #end: NodeJS.Immediate | undefined;
   #batches = 0;
   #requests = 0;
   #bytes = 0;
 
-  /** @param ended - Called when a turn with work in it is over. */
-  constructor(ended: () => void) {
-    this.#ended = ended;
-  }
-
-  /** Whether work has been done in this turn. Its end is still to come, and keeps the process alive until then. */
-  get isUnderWay(): boolean {
-    return this.#end !== undefined;
-  }
-
-  /** Counts a batch. @returns Whether it may still be dealt with in this turn. */
+  /** Counts a batch. @returns Whether it may still be dealt with in this turn; else {@link next} is to be called in the next one. */
   takeBatch(): boolean {
-    this.#end ??= setImmediate(this.#finish);
     return this.#batches++ < MOST_BATCHES && this.#requests < MOST_REQUESTS && this.#bytes < MOST_BYTES;
   }
 
@@ -41,23 +30,14 @@ export class Turn {
 
   /** Counts what was in a batch, when it is known. */
   count(requests: number, bytes: number): void {
-    // What is submitted after this turn's end belongs to the next one.
-    this.#end ??= setImmediate(this.#finish);
     this.#requests += requests;
     this.#bytes += bytes;
   }
 
-  /** Nobody is told of the end any more. */
-  stop(): void {
-    clearImmediate(this.#end);
-    this.#end = undefined;
-  }
-
-  readonly #finish = (): void => {
-    this.#end = undefined;
+  /** A new turn of the event loop has begun, with a share of its own. */
+  next(): void {
     this.#batches = 0;
     this.#requests = 0;
     this.#bytes = 0;
-    this.#ended();
-  };
+  }
 }

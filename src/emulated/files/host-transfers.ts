@@ -25,6 +25,8 @@ import { type Identity, identify, isSameFile } from './identity.ts';
 const MOST_COPIED = 1 << 18;
 /** Fewer at once are served sooner by the pool, whose threads wake beside each other. */
 const FEW = 4;
+/** Of files that somebody holds, which nobody has to look at: the pool's threads shall not run out of work, and fall asleep, meanwhile. */
+const MOST_GATHERED = 4;
 /** More than this is left to those who cut it as Linux does. */
 const MOST_BYTES = 1 << 30;
 
@@ -155,8 +157,9 @@ export class HostTransfers implements PlainTransfers, TransferOwner<Flight> {
 
   /** The host has done. */
   #landed(flight: Flight): void {
+    const { file } = flight;
     if (flight.result === -ERRNO.EINVAL && flight.mayMindMemory && flight.copy()) {
-      flight.file.judgesMemory = true;
+      file.judgesMemory = true;
       this.#begin(flight);
       return;
     }
@@ -165,7 +168,7 @@ export class HostTransfers implements PlainTransfers, TransferOwner<Flight> {
     if (this.#isNext) this.#beginFirst(undefined);
     this.#work.goOn();
     this.#hasEnded(flight);
-    if (this.#underWay === 0) this.#handOut();
+    if (this.#underWay === 0 || (file.held && this.#ended.length >= MOST_GATHERED)) this.#handOut();
     else this.#handOutSoon();
   }
 
