@@ -17,8 +17,14 @@ describe.each(KERNELS)('a context of the $name kernel', ({ open, missing }) => {
         watch: (fd, callback) => {
           const watcher = kernel.watch(fd, callback);
           return {
-            ref: () => (calls.push('ref'), watcher.ref()),
-            unref: () => (calls.push('unref'), watcher.unref()),
+            ref: () => {
+              calls.push('ref');
+              watcher.ref();
+            },
+            unref: () => {
+              calls.push('unref');
+              watcher.unref();
+            },
             close: () => watcher.close(),
           };
         },
