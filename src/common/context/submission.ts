@@ -345,8 +345,9 @@ export class SubmissionQueue {
    * meanwhile.
    */
   #settleByPortions(ended: number): void {
+    const isUnderWay = this.#portion > 0;
     this.#portion = Math.max(LEAST_PORTION, Math.ceil(ended / PORTIONS));
-    this.#settlePortion();
+    if (!isUnderWay) this.#settlePortion();
   }
 
   readonly #settlePortion = (): void => {
