@@ -121,8 +121,8 @@ export class WholeFiles {
       const known = this.#allocate(size - place);
       done = await inLanes(known, (chunk, from) => read(chunk, place + from));
       chunks.push(known.subarray(0, done));
-      // Short of what was asked for: the end of the file.
-      if (done < known.byteLength) return done;
+      // Short of what was asked for, which is the end of the file; or all that there was when it was asked for its size, as FileHandle has it.
+      if (done < known.byteLength || done === size) return done;
     }
     for (;;) {
       const chunk = this.#allocate(CHUNK_BYTES);

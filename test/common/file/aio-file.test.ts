@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, describe, it, vi } from 'vitest';
 import { AioContext } from '../../../src/common/context/aio-context.ts';
 import { alignedBuffer } from '../../../src/common/memory/aligned.ts';
-import { fromDescriptor, open } from '../../../src/open.ts';
+import { type AioFile, fromDescriptor, open } from '../../../src/open.ts';
 import { selectKernel } from '../../../src/select.ts';
 import { KERNELS } from '../../support/kernels.ts';
 
@@ -90,6 +90,29 @@ for (const { name: backend, missing } of KERNELS) {
       assert.equal(atOnce(), isBulk ? 4 : 0);
       await file.read(buffers[0]!, 0, size, 0);
       assert.equal(atOnce(), isBulk ? 4 : 0);
+    });
+
+    it.skipIf(!direct)('reads a whole direct file of a known size as one read does', async () => {
+      const content = Buffer.alloc(2 * 4096, 'kaio');
+      const name = path(content);
+      const requests = async (read: (file: AioFile) => Promise<unknown>): Promise<number> => {
+        await using context = new AioContext({ kernel: selectKernel({ backend }).kernel });
+        await using file = await at(name, 'r', { context, direct: 'require' });
+        await read(file);
+        const { submitted, threadPool } = context.stats;
+        return Object.values(threadPool).reduce((sum, count) => sum + count, submitted);
+      };
+      const once = (file: AioFile): Promise<unknown> =>
+        file.read(alignedBuffer(content.length), 0, content.length, 0);
+      // The first one writes back what is dirty.
+      await requests(once);
+      const read = await requests(once);
+      assert.equal(await requests(async (file) => assert.ok((await file.readFile()).equals(content))), read);
+      // From another place FileHandle asks until nothing comes.
+      await requests(async (file) => {
+        await file.read(alignedBuffer(4096));
+        assert.ok((await file.readFile()).equals(content.subarray(4096)));
+      });
     });
 
     it('moves several buffers, whole files and streams', async () => {
