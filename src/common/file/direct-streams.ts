@@ -30,7 +30,8 @@ export function chunkFor(
   bytes: number,
 ): Buffer {
   const place = typeof position === 'number' ? position % multiple : 0;
-  const room = new ArrayBuffer(bytes + 2 * multiple);
-  const past = memory.addressOf(new Uint8Array(room)) % multiple;
-  return Buffer.from(room, multiple - past + place, bytes);
+  // Not filled with zeros, as the memory of node:fs's streams is not: the C library can give out again what was touched before.
+  const room = Buffer.allocUnsafeSlow(bytes + 2 * multiple);
+  const from = multiple - (memory.addressOf(room) % multiple) + place;
+  return room.subarray(from, from + bytes);
 }
