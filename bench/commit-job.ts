@@ -1,11 +1,12 @@
 /** What a process that commits is asked to do, and what it answers. */
 
 /**
+ * - `c`: a loop in C, one `fdatasync` for the blocks of all writers.
  * - `file`: `write()` and `datasync()` of an AioFile.
  * - `file.dsync`: its `write()` with `dsync`.
  * - `fs.promises`: `write()` and `datasync()` of a FileHandle.
  */
-export const COMMIT_WAYS = ['file', 'file.dsync', 'fs.promises'] as const;
+export const COMMIT_WAYS = ['c', 'file', 'file.dsync', 'fs.promises'] as const;
 export type CommitWay = (typeof COMMIT_WAYS)[number];
 export type CommitMode = 'direct' | 'cached';
 

@@ -7,6 +7,7 @@ import type { CommitAnswer, CommitJob, CommitMeasurement, CommitMode, CommitWay 
 import { BLOCK_BYTES, COMMIT_WAYS, REGION_BLOCKS } from './commit-job.ts';
 import { messageOf } from './errors.ts';
 import { describeMachine, type Machine } from './machine.ts';
+import { compiled } from './outside/compiler.ts';
 import { runProgram } from './process.ts';
 import { type Spread, spread } from './statistics.ts';
 import { result, type TargetResult } from './target-result.ts';
@@ -15,6 +16,8 @@ import { makeTestFile } from './test-file.ts';
 const CHILD = fileURLToPath(new URL('./commit-child.js', import.meta.url));
 const PEER: CommitWay = 'fs.promises';
 const LIMIT_MS = 60_000;
+/** As long as the others warm up. */
+const C_WARM_UP_NS = 1.5e9;
 
 const LATENCY_WRITERS = [1, 8];
 const GROUP_WRITERS = 32;
@@ -39,6 +42,8 @@ export interface CommitRow extends CommitCase {
 }
 
 export interface CommitsReport {
+  /** Why there is no `c`. */
+  readonly withoutC?: string;
   readonly machine: Machine;
   readonly command: string;
   readonly rounds: number;
@@ -65,7 +70,9 @@ export async function runCommits(options: CommitsOptions): Promise<CommitsReport
   try {
     const path = join(home, 'file');
     await makeTestFile(path, GROUP_WRITERS * REGION_BLOCKS * BLOCK_BYTES, { signal: options.signal });
-    return await new Commits(path, options).run();
+    const commits = new Commits(path, options);
+    await commits.compile(home);
+    return await commits.run();
   } finally {
     rmSync(home, { recursive: true, force: true });
   }
@@ -77,10 +84,26 @@ class Commits {
   readonly #rows: CommitRow[] = [];
   readonly #targets: TargetResult[] = [];
   readonly #failures: string[] = [];
+  /** The program in C, where it could be compiled. */
+  #program: string | undefined;
+  #withoutC: string | undefined;
 
   constructor(path: string, options: CommitsOptions) {
     this.#path = path;
     this.#options = options;
+  }
+
+  async compile(directory: string): Promise<void> {
+    try {
+      this.#program = await compiled('group-commit.c', directory, this.#options.signal);
+    } catch (error) {
+      this.#options.signal?.throwIfAborted();
+      this.#withoutC = messageOf(error);
+    }
+  }
+
+  get #ways(): readonly CommitWay[] {
+    return this.#program === undefined ? COMMIT_WAYS.filter((way) => way !== 'c') : COMMIT_WAYS;
   }
 
   async run(): Promise<CommitsReport> {
@@ -92,24 +115,33 @@ class Commits {
           await this.#case({ mode, writers, busy: programs });
     }
     const machine = describeMachine(directory, { fio: 'not asked for', compiler: 'not asked for' });
-    return { machine, command, rounds, rows: this.#rows, targets: this.#targets, failures: this.#failures };
+    return {
+      ...(this.#withoutC === undefined ? {} : { withoutC: this.#withoutC }),
+      machine,
+      command,
+      rounds,
+      rows: this.#rows,
+      targets: this.#targets,
+      failures: this.#failures,
+    };
   }
 
   async #case(one: CommitCase): Promise<void> {
-    const found = new Map<CommitWay, CommitMeasurement[]>(COMMIT_WAYS.map((way) => [way, []]));
+    const ways = this.#ways;
+    const found = new Map<CommitWay, CommitMeasurement[]>(ways.map((way) => [way, []]));
     for (let round = 0; round < this.#options.rounds; round++) {
       // All ways or none: what is compared was measured in the same minute.
       const turns: [CommitWay, CommitMeasurement][] = [];
-      for (let turn = 0; turn < COMMIT_WAYS.length; turn++) {
-        const way = COMMIT_WAYS[(turn + round) % COMMIT_WAYS.length]!;
+      for (let turn = 0; turn < ways.length; turn++) {
+        const way = ways[(turn + round) % ways.length]!;
         const measurement = await this.#turn(way, one);
         if (measurement === undefined) break;
         turns.push([way, measurement]);
       }
-      if (turns.length < COMMIT_WAYS.length) break;
+      if (turns.length < ways.length) break;
       for (const [way, measurement] of turns) found.get(way)!.push(measurement);
     }
-    const rows = COMMIT_WAYS.flatMap((way) => rowOf(one, way, found.get(way)!));
+    const rows = ways.flatMap((way) => rowOf(one, way, found.get(way)!));
     this.#rows.push(...rows);
     this.#options.onRows?.(rows);
     this.#targets.push(...judged(one, found));
@@ -119,7 +151,14 @@ class Commits {
     const { seconds, signal } = this.#options;
     const job: CommitJob = { way, mode, writers, path: this.#path, seconds };
     try {
-      const { stdout, stderr, status } = await runProgram(process.execPath, [CHILD, JSON.stringify(job)], {
+      const [program, args] =
+        way === 'c'
+          ? [
+              this.#program!,
+              [this.#path, mode, String(writers), String(C_WARM_UP_NS), String(Math.round(seconds * 1e9))],
+            ]
+          : [process.execPath, [CHILD, JSON.stringify(job)]];
+      const { stdout, stderr, status } = await runProgram(program, args, {
         limitMs: LIMIT_MS + seconds * 1000,
         signal,
         isComplete: (text) => text.endsWith('\n'),

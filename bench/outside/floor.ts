@@ -2,12 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createHistogram } from 'node:perf_hooks';
-import { assetPath } from '../assets.ts';
-import { codeOf } from '../errors.ts';
 import { type Answer, type Job, type Length, type Measurement, PERCENTILES, UNLIMITED } from '../job.ts';
 import { runProgram } from '../process.ts';
+import { compiled } from './compiler.ts';
 
-const COMPILE_LIMIT_MS = 60_000;
 /** "No limit", where C has 64 bits for it. */
 const FOREVER = 2n ** 62n;
 
@@ -24,20 +22,7 @@ export interface Floor {
  * @throws Error that tells why there is none: no compiler, no headers.
  */
 export async function compileFloor(directory: string, signal?: AbortSignal): Promise<Floor> {
-  if (process.platform !== 'linux') throw new Error(`there is no Linux AIO on ${process.platform}`);
-  const program = join(directory, 'floor');
-  const compiler = process.env.CC || 'cc';
-  const args = ['-O2', '-o', program, assetPath('floor.c')];
-  try {
-    const { status, stderr } = await runProgram(compiler, args, { limitMs: COMPILE_LIMIT_MS, signal });
-    if (status !== 0) throw new Error(`${compiler} cannot compile it: ${stderr.trim().split('\n')[0]}`);
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (codeOf(error) !== 'ENOENT') throw error;
-    throw new Error(`there is no C compiler ('${compiler}'): install gcc, or name one in CC`, {
-      cause: error,
-    });
-  }
+  const program = await compiled('floor.c', directory, signal);
   return { program, samples: join(directory, 'floor-latencies') };
 }
 

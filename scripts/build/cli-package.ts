@@ -90,7 +90,7 @@ rmSync(home, { recursive: true, force: true });
 const own = modules();
 for (const path of own) write(path, readFileSync(join(dist, path), 'utf8'));
 for (const path of foreign(own)) write(path, await face(path));
-for (const assets of ['bench/assets/floor.c', ASSETS])
+for (const assets of ['bench/assets', ASSETS])
   cpSync(join(dist, assets), join(home, 'dist', assets), { recursive: true });
 cpSync(join(root, 'LICENSE'), join(home, 'LICENSE'));
 writeFileSync(

@@ -11,7 +11,7 @@ function copy(folder: string, files: Readonly<Record<string, string>>): void {
   for (const [name, source] of Object.entries(files)) copyFileSync(join(root, source), join(assets, name));
 }
 
-copy('bench', { 'floor.c': 'bench/floor.c' });
+copy('bench', { 'floor.c': 'bench/floor.c', 'group-commit.c': 'bench/group-commit.c' });
 // A page with plots has all of it in itself: MIT licences, which go with them.
 copy('src/page', {
   'chart.umd.js': 'node_modules/chart.js/dist/chart.umd.min.js',

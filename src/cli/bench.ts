@@ -129,6 +129,7 @@ async function commits({
         if (!json) showCommits(rows);
       },
     });
+    if (report.withoutC !== undefined) console.error(`kaio: c: left out: ${printable(report.withoutC)}`);
     for (const failure of report.failures) console.error(`kaio: ${printable(failure)}`);
     if (save !== undefined) writeFileSync(save, `${JSON.stringify(report, undefined, 2)}\n`);
     if (!json) console.log('');
