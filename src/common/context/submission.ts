@@ -11,6 +11,7 @@ import { Batch } from './batch.ts';
 import { CompletionForecast } from './completion-forecast.ts';
 import { InFlight } from './in-flight.ts';
 import { IocbSlab } from './iocb-slab.ts';
+import { KeepAlive } from './keep-alive.ts';
 import { KernelContext } from './kernel-context.ts';
 import type { Operation } from './operation.ts';
 import { OperationQueue } from './operation-queue.ts';
@@ -80,8 +81,7 @@ export class SubmissionQueue {
     () => this.#poll?.missed(),
     () => this.#poll?.pushedOff(),
   );
-  #referenced = false;
-  #mayKeepAlive = true;
+  readonly #keepAlive: KeepAlive;
   #idleWaiters: (() => void)[] = [];
   #released: Promise<void> | undefined;
 
@@ -91,7 +91,8 @@ export class SubmissionQueue {
     this.#kernel = kernel;
     this.queueDepth = queueDepth;
     this.#context = new KernelContext(kernel, queueDepth, () => this.#wake());
-    const { ring, isMapped, id } = this.#context;
+    const { ring, isMapped, id, watcher } = this.#context;
+    this.#keepAlive = new KeepAlive(watcher, () => this.#isIdle());
     try {
       this.#slab = new IocbSlab(kernel.memory, queueDepth);
       this.#batch = new Batch(kernel.memory, this.#slab);
@@ -139,7 +140,7 @@ export class SubmissionQueue {
     this.#queue.push(operation);
     if (this.queued > this.counters.queuedHighWater) this.counters.queuedHighWater = this.queued;
     this.#scheduleFlush();
-    this.#keepAlive();
+    this.#keepAlive.look(this.#endedInside);
   }
 
   /** Gives up an operation: at once while it is queued, else as soon as the kernel says. */
@@ -182,6 +183,7 @@ export class SubmissionQueue {
     await this.idle();
     if (!this.#isShut) {
       this.#isShut = true;
+      this.#keepAlive.end();
       try {
         await this.#place.close();
       } finally {
@@ -230,7 +232,7 @@ export class SubmissionQueue {
     try {
       const batch = this.#batch;
       batch.clear();
-      const silent = this.#mayKeepAlive && this.#isLookedFor();
+      const silent = this.#keepAlive.may && this.#isLookedFor();
       const fullAtBytes = this.#copies ? this.#turn.bytesLeft : Number.POSITIVE_INFINITY;
       this.#staging.fill(batch, true, this.#place.threads > 0, silent, fullAtBytes);
       this.#endedInside = false;
@@ -377,7 +379,7 @@ export class SubmissionQueue {
 
   #afterSettling(): void {
     if (this.queued > 0 && this.#inFlight.hasRoom && !this.#blocked) this.#scheduleFlush();
-    this.#keepAlive();
+    this.#keepAlive.look(this.#endedInside);
     if (this.#idleWaiters.length > 0 && this.#isIdle()) {
       for (const resolve of this.#idleWaiters.splice(0)) resolve();
     }
@@ -390,40 +392,13 @@ export class SubmissionQueue {
 
   /** Whether requests in flight keep the process alive. They do from the start. */
   keepAlive(may: boolean): void {
-    this.#mayKeepAlive = may;
-    this.#keepAlive();
+    this.#keepAlive.may = may;
+    this.#keepAlive.look(this.#endedInside);
     this.#silentWatch.keepAlive(may);
   }
 
-  #keepAlive(): void {
-    const busy = this.#mayKeepAlive && !this.#isIdle();
-    if (busy === this.#referenced) return;
-    if (busy) {
-      this.#referenced = true;
-      this.#context.watcher.ref();
-    } else if (!this.#mayKeepAlive) this.#letGo();
-    else if (!this.#looksAgain) {
-      // When those who were told have gone on, there mostly is a next request; and where ticks follow each other, one after the next.
-      this.#looksAgain = true;
-      if (this.#endedInside) setImmediate(this.#lookAgain);
-      else queueMicrotask(this.#thenLook);
-    }
-  }
-
-  readonly #thenLook = (): void => nextTick(this.#lookAgain);
-
-  readonly #lookAgain = (): void => {
-    this.#looksAgain = false;
-    if (this.#referenced && this.#isIdle() && !this.#isShut) this.#letGo();
-  };
-  #looksAgain = false;
   /** Whether requests of the last batch had ended when it was submitted. */
   #endedInside = false;
-
-  #letGo(): void {
-    this.#referenced = false;
-    this.#context.watcher.unref();
-  }
 
   /**
    * What completed inside the call needs no pinning: the kernel is done with its memory.

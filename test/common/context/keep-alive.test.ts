@@ -4,6 +4,7 @@ import { openSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { describe, it } from 'vitest';
 import { AioContext } from '../../../src/common/context/aio-context.ts';
+import { KeepAlive } from '../../../src/common/context/keep-alive.ts';
 import { KERNELS, replacing } from '../../support/kernels.ts';
 
 const READS = 100;
@@ -46,3 +47,22 @@ describe.each(KERNELS)('a context of the $name kernel', ({ open, missing }) => {
     assert.deepEqual(calls, ['ref', 'unref', 'ref', 'unref']);
   });
 });
+
+it.each([true, false])(
+  'leaves a watcher alone that is about to be closed (requests end in ticks: %s)',
+  async (inTicks) => {
+    const calls: string[] = [];
+    let isIdle = false;
+    const keepAlive = new KeepAlive(
+      { ref: () => calls.push('ref'), unref: () => calls.push('unref') },
+      () => isIdle,
+    );
+    keepAlive.look(inTicks);
+    isIdle = true;
+    keepAlive.look(inTicks);
+    keepAlive.end();
+    await setImmediate();
+    await setImmediate();
+    assert.deepEqual(calls, ['ref']);
+  },
+);
