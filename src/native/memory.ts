@@ -23,6 +23,7 @@ type Transfers = Readonly<Record<'process_vm_readv' | 'process_vm_writev', Retur
 export class ProcessMemory implements Memory {
   readonly pageBytes: number;
   readonly wordBytes: 4 | 8;
+  readonly hasHostAddresses = true;
   readonly #libc: Libc;
   /** Where a buffer begins stays true for as long as it has any bytes: one that is detached has none. */
   readonly #bases = new WeakMap<ArrayBufferLike, Address>();

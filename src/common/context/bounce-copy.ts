@@ -36,7 +36,7 @@ export class BounceCopy implements Substitute {
   constructor(memory: Memory, operation: Operation) {
     const { opcode, extent, extents } = operation;
     const reads = opcode === IOCB_CMD_PREAD || opcode === IOCB_CMD_PREADV;
-    this.#substitutes = new Substitutes((one) => memory.addressOf(one), reads);
+    this.#substitutes = new Substitutes(memory, reads);
     try {
       const views = (extent === undefined ? extents : [extent]).map((one) => this.#substitutes.add(one));
       if (extent !== undefined) {

@@ -125,9 +125,9 @@ export class DirectTransfers {
   /** As {@link read}, here and now. Preconditions: {@link FileRequests.mustReadNow}. */
   readNow(extent: Extent, position: number, unaligned: Unaligned): number {
     const wrong = this.#misalignment(extent, position);
-    // Addresses of the emulation are its own: what is aligned there need not be so to the host, which is asked here.
-    const isReal = this.#requests.context.kernel.completesAside === true;
-    if (wrong === undefined && isReal) return this.#requests.readNow([extent], position);
+    // What is aligned by an address that is made up need not be so to the host, which is asked here.
+    const isRight = wrong === undefined && this.#requests.context.kernel.memory.hasHostAddresses;
+    if (isRight) return this.#requests.readNow([extent], position);
     if (wrong !== undefined && unaligned === 'error') throw wrong;
     const { offset } = this.#alignment;
     const start = down(position, offset);

@@ -369,7 +369,7 @@ export class FileOperations {
   /** Lets the host say what is wrong with arguments; what it accepts, it does, with memory of ours. */
   async #hosts<T>(method: HostMethod, args: readonly unknown[]): Promise<T> {
     const { memory } = this.#context.kernel;
-    const given = hostArguments(method, args, (one) => memory.addressOf(one));
+    const given = hostArguments(method, args, memory);
     try {
       const answer = await this.#host.call(method, given.args);
       given.deliver((answer as { bytesRead?: number } | undefined)?.bytesRead ?? 0);

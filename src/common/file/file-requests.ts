@@ -44,7 +44,7 @@ export class FileRequests {
     this.context = context;
     this.file = file;
     this.calls = context.kernel.files?.calls ?? hostCalls;
-    this.#pool = new PoolTransfers(this.calls, file, context.kernel.memory);
+    this.#pool = new PoolTransfers(this.calls, file, context.kernel.memory, routing.judgesMemory);
     this.#routing = routing;
   }
 
@@ -177,7 +177,7 @@ export class FileRequests {
   /** By the thread pool, through another descriptor of a direct file. */
   writeCached(fd: number, extent: Extent, position: number | null): Promise<number> {
     this.#routing.count('write', 'not whole blocks');
-    const pool = new PoolTransfers(this.calls, { ...this.file, fd }, this.context.kernel.memory);
+    const pool = new PoolTransfers(this.calls, { ...this.file, fd }, this.context.kernel.memory, false);
     return pool.write(extent, position);
   }
 

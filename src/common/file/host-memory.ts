@@ -6,7 +6,7 @@
  */
 import { bufferOf, isArrayBufferView, isDetached } from '../intrinsics.ts';
 import { extentOf } from '../memory/extent.ts';
-import { Substitutes } from '../memory/substitutes.ts';
+import { type Addresses, Substitutes } from '../memory/substitutes.ts';
 import { detachedView } from '../validate.ts';
 
 export interface HostArguments {
@@ -19,18 +19,20 @@ export interface HostArguments {
 
 export type HostMethod = 'read' | 'write' | 'readv' | 'writev' | 'readFile' | 'writeFile';
 
+const ANYWHERE: Addresses = { addressOf: () => 0, hasHostAddresses: true };
+
 /**
  * What of the caller's arguments the host is given.
  *
- * @param addressOf - Where memory lies, so that ours lies in its page as the caller's does.
+ * @param memory - Absent where nobody judges where memory lies.
  */
 export function hostArguments(
   method: HostMethod,
   args: readonly unknown[],
-  addressOf: (memory: ArrayBufferLike) => number = () => 0,
+  memory: Addresses = ANYWHERE,
 ): HostArguments {
   const [first, ...rest] = args;
-  const substitutes = new Substitutes(addressOf, method === 'read' || method === 'readv');
+  const substitutes = new Substitutes(memory, method === 'read' || method === 'readv');
   const substitute = (value: unknown): unknown => {
     if (!isArrayBufferView(value)) return value;
     // To the host, memory that is gone is memory of no length.

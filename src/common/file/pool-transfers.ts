@@ -18,11 +18,14 @@ export class PoolTransfers {
   readonly #calls: DescriptorCalls;
   readonly #file: TransferFile;
   readonly #memory: Memory;
+  readonly #needsPlace: boolean;
 
-  constructor(calls: DescriptorCalls, file: TransferFile, memory: Memory) {
+  /** @param judgesMemory - The host refuses memory for the place that it lies at. */
+  constructor(calls: DescriptorCalls, file: TransferFile, memory: Memory, judgesMemory: boolean) {
     this.#calls = calls;
     this.#file = file;
     this.#memory = memory;
+    this.#needsPlace = judgesMemory && !memory.hasHostAddresses;
   }
 
   read(extent: Extent, position: number | null): Promise<number> {
@@ -67,7 +70,8 @@ export class PoolTransfers {
     reads: boolean,
     move: (views: Uint8Array[]) => Promise<number>,
   ): Promise<number> {
-    const { pins } = this.#memory;
+    // The host would judge where the caller's memory really lies, of which nobody here knows.
+    const pins = this.#needsPlace ? undefined : this.#memory.pins;
     if (pins === undefined) {
       refuseStale(this.#file, reads ? 'read' : 'write');
       if (extents.some(isGone)) throw detachedView('buffer');
@@ -104,7 +108,7 @@ export class PoolTransfers {
     reads: boolean,
     move: (views: Uint8Array[]) => Promise<number>,
   ): Promise<number> {
-    const substitutes = new Substitutes((memory) => this.#memory.addressOf(memory), reads);
+    const substitutes = new Substitutes(this.#memory, reads);
     try {
       const count = await move(extents.map((extent) => substitutes.add(extent)));
       if (!substitutes.deliver(count)) throw detachedView('buffer');

@@ -110,6 +110,11 @@ export class Routing {
     return this.#direct;
   }
 
+  /** Whether the host judges where memory lies. */
+  get judgesMemory(): boolean {
+    return this.#isDirect && this.seekable;
+  }
+
   /** Which way requests go at the moment. */
   get routes(): { readonly read: Route; readonly write: Route; readonly sync: Route } {
     const direct = this.#direct;

@@ -41,6 +41,11 @@ export interface Memory {
   /** Bytes in a word: of a pointer, of the handle that `io_setup` writes, of each half of an iovec or a timespec. Byte order is the host's. */
   readonly wordBytes: 4 | 8;
   /**
+   * Whether addresses are the host's own. Where they are made up, what is aligned by its address need not be so to the host, but for memory
+   * that begins with a page.
+   */
+  readonly hasHostAddresses: boolean;
+  /**
    * The address of the first byte of a view.
    *
    * @remarks

@@ -1,5 +1,6 @@
 /** Memory of our own in place of a caller's, where nothing keeps that in its place while others write to it. */
 import { isShared } from '../intrinsics.ts';
+import type { Memory } from '../kernel/aio-kernel.ts';
 import { type Bounce, bouncePool } from './bounce-pool.ts';
 import { bytesOf, type Extent, isGone } from './extent.ts';
 import { hostPageBytes } from './host-page.ts';
@@ -12,6 +13,9 @@ interface Piece {
   readonly chunk: Bounce | undefined;
 }
 
+/** Where memory lies, so that a substitute lies in its page as the original does. */
+export type Addresses = Pick<Memory, 'addressOf' | 'hasHostAddresses'>;
+
 /** Whether memory can be given away. Slabs of our own cannot, and neither can shared memory. */
 export function mayGo({ memory }: Extent): boolean {
   return !isPageAligned(memory) && !isShared(memory);
@@ -19,13 +23,13 @@ export function mayGo({ memory }: Extent): boolean {
 
 /** The memory of one request: pieces in the order in which it fills or empties them. */
 export class Substitutes {
-  readonly #addressOf: (memory: ArrayBufferLike) => number;
+  readonly #memory: Addresses;
   readonly #reads: boolean;
   readonly #pieces: Piece[] = [];
 
   /** @param reads - The request writes to its memory; else it reads from it, and gets a copy. */
-  constructor(addressOf: (memory: ArrayBufferLike) => number, reads: boolean) {
-    this.#addressOf = addressOf;
+  constructor(memory: Addresses, reads: boolean) {
+    this.#memory = memory;
     this.#reads = reads;
   }
 
@@ -37,12 +41,12 @@ export class Substitutes {
    */
   add(extent: Extent): Uint8Array {
     const own = bytesOf(extent);
-    if (extent.length === 0 || !mayGo(extent)) {
+    if (extent.length === 0 || this.#canBeUsed(extent)) {
       this.#pieces.push({ extent, bytes: own, chunk: undefined });
       return own;
     }
     // Where the alignment of O_DIRECT is judged, a substitute lies in its page as the original does.
-    const at = (this.#addressOf(extent.memory) + extent.start) % hostPageBytes();
+    const at = (this.#memory.addressOf(extent.memory) + extent.start) % hostPageBytes();
     const chunk = bouncePool.take(at + extent.length);
     const bytes = chunk.bytes.subarray(at, at + extent.length);
     this.#pieces.push({ extent, bytes, chunk });
@@ -69,6 +73,11 @@ export class Substitutes {
       at = 0;
     }
     return true;
+  }
+
+  /** Shared memory stays, but it lies elsewhere to the host than by an address that is made up. */
+  #canBeUsed(extent: Extent): boolean {
+    return !mayGo(extent) && (this.#memory.hasHostAddresses || isPageAligned(extent.memory));
   }
 
   /** Preconditions: nobody uses them any more. */

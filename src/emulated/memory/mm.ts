@@ -39,6 +39,7 @@ export function access_ok(address: number, bytes: number): boolean {
 export class AddressSpace implements Memory {
   readonly pageBytes = PAGE_SIZE;
   readonly wordBytes = 8;
+  readonly hasHostAddresses = false;
   readonly #attachments = new WeakMap<ArrayBufferLike, Attachment>();
   /** Sorted by address, because addresses only grow. */
   #mappings: Mapping[] = [];

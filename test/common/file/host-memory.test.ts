@@ -3,16 +3,21 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, it } from 'vitest';
+import { ERRNO } from '../../../src/common/abi/errno.ts';
+import { AioContext } from '../../../src/common/context/aio-context.ts';
 import { codeOf } from '../../../src/common/errors.ts';
 import type { AioFile } from '../../../src/common/file/aio-file-type.ts';
 import { hostArguments } from '../../../src/common/file/host-memory.ts';
+import type { AioKernel } from '../../../src/common/kernel/aio-kernel.ts';
+import { emulatedKernel } from '../../../src/emulated/index.ts';
 import { open } from '../../../src/open.ts';
-import { KERNELS } from '../../support/kernels.ts';
+import { KERNELS, replacing } from '../../support/kernels.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'kaio-host-memory-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 const path = join(directory, 'file');
-const CONTENT = Buffer.alloc(4096, 'x');
+const CONTENT = Buffer.alloc(16_384, 'x');
+const BLOCK = 512;
 
 /** No signal to kaio, and nothing at all to the host's file, which does what is asked. */
 const signal = Object.create(AbortSignal.prototype) as AbortSignal;
@@ -115,4 +120,42 @@ describe('hostArguments()', () => {
     assert.deepEqual(chunks[1], new Uint8Array(chunk));
     assert.notEqual((chunks[1] as Uint8Array).buffer, chunk.buffer);
   });
+});
+
+/** Aligned by the addresses of `kernel`, and to the host where malloc happened to put it. */
+function alignedHere(kernel: AioKernel, Kind: typeof ArrayBuffer | typeof SharedArrayBuffer): Buffer {
+  const memory = new Kind(2 * BLOCK + 16 * Math.ceil(Math.random() * 8));
+  const beyond = kernel.memory.addressOf(memory) % BLOCK;
+  return Buffer.from(memory as ArrayBuffer, (BLOCK - beyond) % BLOCK, BLOCK).fill('y');
+}
+
+const TRANSFERS: readonly [string, (file: AioFile, bytes: Buffer) => Promise<unknown>][] = [
+  ['read()', (file, bytes) => file.read(bytes, { position: 0 })],
+  ['read() at the cursor', (file, bytes) => file.read(bytes)],
+  ['readv()', (file, bytes) => file.readv([bytes], 0)],
+  ['what only the host reads', (file, bytes) => file.read(bytes, { position: 0, signal })],
+  ['write()', (file, bytes) => file.write(bytes, { position: 0 })],
+  ['writev()', (file, bytes) => file.writev([bytes], 0)],
+  ['what only the host writes', (file, bytes) => file.write(bytes, { position: 0, signal } as never)],
+];
+
+describe('direct transfers by the host, where addresses are made up', () => {
+  const emulated = emulatedKernel();
+  // There is no room for any request: the thread pool has them all.
+  const kernel = replacing(emulated, { io_submit: () => -ERRNO.EAGAIN });
+
+  for (const Kind of [ArrayBuffer, SharedArrayBuffer]) {
+    for (const [name, transfer] of TRANSFERS) {
+      it(`${name} takes memory as its address says it lies, in a ${Kind.name}`, async () => {
+        writeFileSync(path, CONTENT, { flush: true });
+        await using context = new AioContext({ kernel });
+        await using file = await open(path, 'r+', 0o666, { context, direct: 'prefer' });
+        const buffers = Array.from({ length: 16 }, () => alignedHere(emulated, Kind));
+        for (const bytes of buffers) {
+          await transfer(file, bytes);
+          assert.deepEqual(bytes, readFileSync(path).subarray(0, BLOCK));
+        }
+      });
+    }
+  }
 });
