@@ -43,6 +43,7 @@ export type {
   AioContextId,
   AioKernel,
   AioLimits,
+  DescriptorMeanings,
   DirectAlignment,
   EventfdWatcher,
   Memory,

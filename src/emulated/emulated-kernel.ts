@@ -13,6 +13,7 @@ import type {
   AioContextId,
   AioKernel,
   AioLimits,
+  DescriptorMeanings,
   DirectAlignment,
   EventfdWatcher,
   Memory,
@@ -33,6 +34,7 @@ import { hold_on_sync_kiocb, init_sync_kiocb, type SyncCall, wait_on_sync_kiocb 
 import { DEFAULT_AIO_MAX_NR, Sysctl } from './aio/sysctl.ts';
 import { type Clock, hostClock } from './clock.ts';
 import { chooseExecutor, type ExecutorName } from './executors.ts';
+import { FileMeanings } from './files/descriptor-meanings.ts';
 import { EFD_FLAGS, EventFd } from './files/eventfd.ts';
 import type { FileOperations } from './files/file-operations.ts';
 import { FIRST_OWN_FD, FileTable } from './files/file-table.ts';
@@ -113,6 +115,8 @@ export class EmulatedKernel implements AioKernel {
   /** Of this kernel alone: no other has a part in its budget. */
   readonly limits: AioLimits;
   readonly after: AioKernel['after'];
+  /** A request that waits above this kernel never meets the file that has taken its descriptor's number. */
+  readonly meanings: DescriptorMeanings;
   readonly #transfers: HostTransfers | undefined;
   readonly #destroying = new Set<Promise<number>>();
   readonly #state: KernelState;
@@ -128,6 +132,7 @@ export class EmulatedKernel implements AioKernel {
     const burst = options.concurrency ?? machine.burst;
     const work = new WorkQueue(machine.executor, concurrency, clock, profile.kickDelayNs, burst);
     const files = new FileTable(machine.hostFiles ? { mm, work } : undefined);
+    this.meanings = new FileMeanings(files);
     // In 2007 transfers go on after a short one, and other executors have rules of their own.
     if (machine.hostFiles && machine.executor === threadpool && !profile.loopsTransfers)
       this.#transfers = new HostTransfers(files, work, options.transferThread ?? true);

@@ -64,6 +64,8 @@ export class Operation {
   state: OperationState = 'queued';
   /** Whose descriptor it is, where he may close it meanwhile, as a FileHandle. */
   carrier: { readonly fd: number } | undefined;
+  /** What its descriptor meant when it was named, where that may change while it waits. */
+  meaning: object | undefined;
   /** `aio_reqprio`; 0 is none. */
   priority = 0;
   /** Its iocb, while in flight. */

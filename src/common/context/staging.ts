@@ -10,6 +10,7 @@ import { BounceCopy, bounces, needsBounce } from './bounce-copy.ts';
 import type { InFlight } from './in-flight.ts';
 import type { IocbSlab } from './iocb-slab.ts';
 import type { KernelContext } from './kernel-context.ts';
+import type { NamedDescriptors } from './named-descriptors.ts';
 import type { Operation } from './operation.ts';
 import type { OperationQueue } from './operation-queue.ts';
 
@@ -18,6 +19,7 @@ const PIN_FROM_BYTES = 8192;
 
 export class Staging {
   readonly #kernel: AioKernel;
+  readonly #names: NamedDescriptors;
   readonly #eventfd: KernelContext['eventfd'];
   readonly #slab: IocbSlab;
   readonly #inFlight: InFlight;
@@ -32,9 +34,11 @@ export class Staging {
     slab: IocbSlab,
     inFlight: InFlight,
     queue: OperationQueue,
+    names: NamedDescriptors,
     sink: TransferSink<Operation>,
   ) {
     this.#kernel = kernel;
+    this.#names = names;
     this.#eventfd = eventfd;
     this.#slab = slab;
     this.#inFlight = inFlight;
@@ -62,11 +66,11 @@ export class Staging {
     this.#plain = this.#kernel.plainTransfers?.(this.#kernel);
     if (this.#queue.mayHoldBorrowed) {
       const taken = this.#take(isOneKind, fullAtBytes);
-      this.#plain?.beginStretch();
+      this.#beginStretch();
       for (const operation of taken) this.#stage(batch, operation, isHere, silent);
       return;
     }
-    this.#plain?.beginStretch();
+    this.#beginStretch();
     while (this.#inFlight.hasRoom && batch.bytes < fullAtBytes) {
       const operation = this.#queue.shift();
       if (operation === undefined) break;
@@ -92,6 +96,11 @@ export class Staging {
       if (operation.isBorrowed) operation.error = staleness(operation);
     }
     return taken;
+  }
+
+  #beginStretch(): void {
+    this.#names.beginStretch();
+    this.#plain?.beginStretch();
   }
 
   #stage(batch: Batch, operation: Operation, isHere: boolean, silent: boolean): void {
@@ -135,6 +144,10 @@ export class Staging {
     if (this.#plain !== undefined && batch.length === 0 && this.#startPlain(this.#plain, operation)) {
       this.#inFlight.put(operation);
       batch.plain++;
+      return;
+    }
+    if (this.#names.hasChanged(operation)) {
+      this.#inFlight.end(operation, errnoException(-ERRNO.EBADF, operation.syscall));
       return;
     }
     operation.isSilent = silent && operation.isTransfer;

@@ -13,6 +13,7 @@ import { InFlight } from './in-flight.ts';
 import { IocbSlab } from './iocb-slab.ts';
 import { KeepAlive } from './keep-alive.ts';
 import { KernelContext } from './kernel-context.ts';
+import { NamedDescriptors } from './named-descriptors.ts';
 import type { Operation } from './operation.ts';
 import { OperationQueue } from './operation-queue.ts';
 import { PollForecast } from './poll-forecast.ts';
@@ -56,6 +57,7 @@ export class SubmissionQueue {
   readonly queueDepth: number;
   readonly counters: Counters;
   readonly #kernel: AioKernel;
+  readonly #names: NamedDescriptors;
   readonly #context: KernelContext;
   readonly #place: SubmitPlace;
   readonly #slab: IocbSlab;
@@ -89,6 +91,7 @@ export class SubmissionQueue {
   constructor(kernel: AioKernel, { queueDepth, latency, submitThread, busyPoll }: SubmissionOptions) {
     this.counters = new Counters(latency);
     this.#kernel = kernel;
+    this.#names = new NamedDescriptors(kernel.meanings);
     this.queueDepth = queueDepth;
     this.#context = new KernelContext(kernel, queueDepth, () => this.#wake());
     const { ring, isMapped, id, watcher } = this.#context;
@@ -97,10 +100,18 @@ export class SubmissionQueue {
       this.#slab = new IocbSlab(kernel.memory, queueDepth);
       this.#batch = new Batch(kernel.memory, this.#slab);
       this.#inFlight = new InFlight(kernel, ring, queueDepth, this.counters, () => this.#silentWatch.found());
-      this.#staging = new Staging(kernel, this.#context, this.#slab, this.#inFlight, this.#queue, {
-        ended: (operation, res) => this.#inFlight.ended(operation, res),
-        told: () => this.#told(),
-      });
+      this.#staging = new Staging(
+        kernel,
+        this.#context,
+        this.#slab,
+        this.#inFlight,
+        this.#queue,
+        this.#names,
+        {
+          ended: (operation, res) => this.#inFlight.ended(operation, res),
+          told: () => this.#told(),
+        },
+      );
       this.#answers = new SubmitAnswers(kernel, this.counters, this.#inFlight, this.#queue, {
         collect: () => this.#collect(),
         goOn: () => this.#afterSettling(),
@@ -137,6 +148,7 @@ export class SubmissionQueue {
   push(operation: Operation, signal: AbortSignal | undefined): void {
     if (signal !== undefined) operation.listen(signal, this.#signals);
     if (this.counters.record !== undefined) operation.measure(this.counters.record);
+    this.#names.named(operation);
     this.#queue.push(operation);
     if (this.queued > this.counters.queuedHighWater) this.counters.queuedHighWater = this.queued;
     this.#scheduleFlush();

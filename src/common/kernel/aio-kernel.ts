@@ -120,6 +120,16 @@ export interface OpenedAtOnce {
   readonly stat: DescriptorStat;
 }
 
+/** Tells whether a descriptor's number has come to mean another file since somebody named it. */
+export interface DescriptorMeanings {
+  /** What `fd` means now. @returns `undefined` where it stays so in any case. */
+  meaningOf(fd: number): object | undefined;
+  /** What has been found out may be true no more. From here to the end of the last {@link stillMeans} runs no code of anybody else's. */
+  beginStretch(): void;
+  /** Whether `fd` means what it did, or nothing. */
+  stillMeans(fd: number, meaning: object): boolean;
+}
+
 /** The six AIO system calls and what storage code needs around them. */
 export interface AioKernel {
   /** `'native'` and `'emulated'` are kaio's own; another implementation has a name of its own. */
@@ -156,6 +166,11 @@ export interface AioKernel {
    * @returns Up to which place it is in memory now; infinity at the end, and where requests never need to read it, or nobody can.
    */
   readonly loadExtents?: ((fd: number, from: number) => Promise<number>) | undefined;
+
+  /**
+   * For whoever keeps the numbers of descriptors for a while before he submits requests. Absent: they mean what they mean by then.
+   */
+  readonly meanings?: DescriptorMeanings | undefined;
 
   /**
    * A shorter way for transfers of one buffer, which `io_submit` does not see. Absent: there is none.

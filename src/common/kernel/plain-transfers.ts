@@ -7,6 +7,8 @@ export interface PlainTransfer {
   readonly fd: number;
   /** Whose descriptor it is, where he may close it meanwhile, as a FileHandle. */
   readonly carrier: { readonly fd: number } | undefined;
+  /** What `fd` meant when it was named, where that may change: what means something else by now ends with -EBADF, or is not begun. */
+  readonly meaning: object | undefined;
   /** Address of the buffer. */
   readonly buf: number;
   readonly nbytes: number;

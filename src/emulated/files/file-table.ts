@@ -22,6 +22,8 @@ export class FileTable {
   readonly #own: (File | undefined)[] = [];
   readonly #held = new Map<number, Held>();
   readonly #batch = new Map<number, HostFile>();
+  /** As {@link #batch}, by what was found before. */
+  readonly #named = new Map<number, HostFile>();
   /** Of FileHandles that are held open. */
   readonly #lent = new Set<HostFile>();
 
@@ -43,9 +45,24 @@ export class FileTable {
     return file;
   }
 
+  /**
+   * The file behind a descriptor of the host's as it was when it was named: for reads, which are looked at once more before anybody gets
+   * what they have read.
+   */
+  fgetNamed(fd: number, identity: Identity): HostFile | undefined {
+    if (this.#host === undefined) return undefined;
+    let file = this.#named.get(fd);
+    if (file === undefined || file.identity !== identity) {
+      file = new HostFile(fd, identity, this.#host, this.#barrierOf(identity));
+      this.#named.set(fd, file);
+    }
+    return file;
+  }
+
   /** Forgets what was found for one call: afterwards a descriptor may mean another file. */
   endBatch(): void {
     if (this.#batch.size > 0) this.#batch.clear();
+    if (this.#named.size > 0) this.#named.clear();
   }
 
   /**

@@ -107,6 +107,7 @@ const NO_TRANSFER: PlainTransfer = {
   opcode: -1,
   fd: -1,
   carrier: undefined,
+  meaning: undefined,
   buf: 0,
   nbytes: 0,
   position: 0,

@@ -1,8 +1,8 @@
 /**
  * Plain reads and writes of the host's files: to the thread pool, or to a thread for short ones, and back.
  *
- * Descriptors that nobody holds are looked at once when the reads of a stretch begin and once when they are handed out, for
- * between those looks and what follows runs no code but ours. So results are gathered for a turn of the event loop.
+ * Descriptors that nobody holds are looked at once when reads of them are named and once when they are handed out, for between that look
+ * and what follows runs no code but ours. So results are gathered for a turn of the event loop.
  */
 import * as fs from 'node:fs';
 import { IOCB_CMD_PREAD, IOCB_CMD_PWRITE } from '../../common/abi/constants.ts';
@@ -15,7 +15,8 @@ import { eachAlone } from '../workqueue/each-alone.ts';
 import { RunList } from '../workqueue/run-list.ts';
 import { transferThread } from '../workqueue/shared-transfer-thread.ts';
 import type { TransferOwner } from '../workqueue/transfer-thread.ts';
-import type { FileTable } from './file-table.ts';
+import type { File } from './file.ts';
+import { FIRST_OWN_FD, type FileTable } from './file-table.ts';
 import { Flight } from './flight.ts';
 import { HostFile } from './host-file.ts';
 import { HostHandles } from './host-handles.ts';
@@ -71,7 +72,7 @@ export class HostTransfers implements PlainTransfers, TransferOwner<Flight> {
     // What was promised of a descriptor goes before what is known of its owner.
     const isOwned = carrier !== undefined && !this.#files.holds(fd);
     const lent = isOwned ? this.#handles.lend(carrier, fd) : undefined;
-    const file = lent === undefined ? this.#files.fget(fd) : lent.file;
+    const file = lent?.file ?? this.#fileOf(transfer, writes);
     let flight: Flight | undefined;
     if (file instanceof HostFile) {
       const asIs = stays && file.held && (!file.judgesMemory || isPageAligned(extent.memory));
@@ -94,6 +95,12 @@ export class HostTransfers implements PlainTransfers, TransferOwner<Flight> {
     if (this.#queue.isEmpty && this.#work.hasPlace && this.#work.takePlace(flight)) this.#begin(flight);
     else this.#queue.push(flight);
     return true;
+  }
+
+  /** Of a read it is enough that its descriptor means the same when it was named and when it is told. */
+  #fileOf({ fd, meaning }: PlainTransfer, writes: boolean): File | undefined {
+    const isLookedAt = writes || meaning === undefined || fd >= FIRST_OWN_FD || this.#files.holds(fd);
+    return isLookedAt ? this.#files.fget(fd) : this.#files.fgetNamed(fd, meaning as Identity);
   }
 
   /** Resolves when nothing is under way. */
