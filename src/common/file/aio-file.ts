@@ -10,11 +10,12 @@ import type { AioFileExtras, AioTransferOptions, Routes } from './aio-file-type.
 import type { AllocateOptions } from './allocation.ts';
 import type { BlockDevice } from './block-device.ts';
 import { DescriptorFile } from './descriptor-file.ts';
+import { readingDirectly, wantsOf } from './direct-streams.ts';
 import { DroppedFiles, type Enrollment } from './dropped-files.ts';
 import { type FileHost, FileOperations } from './file-operations.ts';
-import { chunkFor, readingDirectly } from './direct-streams.ts';
 import type { FileParts } from './file-parts.ts';
 import { endsWithItsFile, endWithTheirInput, type StreamTransfers, withTransfers } from './host-streams.ts';
+import type { Wants } from './read-ahead.ts';
 import { webStream } from './web-stream.ts';
 
 type View = NodeJS.ArrayBufferView;
@@ -37,6 +38,14 @@ type ReadStreamOptions = Parameters<FileHandle['readLines']>[0];
 type WriteStreamOptions = Parameters<FileHandle['createWriteStream']>[0];
 type Keyed = Record<PropertyKey, unknown>;
 type Method = (...args: unknown[]) => unknown;
+
+/** Of a stream that reads nothing. */
+const NOTHING: Wants = { end: -1, isFromCursor: false };
+
+/** Whether Node's own would read there; none is the cursor. */
+function isPlace(position: unknown): position is number | null | undefined {
+  return (position ?? null) === null || (Number.isSafeInteger(position) && (position as number) >= 0);
+}
 
 /**
  * What a file that was dropped leaves behind. As long as this is here, Node.js has the descriptor open; when it has gone, it closes it with
@@ -191,27 +200,28 @@ export class AioFile extends Given {
   }
 
   override createReadStream(options?: ReadStreamOptions): ReadStream {
-    const { direct } = this.#parts;
-    return this.#cutting(
-      this.#lent(() => super.createReadStream(direct ? readingDirectly(options) : options)),
-    );
+    const { direct, cached } = this.#parts;
+    const isAligned = cached !== undefined;
+    const given = direct || isAligned ? readingDirectly(options) : options;
+    const stream = this.#lent(() => super.createReadStream(given));
+    return isAligned ? this.#cutting(stream, wantsOf(given)) : stream;
   }
 
   override createWriteStream(options?: WriteStreamOptions): WriteStream {
-    return endsWithItsFile(this, this.#cutting(this.#lent(() => super.createWriteStream(options))));
+    const stream = this.#lent(() => super.createWriteStream(options));
+    return endsWithItsFile(this, this.#parts.cached === undefined ? stream : this.#cutting(stream));
   }
 
   /** Node's streams choose their memory and their pieces: those of a direct file are cut to fit. */
-  #cutting<S extends object>(stream: S): S {
-    if (this.#parts.cached === undefined) return stream;
+  #cutting<S extends object>(stream: S, wants: Wants = NOTHING): S {
     const operations = this.#operations;
-    const { context, alignment } = this.#parts;
+    const ahead = operations.readAhead(wants);
     const transfers: StreamTransfers = {
       // Into memory that suits the place, which Node's own does not: it takes what it is handed.
-      read: (_memory, _offset, length, position) => {
-        const chunk = chunkFor(context.kernel.memory, alignment, position, length as number);
-        return operations.read([chunk, 0, length, position], true);
-      },
+      read: (memory, offset, length, position) =>
+        isPlace(position)
+          ? operations.readPiece(ahead, length as number, position ?? null)
+          : operations.read([memory, offset, length, position], true),
       write: (...args) => operations.write(args, true),
       writev: (buffers, position) => operations.writev(buffers as readonly View[], position, undefined, true),
     };

@@ -2,12 +2,13 @@
 import type { FileReadResult } from 'node:fs/promises';
 import type { AioContext } from '../context/aio-context.ts';
 import { UNALIGNED } from '../memory/aligned.ts';
-import { extentOf } from '../memory/extent.ts';
+import { extentOf, extentOfOwn } from '../memory/extent.ts';
 import type { Pins } from '../memory/pins.ts';
 import { Activity } from './activity.ts';
 import type { AioWriteOptions } from './aio-file-type.ts';
 import { type AllocateOptions, type Room, roomToAllocate, roomToPunch } from './allocation.ts';
 import { Cursor, placedCursor } from './cursor.ts';
+import { chunkFor } from './direct-streams.ts';
 import { DurableWrites } from './durable-writes.ts';
 import {
   type Extras,
@@ -25,6 +26,7 @@ import { type AioWriteResult, readResult, readvResult, writeResult, writevResult
 import { refuseStale } from './file-transfer.ts';
 import { type HostMethod, hostArguments } from './host-memory.ts';
 import { Manner } from './manner.ts';
+import { type PieceSource, ReadAhead, type Wants } from './read-ahead.ts';
 import { MAX_READ_FILE_BYTES, WholeFiles } from './whole-files.ts';
 import { pieceOf, piecesOf, wholeOf } from './whole-transfers.ts';
 
@@ -136,6 +138,32 @@ export class FileOperations {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /**
+   * A reader of pieces for a stream, whose place and length nobody chooses.
+   */
+  readAhead(wants: Wants): ReadAhead {
+    const { context, alignment, writers } = this.#parts;
+    const source: PieceSource = {
+      memoryFor: (place, bytes) => chunkFor(context.kernel.memory, alignment, place, bytes),
+      read: (chunk, place) => this.#io.read(extentOfOwn(chunk), place, { cut: true }),
+      changes: () => writers?.order.changes ?? 0,
+    };
+    return new ReadAhead(source, wants);
+  }
+
+  /** Reads a piece. @param position - `null` is the cursor. */
+  readPiece(ahead: ReadAhead, bytes: number, position: number | null): Promise<FileReadResult<Buffer>> {
+    return this.during('read', async () => {
+      let chunk: Buffer | undefined;
+      const count = await this.#at(position, async (place) => {
+        const piece = await ahead.piece(place, bytes);
+        chunk = piece.chunk;
+        return piece.count;
+      });
+      return readResult(count, chunk!);
+    });
   }
 
   #readRefused({ refused, buffer }: RefusedArguments): Promise<FileReadResult<View>> {

@@ -64,7 +64,9 @@ export class WriteOrder {
   knownEnd = 0;
   /** How often something has begun or ended that may make it shorter. */
   cuts = 0;
-  /** How much of that is under way. */
+  /** How often anything has begun or ended. */
+  changes = 0;
+  /** How much of what cuts is under way. */
   cutting = 0;
   readonly #underWay = new Set<Stretch>();
   readonly #waiting = new Set<Waiter>();
@@ -78,7 +80,7 @@ export class WriteOrder {
   /** Lets it begin if nobody is in its way, who is under way or waits; {@link end} has to follow then. */
   tryBegin(stretch: Stretch): boolean {
     if (this.#isInTheWay(stretch)) return false;
-    this.#underWay.add(stretch);
+    this.#begun(stretch);
     return true;
   }
 
@@ -94,8 +96,14 @@ export class WriteOrder {
   }
 
   end(stretch: Stretch): void {
+    this.changes++;
     this.#underWay.delete(stretch);
     if (this.#waiting.size > 0) this.#admit();
+  }
+
+  #begun(stretch: Stretch): void {
+    this.changes++;
+    this.#underWay.add(stretch);
   }
 
   #isInTheWay(stretch: Stretch): boolean {
@@ -115,7 +123,7 @@ export class WriteOrder {
       }
       this.#waiting.delete(waiter);
       if (signal !== undefined) this.#listeners.delete(signal, waiter);
-      this.#underWay.add(stretch);
+      this.#begun(stretch);
       enter();
     }
   }

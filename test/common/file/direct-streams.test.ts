@@ -15,7 +15,7 @@ afterAll(() => rmSync(home, { recursive: true, force: true }));
 describe('a chunk of a stream', () => {
   const alignment = { memory: 512, offset: 512, length: 512 };
 
-  it.each([0, 1, 511, 512, 1000, 4095, undefined, null])(
+  it.each([0, 1, 511, 512, 1000, 4095, null])(
     'has its whole blocks where direct transfers need them: position %s',
     (position) => {
       for (const address of [0x1000, 0x1001, 0x11ff, 0x1010]) {
