@@ -1,6 +1,5 @@
 /** Memory of our own in place of a caller's, where nothing keeps that in its place while others write to it. */
 import { isShared } from '../intrinsics.ts';
-import type { Memory } from '../kernel/aio-kernel.ts';
 import { type Bounce, bouncePool } from './bounce-pool.ts';
 import { bytesOf, type Extent, isGone } from './extent.ts';
 import { hostPageBytes } from './host-page.ts';
@@ -14,7 +13,11 @@ interface Piece {
 }
 
 /** Where memory lies, so that a substitute lies in its page as the original does. */
-export type Addresses = Pick<Memory, 'addressOf' | 'hasHostAddresses'>;
+export interface Addresses {
+  addressOf(memory: ArrayBufferLike): number;
+  /** Whether they are what the host sees. */
+  readonly hasHostAddresses: boolean;
+}
 
 /** Whether memory can be given away. Slabs of our own cannot, and neither can shared memory. */
 export function mayGo({ memory }: Extent): boolean {
