@@ -10,18 +10,20 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  type Stats,
   statSync,
   symlinkSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { open as openHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { setImmediate as turn } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeEach, describe, it } from 'vitest';
-import { open } from '../../src/open.ts';
 import { openNativeKernel } from '../../src/native/index.ts';
+import { open } from '../../src/open.ts';
 import { KERNELS } from '../support/kernels.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'kaio-cached-opens-'));
@@ -212,6 +214,68 @@ describe.skipIf(noNative)('a file that was opened at once', () => {
     await assert.rejects(second.stat(), { code: 'EBADF' });
     assert.throws(() => readFileSync(fd), { code: 'EBADF' });
     await first.close();
+  });
+
+  it('is told of, read and closed while the thread pool does not answer', () => {
+    const dist = pathToFileURL(join(import.meta.dirname, '../../dist/src/index.js')).href;
+    const fifo = join(home, 'held');
+    execFileSync('mkfifo', [fifo]);
+    const program = `import { closeSync, constants, open as openAny, openSync, readSync } from 'node:fs';
+import { open } from ${JSON.stringify(dist)};
+const [path, fifo] = ${JSON.stringify([file, fifo])};
+// The context of this thread, and what is loaded with the first file.
+await (await open(path)).close();
+const held = [0, 1, 2, 3].map(() => new Promise((resolve) => openAny(fifo, 'r', (_, fd) => resolve(fd))));
+async function tell() {
+  const file = await open(path);
+  const { size } = await file.stat();
+  const half = await file.read(Buffer.alloc(3));
+  const end = await file.readFile('utf8');
+  const cursor = readSync(file.fd, Buffer.alloc(1));
+  await file.close();
+  return [size, half.buffer.toString(), end, cursor].join();
+}
+const late = new Promise((resolve) => setTimeout(resolve, 10_000, 'the pool was waited for').unref());
+console.log(await Promise.race([tell(), late]));
+const other = openSync(fifo, constants.O_WRONLY);
+for (const fd of await Promise.all(held)) closeSync(fd);
+closeSync(other);
+`;
+    // One that took long, as on a machine with too much to do, sends the next ones to the pool.
+    for (let tries = 0; ; tries++) {
+      const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+        encoding: 'utf8',
+        env: { ...process.env, UV_THREADPOOL_SIZE: '4' },
+      });
+      if (stdout === 'the pool was waited for\n' && tries < 3) continue;
+      assert.equal(stdout, '7,con,tent,0\n', stderr);
+      break;
+    }
+  });
+
+  it('has the stat of FileHandle, and its errors', async () => {
+    const seen = await Promise.all(
+      [open, openHandle].map(async (opener) => {
+        const one = await opener(file, 'r');
+        const outcomes: unknown[] = [];
+        const ask = async (options?: unknown): Promise<void> => {
+          const stat = await one.stat(options as never).then(
+            (answer) => {
+              const { atime, atimeMs, atimeNs, ...rest } = answer as Stats & { atimeNs?: bigint };
+              return rest;
+            },
+            (error: Error & { code?: string; syscall?: string }) => [error.name, error.code, error.syscall],
+          );
+          outcomes.push(stat);
+        };
+        for (const options of [undefined, {}, { bigint: true }, { bigint: 0 }, null, 7, Symbol('options')])
+          await ask(options);
+        await one.close();
+        await ask();
+        return outcomes;
+      }),
+    );
+    assert.deepEqual(seen[0], seen[1]);
   });
 
   it('leaves no descriptor behind, however many there are', async () => {

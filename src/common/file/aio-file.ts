@@ -1,5 +1,12 @@
 /** AioFile: the host's own FileHandle, its transfers through kernel AIO where that pays. */
-import type { ReadStream, Stats, WriteStream } from 'node:fs';
+import {
+  type BigIntStats,
+  fstatSync,
+  type ReadStream,
+  type StatOptions,
+  type Stats,
+  type WriteStream,
+} from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import type { Interface } from 'node:readline';
 import type { ReadableStream } from 'node:stream/web';
@@ -22,7 +29,7 @@ type View = NodeJS.ArrayBufferView;
 /** What is used here of FileHandle's methods. */
 interface Hosts {
   readonly fd: number;
-  stat(): Promise<Stats>;
+  stat(options?: StatOptions): Promise<Stats | BigIntStats>;
   truncate(length?: number): Promise<void>;
   readFile(options?: unknown): Promise<Buffer | string>;
   createReadStream(options?: ReadStreamOptions): ReadStream;
@@ -187,6 +194,16 @@ export class AioFile extends Given {
     return this.#operations.sync('fdatasync');
   }
 
+  override stat(options?: StatOptions): Promise<Stats | BigIntStats> {
+    // FileHandle has its own words for a file that is closed, and for options.
+    if (!this.#parts.isInMemory || this.fd === -1 || options !== undefined) return super.stat(options);
+    try {
+      return Promise.resolve(fstatSync(this.fd));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
   override truncate(length?: number): Promise<void> {
     return this.#operations.truncate(length, () => super.truncate(length));
   }
@@ -301,7 +318,7 @@ export class AioFile extends Given {
       call: async (method, args) => methods[method]!.apply(this, args as unknown[]),
       size: async () => {
         const stat = await this.stat();
-        return stat.isFile() ? stat.size : (this.#parts.blockDevice?.sizeBytes ?? 0);
+        return stat.isFile() ? Number(stat.size) : (this.#parts.blockDevice?.sizeBytes ?? 0);
       },
     };
   }

@@ -31,6 +31,8 @@ export interface FileParts {
   readonly fallocate: Fallocate;
   /** Whether transfers without a position go on from the descriptor's own by the host's calls: all but those of direct files. */
   readonly hostCursor: boolean;
+  /** Whether it was opened at once: what there is to tell of it waits for nobody. */
+  readonly isInMemory: boolean;
   /** Whether the descriptor is somebody else's, who may close it. */
   readonly borrowed: boolean;
   /** Gives back what was taken for the file, whether it could be closed or not. */

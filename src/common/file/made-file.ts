@@ -111,6 +111,7 @@ export async function makeFile(
       kernel.fget(fd, imitation === UNALIGNED ? undefined : imitation);
       undo.push(() => kernel.fput(fd));
     }
+    const isInMemory = known !== undefined;
     const isAligned = alignment !== UNALIGNED;
     const calls = kernel.files?.calls ?? hostCalls;
     const key = fileKey(stat);
@@ -140,8 +141,10 @@ export async function makeFile(
       routing,
       blockDevice,
       fallocate: fallocateOf(kernel, fallocate),
-      // A kernel's own files, and direct ones, cannot leave that to the host.
-      hostCursor: hostCursor || !seekable || (!isAligned && (appends || kernel.files === undefined)),
+      // A kernel's own files, and direct ones, cannot leave that to the host; and what is in memory shall not wait for its threads.
+      hostCursor:
+        hostCursor || !seekable || (!isAligned && !isInMemory && (appends || kernel.files === undefined)),
+      isInMemory,
       borrowed: !autoClose,
       release: () => {
         for (const step of undo.reverse()) step();
