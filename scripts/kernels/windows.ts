@@ -54,6 +54,8 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   'aligned.test.js': 'how many addresses there are is known of Linux on x64 alone',
   'allocation.test.js':
     'starts programs by their place in the sources, and asks for fallocate(2), which is of Linux',
+  'lazy-builtins.test.js': 'starts programs by their place in the sources',
+  'short-lives.test.js': 'starts programs by their place in the sources',
   'history.test.js': 'reads a page of the docs by its place in the sources',
 };
 

@@ -148,7 +148,7 @@ export class FileOperations {
     const source: PieceSource = {
       memoryFor: (place, bytes) => chunkFor(context.kernel.memory, alignment, place, bytes),
       read: (chunk, place) => this.#io.read(extentOfOwn(chunk), place, { cut: true }),
-      changes: () => writers?.order.changes ?? 0,
+      changes: () => writers?.order.changes,
     };
     return new ReadAhead(source, wants);
   }

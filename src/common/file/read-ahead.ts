@@ -24,8 +24,8 @@ export interface PieceSource {
   memoryFor(place: number | null, bytes: number): Buffer;
   /** @param place - `null` is the descriptor's own, which nobody here knows. */
   read(chunk: Buffer, place: number | null): Promise<number>;
-  /** Counts writes of the file that have begun and ended. */
-  changes(): number;
+  /** Counts writes of the file that have begun and ended. `undefined` where nobody does: then nothing is read ahead. */
+  changes(): number | undefined;
 }
 
 /** What was read: `count` bytes at the beginning of `chunk`. */
@@ -37,7 +37,7 @@ export interface ReadPiece {
 interface Piece {
   readonly place: number;
   readonly chunk: Buffer;
-  readonly changes: number;
+  readonly changes: number | undefined;
   readonly count: Promise<number>;
 }
 
@@ -67,7 +67,8 @@ export class ReadAhead {
     const early = this.#take(place, bytes);
     const piece = early ?? this.#begin(place, bytes);
     // A part of what there is, is the last of a stream.
-    if (goesOn && piece.chunk.length === bytes) this.#fill(place + bytes, bytes);
+    if (goesOn && piece.chunk.length === bytes && piece.changes !== undefined)
+      this.#fill(place + bytes, bytes);
     const count = await (early === undefined ? piece.count : piece.count.catch(() => 0));
     if (early !== undefined && count < bytes) return this.#anew(place, bytes);
     return this.#told(piece, bytes, count);

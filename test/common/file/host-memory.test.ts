@@ -16,8 +16,9 @@ import { KERNELS, replacing } from '../../support/kernels.ts';
 const directory = mkdtempSync(join(tmpdir(), 'kaio-host-memory-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 const path = join(directory, 'file');
-const CONTENT = Buffer.alloc(16_384, 'x');
-const BLOCK = 512;
+const CONTENT = Buffer.alloc(65_536, 'x');
+/** Of any device, and what is asked for where a host has no O_DIRECT. */
+const BLOCK = 4096;
 
 /** No signal to kaio, and nothing at all to the host's file, which does what is asked. */
 const signal = Object.create(AbortSignal.prototype) as AbortSignal;

@@ -15,7 +15,7 @@ const NO_END = Number.POSITIVE_INFINITY;
 /** A file of bytes that say where they are. */
 class Source {
   size = 100;
-  version = 0;
+  version: number | undefined = 0;
   /** What is asked for: where, and how much. */
   readonly asked: (readonly [number | null, number])[] = [];
   fails: ((place: number) => boolean) | undefined;
@@ -34,7 +34,7 @@ class Source {
     return count;
   }
 
-  changes(): number {
+  changes(): number | undefined {
     return this.version;
   }
 }
@@ -110,7 +110,7 @@ describe('reading ahead', () => {
   it('throws away what may have changed', async () => {
     const { source, read } = reader();
     for (const place of [0, 10]) await read(place, 10);
-    source.version++;
+    source.version = 1;
     assert.deepEqual(await read(20, 10), range(20, 10));
     assert.equal(source.asked.filter(([place]) => place === 20).length, 2);
     assert.equal(source.asked.filter(([place]) => place === 30).length, 2);
@@ -145,6 +145,16 @@ describe('reading ahead', () => {
     assert.deepEqual(await read(20, 10), range(20, 10));
     assert.deepEqual(await read(30, 10), range(30, 10));
     assert.deepEqual(await read(40, 10), range(40, 10));
+  });
+
+  it('does not where nobody knows of writes', async () => {
+    const { source, read } = reader();
+    source.version = undefined;
+    for (const place of [0, 10, 20]) assert.deepEqual(await read(place, 10), range(place, 10));
+    assert.deepEqual(
+      source.asked,
+      [0, 10, 20].map((place) => [place, 10]),
+    );
   });
 
   it('leaves the place to a descriptor that has one of its own', async () => {
@@ -182,7 +192,8 @@ for (const { name: backend, missing } of KERNELS) {
       punchHole: (file, place) => file.punchHole(place, BLOCK),
     };
     for (const [method, write] of Object.entries(WRITES)) {
-      it(`bring what was written before it was asked for: ${method}`, async (test) => {
+      const isThere = method !== 'punchHole' || process.platform === 'linux';
+      it.skipIf(!isThere)(`bring what was written before it was asked for: ${method}`, async () => {
         await using file = await opened(bytesOf(1, 16));
         const pieces = file.createReadStream({ highWaterMark: BLOCK, autoClose: false }).iterator();
         const next = async (): Promise<Buffer> => (await pieces.next()).value as Buffer;
@@ -191,12 +202,7 @@ for (const { name: backend, missing } of KERNELS) {
         await new Promise((resolve) => setTimeout(resolve, 20));
         // What the stream itself has in hand already is told as it was.
         const place = 7 * BLOCK;
-        try {
-          await write(file, place);
-        } catch (error) {
-          if ((error as { code?: string }).code !== 'ERR_AIO_UNSUPPORTED') throw error;
-          test.skip('not on this kernel');
-        }
+        await write(file, place);
         const now = Buffer.alloc(2 * BLOCK);
         const { bytesRead } = await file.read(now, 0, now.length, place);
         for (let piece = 4; piece < 7; piece++) await next();
