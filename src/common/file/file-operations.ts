@@ -140,9 +140,7 @@ export class FileOperations {
     }
   }
 
-  /**
-   * A reader of pieces for a stream, whose place and length nobody chooses.
-   */
+  /** A reader of pieces for a stream, whose place and length nobody chooses. */
   readAhead(wants: Wants): ReadAhead {
     const { context, alignment, writers } = this.#parts;
     const source: PieceSource = {

@@ -9,6 +9,8 @@
 
 /** With the piece that is asked for, four requests are under way: more have no more of a disk (Linux 6.18, a virtual one). */
 const PIECES_AHEAD = 3;
+/** What is longer keeps a disk busy by itself, and would take much memory. */
+const MOST_BYTES_AHEAD = 3 << 20;
 
 /** What a stream will ask for. */
 export interface Wants {
@@ -106,13 +108,24 @@ export class ReadAhead {
     return { place, chunk, changes, count: this.#source.read(chunk, place) };
   }
 
+  /** @returns `undefined` where it cannot begin: that is told to whoever asks for the piece, and so is how it ends. Perhaps nobody does. */
+  #tryToBegin(place: number, bytes: number): Piece | undefined {
+    try {
+      const piece = this.#begin(place, bytes);
+      piece.count.catch(() => {});
+      return piece;
+    } catch {
+      return undefined;
+    }
+  }
+
   #fill(from: number, bytes: number): void {
+    const most = Math.min(PIECES_AHEAD, Math.floor(MOST_BYTES_AHEAD / bytes));
     const last = this.#ahead.at(-1);
     let place = last === undefined ? from : last.place + last.chunk.length;
-    while (this.#ahead.length < PIECES_AHEAD && place < this.#limit!) {
-      const piece = this.#begin(place, Math.min(bytes, this.#limit! - place));
-      // It is told to whoever asks for the piece; perhaps nobody does.
-      piece.count.catch(() => {});
+    while (this.#ahead.length < most && place < this.#limit!) {
+      const piece = this.#tryToBegin(place, Math.min(bytes, this.#limit! - place));
+      if (piece === undefined) return;
       this.#ahead.push(piece);
       place += piece.chunk.length;
     }

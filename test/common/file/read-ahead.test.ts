@@ -147,6 +147,32 @@ describe('reading ahead', () => {
     assert.deepEqual(await read(40, 10), range(40, 10));
   });
 
+  it('takes no more memory than some mebibytes', async () => {
+    const MIB = 1 << 20;
+    for (const [bytes, pieces] of [
+      [MIB, 3],
+      [MIB + 1, 2],
+      [3 * MIB, 1],
+      [3 * MIB + 1, 0],
+    ] as const) {
+      const { source, read } = reader();
+      source.size = 16 * MIB;
+      for (const place of [0, bytes]) await read(place, bytes);
+      assert.equal(source.asked.length, 2 + pieces);
+    }
+  });
+
+  it('fails with what is asked for alone', async () => {
+    const { source, read } = reader();
+    const { memoryFor } = source;
+    source.memoryFor = (place, bytes) => {
+      if (place! >= 30) throw new RangeError('no memory');
+      return memoryFor(place, bytes);
+    };
+    for (const place of [0, 10, 20]) assert.deepEqual(await read(place, 10), range(place, 10));
+    await assert.rejects(read(30, 10), /no memory/);
+  });
+
   it('does not where nobody knows of writes', async () => {
     const { source, read } = reader();
     source.version = undefined;
