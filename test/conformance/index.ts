@@ -4,10 +4,10 @@
  * @module kaio/conformance
  */
 export type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
-export type { Case } from './case.ts';
 export { C_RULES, cProgram } from './c-programs.ts';
+export type { Case } from './case.ts';
 export { ALL_CASES } from './cases.ts';
-export { DIVERGENCES, type Divergence, type HostSystem, hostSystem } from './divergences.ts';
+export { DIVERGENCES, type Divergence } from './divergences.ts';
 export { directoryFault } from './environment.ts';
 export { type Expectation, Expectations, type ExpectationsFile, type Judgement } from './expectations.ts';
 export type { Host } from './host.ts';

@@ -6,7 +6,7 @@ import type { AioKernel } from '../../src/common/kernel/aio-kernel.ts';
 import type { Case } from './case.ts';
 import { ALL_CASES } from './cases.ts';
 import { conditionAgainst, machineOf } from './conditions.ts';
-import { DIVERGENCES, type Divergence, hostSystem } from './divergences.ts';
+import { DIVERGENCES, type Divergence } from './divergences.ts';
 import { directoryFault, environmentalReason } from './environment.ts';
 import { Fixture } from './fixture.ts';
 import type { Host } from './host.ts';
@@ -41,8 +41,6 @@ export function selectCases({ rule, order }: Selection): readonly Case[] {
   return order === undefined ? chosen : shuffled(chosen, order);
 }
 
-const system = hostSystem();
-
 /** Why a case makes no sense on a kernel, if it doesn't. */
 export function unsupportedReason(
   kernel: AioKernel,
@@ -76,7 +74,8 @@ export async function runCase(one: Case, options: RunOptions): Promise<CaseRepor
   const reason = unsupportedReason(kernel, one);
   if (reason !== undefined) return report('unsupported', reason);
   const known = divergences.find(
-    (one) => one.id === id && one.backend === kernel.name && (one.host ?? system) === system,
+    (one) =>
+      one.id === id && one.backend === kernel.name && (one.host ?? process.platform) === process.platform,
   );
   try {
     const fixture = new Fixture(kernel, directory, host);

@@ -2,10 +2,11 @@
  * Which file a descriptor of the host means, so far as `fstat` tells.
  *
  * A descriptor number is reused as soon as it is closed, and inode numbers soon after: the time of birth tells a new file
- * in an old inode from the old one.
+ * in an old inode from the old one, on hosts that know it.
  */
 import * as fs from 'node:fs';
-import { devNull } from 'node:os';
+import { devNull, tmpdir } from 'node:os';
+import { parse } from 'node:path';
 
 export type Kind =
   | 'regular'
@@ -85,8 +86,40 @@ export function isSameFile(one: Identity, other: Identity): boolean {
     one.dev === other.dev &&
     one.kind === other.kind &&
     one.rdev === other.rdev &&
-    one.birthtimeNs === other.birthtimeNs
+    (one.birthtimeNs === other.birthtimeNs || !hostKnowsBirths())
   );
+}
+
+type Times = Pick<fs.BigIntStats, 'birthtimeNs' | 'ctimeNs' | 'mtimeNs'>;
+
+/**
+ * Whether times of birth are such. Where the host knows none (Linux without statx(2), as in a sandbox; Wine), a file has another of its times
+ * in that place, which moves when it is written to. All files have, and seldom a real one is the same as another time.
+ *
+ * @param files - Of long ago.
+ */
+export function knowsBirths(files: readonly Times[]): boolean {
+  if (files.length === 0) return true;
+  return files.some(
+    ({ birthtimeNs, ctimeNs, mtimeNs }) => birthtimeNs !== ctimeNs && birthtimeNs !== mtimeNs,
+  );
+}
+
+let births: boolean | undefined;
+
+/** Whether this host does. Asked when two differ, which is seldom. */
+export function hostKnowsBirths(): boolean {
+  births ??= knowsBirths(
+    [process.execPath, tmpdir(), parse(process.execPath).root].flatMap((path) => {
+      try {
+        return [fs.statSync(path, { bigint: true })];
+      } catch {
+        // The permission model may forbid it.
+        return [];
+      }
+    }),
+  );
+  return births;
 }
 
 /** Whether `fd` still means the file that `identity` describes. */
