@@ -4,7 +4,7 @@ import type { ContextSteps } from './context-steps.ts';
 import type { Course } from './course.ts';
 import type { DescriptorSteps, OwnDescriptor } from './descriptor-steps.ts';
 import { positionFor } from './files.ts';
-import type { MemorySteps } from './memory-steps.ts';
+import { type MemorySteps, movesOthers } from './memory-steps.ts';
 import { tolerated } from './outcomes.ts';
 import type { Opening, Step } from './program.ts';
 import { bytesOfParts, type Expected } from './requests.ts';
@@ -205,7 +205,7 @@ export class FileSteps {
           (write && !writable) ||
           this.#contexts.isClosed(file.context),
         mayBeShort: lie !== undefined,
-        isMixed: lie !== undefined,
+        isMixed: lie !== undefined || movesOthers(taken),
         asksNode: lie !== undefined || views.some(isOdd),
         waits: false,
       },

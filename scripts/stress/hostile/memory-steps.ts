@@ -16,6 +16,11 @@ export interface Taken {
   readonly isAligned: boolean;
 }
 
+/** Whether bytes of a vector may lie elsewhere in its file: a view that names another memory may have less room than it says. */
+export function movesOthers(taken: readonly Taken[]): boolean {
+  return taken.length > 1 && taken.some(({ isHonest }) => !isHonest);
+}
+
 export class MemorySteps {
   /** All that was made, and what has become of it. */
   readonly made: (CanaryMemory | OwnedMemory)[] = [];

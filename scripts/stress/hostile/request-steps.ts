@@ -3,7 +3,7 @@ import type { AioContext } from '../../../src/index.ts';
 import type { ContextSteps } from './context-steps.ts';
 import type { Course } from './course.ts';
 import { positionFor } from './files.ts';
-import type { MemorySteps, Taken } from './memory-steps.ts';
+import { type MemorySteps, movesOthers, type Taken } from './memory-steps.ts';
 import type { Places, Resolved } from './places.ts';
 import type { Extras, Place, Step, ViewShape } from './program.ts';
 import { bytesOfParts, nameOf } from './requests.ts';
@@ -83,7 +83,7 @@ export class RequestSteps {
         expected: resolved.expected,
         mayFail: this.#mayFail(resolved, taken, write, context) || more.mayFail || lie !== undefined,
         mayBeShort: more.mayBeShort || resolved.waits || lie !== undefined,
-        isMixed: lie !== undefined,
+        isMixed: lie !== undefined || movesOthers(taken),
         waits: resolved.waits,
       },
       [...resolved.on, ...more.on, context],
