@@ -11,7 +11,8 @@ export class ContextSteps {
   isSubmitting = false;
   readonly #course: Course;
   #own: AioContext | undefined;
-  #ownIsClosed = false;
+  /** Also those whose place another one has taken: files may have them still. */
+  readonly #closed = new WeakSet<AioContext>();
   /** The thread's, that were closed. */
   readonly #shared = new Set<AioContext>();
 
@@ -27,12 +28,10 @@ export class ContextSteps {
 
   make({ queueDepth, submitThread, busyPoll }: Extract<Step, { do: 'context' }>): void {
     if (this.#course.world.closing.size > MOST_CLOSING) return;
-    if (this.#own !== undefined && !this.#ownIsClosed) return;
+    if (this.#own !== undefined && !this.#closed.has(this.#own)) return;
     const { kernel } = this.#course.world;
     try {
-      const context = new AioContext({ kernel, queueDepth, submitThread, busyPoll });
-      this.#own = context;
-      this.#ownIsClosed = false;
+      this.#own = new AioContext({ kernel, queueDepth, submitThread, busyPoll });
     } catch (error) {
       this.#course.complain(this.#course.faultOf(error));
     }
@@ -41,7 +40,7 @@ export class ContextSteps {
   close(context: AioContext): void {
     const { closing } = this.#course.world;
     // Before the call: promise hooks run in the middle of it.
-    if (context === this.#own) this.#ownIsClosed = true;
+    this.#closed.add(context);
     const closed: Promise<void> = context.close().then(
       () => void closing.delete(closed),
       (error: unknown) => {
@@ -55,15 +54,15 @@ export class ContextSteps {
   }
 
   isClosed(context: AioContext): boolean {
-    return (context === this.#own && this.#ownIsClosed) || this.#shared.has(context);
+    return this.#closed.has(context) || this.#shared.has(context);
   }
 
   closeOwn(): void {
-    if (this.#own !== undefined && !this.#ownIsClosed) this.close(this.#own);
+    if (this.#own !== undefined && !this.#closed.has(this.#own)) this.close(this.#own);
   }
 
   drop(): void {
-    if (!this.#ownIsClosed) this.#own = undefined;
+    if (this.#own === undefined || !this.#closed.has(this.#own)) this.#own = undefined;
   }
 
   /** Files that use it may fail from now on, or not notice; files that are opened from now on work. */
