@@ -134,13 +134,28 @@ describe.skipIf(process.platform === 'win32')('requests that wait for ever', () 
   });
 });
 
+function submitWrite(
+  u: ReturnType<typeof user>,
+  ctx: Parameters<typeof u.submit>[0],
+  fd: number,
+  text: string,
+): void {
+  const bytes = u.keep(Buffer.from(text));
+  const write = {
+    aio_lio_opcode: PWRITE,
+    aio_fildes: fd,
+    aio_buf: u.addressOf(bytes),
+    aio_nbytes: bytes.length,
+  };
+  u.submit(ctx, write);
+}
+
 describe('a bare descriptor that is closed and reused', () => {
   it.each(['io_getevents', 'the event loop'])('is never written: %s', async (how) => {
     const u = user();
     const mine = file('mine');
     const ctx = u.setup();
-    const source = u.addressOf(Buffer.from('XXXX'));
-    u.submit(ctx, { aio_lio_opcode: PWRITE, aio_fildes: mine.fd, aio_buf: source, aio_nbytes: 4 });
+    submitWrite(u, ctx, mine.fd, 'news');
     mine.close();
     const theirs = file('theirs');
     expect(theirs.fd).toBe(mine.fd);
@@ -154,14 +169,13 @@ describe('a bare descriptor that is closed and reused', () => {
     const mine = file('mine');
     const ctx = u.setup();
     const busy = Array.from({ length: 16 }, () => hash('x', 'y', 200_000, 32, 'sha512'));
-    const source = u.addressOf(Buffer.from('XXXX'));
-    u.submit(ctx, { aio_lio_opcode: PWRITE, aio_fildes: mine.fd, aio_buf: source, aio_nbytes: 4 });
+    submitWrite(u, ctx, mine.fd, 'news');
     await turn();
     mine.close();
     const theirs = file('theirs');
     expect(theirs.fd).toBe(mine.fd);
     await Promise.all(busy);
-    expect(mine.content()).toBe('XXXX');
+    expect(mine.content()).toBe('news');
     expect(theirs.content()).toBe('theirs');
     expect(u.results(ctx)).toEqual([4]);
   });
@@ -172,8 +186,7 @@ describe('a bare descriptor that is closed and reused', () => {
       const u = user();
       const mine = file('mine');
       const ctx = u.setup();
-      const source = u.addressOf(Buffer.from('XXXX'));
-      u.submit(ctx, { aio_lio_opcode: PWRITE, aio_fildes: mine.fd, aio_buf: source, aio_nbytes: 4 });
+      submitWrite(u, ctx, mine.fd, 'news');
       mine.close();
       fs.unlinkSync(mine.path);
       const path = join(mine.directory, 'new');
