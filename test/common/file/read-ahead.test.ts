@@ -216,6 +216,10 @@ for (const { name: backend, missing } of KERNELS) {
       'a durable write': (file, place) => file.write(bytesOf(9), { position: place, dsync: true }),
       truncate: (file, place) => file.truncate(place + 7),
       punchHole: (file, place) => file.punchHole(place, BLOCK),
+      'a write through another file, buffered': async (_file, place) => {
+        await using other = await open(join(home, `${backend}-${files - 1}`), 'r+', 0o666, { backend });
+        await other.write(bytesOf(9), 0, BLOCK, place);
+      },
     };
     for (const [method, write] of Object.entries(WRITES)) {
       const isThere = method !== 'punchHole' || process.platform === 'linux';
