@@ -1,4 +1,5 @@
 /** A transfer under way between here and the host. */
+import { copyBytes } from '../../common/intrinsics.ts';
 import type { PlainTransfer, TransferSink } from '../../common/kernel/plain-transfers.ts';
 import { type Bounce, bouncePool } from '../../common/memory/bounce-pool.ts';
 import { bytesOf } from '../../common/memory/extent.ts';
@@ -70,12 +71,12 @@ export class Flight {
     return true;
   }
 
-  /** Uses memory of a thread, which is to have the transfer. @returns Whether it has room. */
-  board(thread: TransferThread): boolean {
+  /** Uses memory of a thread, which is to have the transfer, one of few at once perhaps. @returns Whether it has room. */
+  board(thread: TransferThread, isOfFew: boolean): boolean {
     const { buf, nbytes } = this.transfer;
     const inPage = buf % PAGE_SIZE;
     if (inPage + nbytes > BERTH_BYTES) return false;
-    const berth = thread.take(this.writes);
+    const berth = thread.take(this.writes, isOfFew);
     if (berth < 0) return false;
     this.thread = thread;
     this.berth = berth;
@@ -98,7 +99,8 @@ export class Flight {
   }
 
   #fill(): void {
-    if (this.writes) this.bytes.set(bytesOf(this.transfer.extent!), this.at);
+    const { extent } = this.transfer;
+    if (this.writes) copyBytes(bytesOf(extent!), 0, extent!.length, this.bytes, this.at);
   }
 }
 

@@ -7,6 +7,7 @@
 import * as fs from 'node:fs';
 import { IOCB_CMD_PREAD, IOCB_CMD_PWRITE } from '../../common/abi/constants.ts';
 import { ERRNO } from '../../common/abi/errno.ts';
+import { copyBytes } from '../../common/intrinsics.ts';
 import type { PlainTransfer, PlainTransfers, TransferSink } from '../../common/kernel/plain-transfers.ts';
 import { bytesOf, isGone } from '../../common/memory/extent.ts';
 import { isPageAligned } from '../../common/memory/page-aligned.ts';
@@ -24,7 +25,7 @@ import { type Identity, identify, isSameFile } from './identity.ts';
 
 /** More than this is not copied: a huge length would cost huge memory. */
 const MOST_COPIED = 1 << 18;
-/** Fewer at once are served sooner by the pool, whose threads wake beside each other. */
+/** Fewer at once are served sooner by the pool, whose threads wake beside each other, unless the thread is awake. */
 const FEW = 4;
 /** Of files that somebody holds, which nobody has to look at: the pool's threads shall not run out of work, and fall asleep, meanwhile. */
 const MOST_GATHERED = 4;
@@ -121,9 +122,9 @@ export class HostTransfers implements PlainTransfers, TransferOwner<Flight> {
     flight.transfer = transfer;
     flight.file = file;
     flight.writes = writes;
-    if (this.#areMany && this.#hasThread && file.isShort(transfer.nbytes)) {
+    if (this.#hasThread && file.isShort(transfer.nbytes)) {
       const thread = transferThread();
-      if (thread !== undefined && flight.board(thread)) return flight;
+      if (thread !== undefined && flight.board(thread, !this.#areMany)) return flight;
     }
     if (asIs) {
       flight.useAsIs();
@@ -253,7 +254,7 @@ export class HostTransfers implements PlainTransfers, TransferOwner<Flight> {
     if (isAsIs) return result;
     const extent = transfer.extent!;
     if (isGone(extent)) return -ERRNO.EFAULT;
-    bytesOf(extent).set(bytes.subarray(at, at + result));
+    copyBytes(bytes, at, at + result, bytesOf(extent), 0);
     return result;
   }
 

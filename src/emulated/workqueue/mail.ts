@@ -51,6 +51,10 @@ export const QUAY = {
   /** Counted up at each read that took long, and at each write. */
   SLOW_READS: 4,
   SLOW_WRITES: 5,
+  /** Whether the other thread looks for what has ended: then it need not be woken. */
+  LOOKED_FOR: 6,
+  /** How likely more is to be posted soon: 0, 1 or 2. */
+  STAYS_AWAKE: 7,
   WORDS: 16,
 } as const;
 

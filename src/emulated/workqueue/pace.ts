@@ -1,6 +1,6 @@
 /** Whether transfers of one direction are quick enough for the thread: those that were slow give it a rest, which is longer each time. */
 
-/** A slow one after more quick ones than this costs no rest: the thread may have waited for a CPU. */
+/** More than by chance: the thread may have waited for a CPU. */
 const QUICK_BETWEEN = 16;
 export const LEAST_REST = 64;
 export const MOST_REST = 4096;
@@ -11,6 +11,14 @@ export class Pace {
   /** Transfers that go elsewhere before the next try. */
   #rest = 0;
   #lastRest = LEAST_REST / 2;
+  readonly #mostRest: number;
+  readonly #quickBetween: number;
+
+  /** @param quickBetween - A slow one after more quick ones than this costs no rest. */
+  constructor(mostRest = MOST_REST, quickBetween = QUICK_BETWEEN) {
+    this.#mostRest = mostRest;
+    this.#quickBetween = quickBetween;
+  }
 
   /** Whether the thread is to have the next one. To be asked once for each. */
   mayGo(): boolean {
@@ -41,7 +49,7 @@ export class Pace {
     this.#quickInRow = 0;
     // They were under way when the rest began, for nothing has begun since.
     if (this.#rest > 0) return false;
-    if (some === 1 && wereQuick > QUICK_BETWEEN) {
+    if (some === 1 && wereQuick > this.#quickBetween) {
       this.#lastRest = LEAST_REST / 2;
       return false;
     }
@@ -52,7 +60,7 @@ export class Pace {
   /** A rest, unless it has one: what was slow had begun before it, too. */
   slowDown(): void {
     if (this.#rest > 0) return;
-    this.#lastRest = Math.min(2 * this.#lastRest, MOST_REST);
+    this.#lastRest = Math.min(2 * this.#lastRest, this.#mostRest);
     this.#rest = this.#lastRest;
   }
 }

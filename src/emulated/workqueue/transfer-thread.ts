@@ -5,11 +5,13 @@
  * is short goes through shared memory to a thread that runs one after the other. What may be slow is not its business: when a transfer took
  * long, or does not come back, those behind it are taken back, for a pool that has more threads.
  */
+import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { ERRNO } from '../../common/abi/errno.ts';
 import { sharedPageAlignedBuffer } from '../../common/memory/page-aligned.ts';
 import { linuxErrnoOf } from '../errno-translation.ts';
 import { eachAlone } from './each-alone.ts';
+import { Lookout, type Watched } from './lookout.ts';
 import { BERTH, BERTH_STATE, OPERATION, QUAY } from './mail.ts';
 import { Pace } from './pace.ts';
 import { type TransferShare, transferWorker } from './worker-bodies.ts';
@@ -26,8 +28,10 @@ const SLOW_MS = 0.05;
 /** What has not come back after so long is slow, too. */
 const STUCK_MS = 5;
 const BATCH = 4;
-/** About 10 us: half of what going to sleep and being woken takes. */
-const LOOKS = 2000;
+/** Half of what going to sleep and being woken takes; longer while this thread finds at once what has ended, and gives it more. */
+const AWAKE_MS = [0.01, 0.1, 1];
+/** For one CPU there is nothing to be found while it is looked for. */
+const LOOKOUT_MS = availableParallelism() > 1 ? 0.05 : 0;
 
 /** Whose transfers they are. None of this runs code of anybody else's but {@link drained}. */
 export interface TransferOwner<J> {
@@ -59,6 +63,8 @@ export interface Making {
   readonly stuckMs?: number;
   /** Idle for so long, it ends. */
   readonly idleMs?: number;
+  /** So long what has ended is looked for before the worker has to ring. 0: never. */
+  readonly lookoutMs?: number;
 }
 
 export class TransferThread {
@@ -86,6 +92,10 @@ export class TransferThread {
   #underWay = 0;
   readonly #reads = new Pace();
   readonly #writes = new Pace();
+  readonly #lookout: Lookout;
+  /** Whether the berth that was taken last is for one that is looked for. */
+  #isFound = false;
+  #isReferenced = false;
   #used = true;
   readonly #mostIdleMs: number;
   #idleMs = 0;
@@ -99,9 +109,16 @@ export class TransferThread {
    */
   constructor(
     whenEnded: (failure: Error | undefined) => void,
-    { body = transferWorker, slowMs = SLOW_MS, stuckMs = STUCK_MS, idleMs = IDLE_MS }: Making = {},
+    {
+      body = transferWorker,
+      slowMs = SLOW_MS,
+      stuckMs = STUCK_MS,
+      idleMs = IDLE_MS,
+      lookoutMs = LOOKOUT_MS,
+    }: Making = {},
   ) {
     this.#whenEnded = whenEnded;
+    this.#lookout = new Lookout(this.#quay, this.#watched(), lookoutMs);
     this.#memory = sharedPageAlignedBuffer(BERTHS * BERTH_BYTES);
     this.bytes = new Uint8Array(this.#memory);
     const share: TransferShare = {
@@ -114,7 +131,7 @@ export class TransferThread {
       berths: BERTHS,
       slowMs,
       batch: BATCH,
-      looks: LOOKS,
+      awakeMs: AWAKE_MS,
     };
     const worker = new Worker(workerSource(body), {
       eval: true,
@@ -138,16 +155,19 @@ export class TransferThread {
   /**
    * Takes a berth for a transfer.
    *
+   * @param isOfFew - Whether few are under way, which the pool may serve sooner.
    * @returns Its number; -1 if the thread is not to have it: {@link TransferThread.post} has to follow a number, and some time {@link free}.
    */
-  take(writes: boolean): number {
+  take(writes: boolean, isOfFew = false): number {
     this.#used = true;
     if (!this.#isReady || this.#isStuck || this.#hasEnded) return -1;
+    if (isOfFew && !this.#lookout.isOut && !this.#lookout.mayBegin()) return -1;
     if (!(writes ? this.#writes : this.#reads).mayGo()) return -1;
     const berth = this.#posted & (BERTHS - 1);
-    const { isAhead, isTaken } = this.#berths[berth]!;
-    if (isAhead || isTaken) return -1;
-    this.#berths[berth]!.isTaken = true;
+    const here = this.#berths[berth]!;
+    if (here.isAhead || here.isTaken) return -1;
+    here.isTaken = true;
+    this.#isFound = isOfFew;
     return berth;
   }
 
@@ -173,13 +193,36 @@ export class TransferThread {
     words[first + BERTH.AT] = at;
     words[first + BERTH.BYTES] = nbytes;
     this.#positions[(first + BERTH.POSITION) / 2] = position;
-    // As an operation on the thread pool would: it ends some day, and somebody wants to know.
-    if (this.#underWay++ === 0) this.#worker.ref();
+    this.#underWay++;
     Atomics.store(words, first + BERTH.STATE, BERTH_STATE.POSTED);
     this.#posted = (this.#posted + 1) | 0;
     Atomics.store(this.#quay, QUAY.POSTED, this.#posted);
-    if (Atomics.load(this.#quay, QUAY.ASLEEP) === 1 && Atomics.exchange(this.#quay, QUAY.ASLEEP, 0) === 1)
+    const isAsleep = Atomics.load(this.#quay, QUAY.ASLEEP) === 1;
+    if (isAsleep && Atomics.exchange(this.#quay, QUAY.ASLEEP, 0) === 1)
       Atomics.notify(this.#quay, QUAY.POSTED);
+    if (this.#isFound || this.#lookout.isOut || this.#lookout.mayBegin()) this.#lookout.begin(isAsleep);
+    this.#keepAlive();
+  }
+
+  #watched(): Watched {
+    return {
+      hasNews: () => this.#seen !== Atomics.load(this.#quay, QUAY.PASSED),
+      isBusy: () => this.#underWay > 0,
+      collect: () => {
+        const owners = this.#collect();
+        return () => tell(owners);
+      },
+      gaveUp: () => this.#keepAlive(),
+    };
+  }
+
+  /** As an operation on the thread pool would: it ends some day, and somebody wants to know. */
+  #keepAlive(): void {
+    const mustBe = this.#underWay > 0 && !this.#lookout.isOut;
+    if (mustBe === this.#isReferenced) return;
+    this.#isReferenced = mustBe;
+    if (mustBe) this.#worker.ref();
+    else this.#worker.unref();
   }
 
   /** The memory of a berth is not used any more. */
@@ -226,7 +269,7 @@ export class TransferThread {
     const { owner, job } = here;
     here.owner = undefined;
     here.job = undefined;
-    if (--this.#underWay === 0) this.#worker.unref();
+    if (--this.#underWay === 0) this.#keepAlive();
     how(owner!, job);
     return owner!;
   }

@@ -37,8 +37,8 @@ export interface TransferShare {
   readonly slowMs: number;
   /** So many that have ended wake the other thread, if it has nothing else to see them by. */
   readonly batch: number;
-  /** How often it looks for more before it sleeps. */
-  readonly looks: number;
+  /** So long it looks for more before it sleeps, by QUAY.STAYS_AWAKE. */
+  readonly awakeMs: readonly number[];
 }
 
 /** Memory that a file worker is told of before the first operation that uses it. A negative number is used once. */
@@ -123,18 +123,29 @@ export function fileWorker(threads: Threads, fs: Fs): void {
 /** Runs short transfers of files, berth after berth. It never returns to its event loop. */
 export function transferWorker(threads: Threads, fs: Fs): void {
   const { parentPort } = threads;
-  const { QUAY, BERTH, BERTH_STATE, OPERATION, control, memory, berths, slowMs, batch, looks } =
+  const { QUAY, BERTH, BERTH_STATE, OPERATION, control, memory, berths, slowMs, batch, awakeMs } =
     threads.workerData as TransferShare;
   const quay = new Int32Array(control, 0, QUAY.WORDS);
   const words = new Int32Array(control, 4 * QUAY.WORDS);
   const positions = new Float64Array(control, 4 * QUAY.WORDS);
   const bytes = new Uint8Array(memory);
+  /** Between two looks at the clock. */
+  const LOOKS = 16;
+  /** So many slow writes' time they may take longer together: now and then one waits for a journal, and more threads would wait for it as well. */
+  const PATIENCE = 16;
   let passed = 0;
+  let owedMs = 0;
+  /** The first after a sleep is not judged: it waits for what was forgotten meanwhile, in caches and by compilers. */
+  let hasSlept = true;
   /** Ended, and nobody was told. */
   let untold = 0;
+  /** Since V8 13: a hint to the other thread of the same core. */
+  const { pause = (): void => {} } = Atomics as { pause?: () => void };
 
   const tell = (): void => {
     untold = 0;
+    // It looks once more when it has stopped to look, which it says before.
+    if (Atomics.load(quay, QUAY.LOOKED_FOR) === 1) return;
     if (Atomics.exchange(quay, QUAY.WAKING, 1) === 0) parentPort!.postMessage(undefined);
   };
 
@@ -148,6 +159,14 @@ export function transferWorker(threads: Threads, fs: Fs): void {
       : fs.writeSync(fd, bytes, at, length, position);
   };
 
+  const wasSlow = (isRead: boolean, tookMs: number): boolean => {
+    if (isRead) return tookMs > slowMs;
+    owedMs = Math.max(0, owedMs + tookMs - slowMs);
+    if (owedMs <= PATIENCE * slowMs) return false;
+    owedMs = 0;
+    return true;
+  };
+
   // It is known to run when it says the first word.
   parentPort!.postMessage(undefined);
   let lastMs = performance.now();
@@ -155,11 +174,17 @@ export function transferWorker(threads: Threads, fs: Fs): void {
     let posted = Atomics.load(quay, QUAY.POSTED);
     if (posted === passed) {
       if (untold > 0) tell();
-      for (let look = 0; look < looks && posted === passed; look++) posted = Atomics.load(quay, QUAY.POSTED);
+      const untilMs = performance.now() + awakeMs[Atomics.load(quay, QUAY.STAYS_AWAKE)]!;
+      while (posted === passed && performance.now() < untilMs)
+        for (let look = 0; look < LOOKS && posted === passed; look++) {
+          pause();
+          posted = Atomics.load(quay, QUAY.POSTED);
+        }
       if (posted === passed) {
         Atomics.store(quay, QUAY.ASLEEP, 1);
         Atomics.wait(quay, QUAY.POSTED, passed);
         Atomics.store(quay, QUAY.ASLEEP, 0);
+        hasSlept = true;
       }
       lastMs = performance.now();
       continue;
@@ -176,12 +201,13 @@ export function transferWorker(threads: Threads, fs: Fs): void {
       Atomics.store(words, berth + BERTH.STATE, DONE);
       untold++;
       const nowMs = performance.now();
-      if (nowMs - lastMs > slowMs) {
-        const isRead = words[berth + BERTH.OPERATION] === OPERATION.READ;
+      const isRead = words[berth + BERTH.OPERATION] === OPERATION.READ;
+      if (!hasSlept && wasSlow(isRead, nowMs - lastMs)) {
         Atomics.add(quay, isRead ? QUAY.SLOW_READS : QUAY.SLOW_WRITES, 1);
         untold = batch;
       }
       lastMs = nowMs;
+      hasSlept = false;
     }
     passed = (passed + 1) | 0;
     Atomics.store(quay, QUAY.PASSED, passed);

@@ -72,7 +72,7 @@ beforeAll(async () => {
 async function withContext(
   body: (context: AioContext, kernel: EmulatedKernel) => Promise<void>,
 ): Promise<void> {
-  const kernel = new EmulatedKernel();
+  const kernel = new EmulatedKernel({ transferThread: false });
   await using context = new AioContext({ kernel, queueDepth: 512 });
   await body(context, kernel);
 }

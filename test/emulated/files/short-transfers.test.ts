@@ -114,7 +114,7 @@ async function begun(context: AioContext): Promise<void> {
 }
 
 beforeAll(async () => {
-  makeTransferThreadsWith({ slowMs: NEVER_MS, stuckMs: 2 ** 31 - 1, idleMs: NEVER_MS });
+  makeTransferThreadsWith({ slowMs: NEVER_MS, stuckMs: 2 ** 31 - 1, idleMs: NEVER_MS, lookoutMs: NEVER_MS });
   providePins(nativePins);
   await learnHostHandles();
 });
@@ -128,6 +128,23 @@ describe('short transfers, many at once', () => {
       await warmUp(context);
       const handle = await open(fileOf(numbered(5)), 'r');
       expect(await pooled(() => readBlocks(context, handle, 1000, 5))).toBeLessThan(200);
+      await handle.close();
+    }));
+
+  it('that are awaited one by one hardly do so while the thread is awake', () =>
+    withContext(async (context) => {
+      await warmUp(context);
+      const handle = await open(fileOf(numbered(3)), 'r+');
+      const bytes = new Uint8Array(BLOCK);
+      const calls = await pooled(async () => {
+        for (let block = 0; block < 3000; block++) {
+          expect(await context.read(handle, bytes, (block % BLOCKS) * BLOCK)).toBe(BLOCK);
+          if (bytes.some((byte) => byte !== ((block + 3) & 255))) throw new Error(`block ${block}`);
+          expect(await context.write(handle, bytes, (block % BLOCKS) * BLOCK)).toBe(BLOCK);
+        }
+      });
+      // How long it stays awake hangs on the machine: where it sleeps each time, eight go to it before each rest.
+      expect(calls).toBeLessThan(6000);
       await handle.close();
     }));
 

@@ -1,17 +1,17 @@
 import * as fs from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { open } from '../../../src/open.ts';
 import { AioContext } from '../../../src/common/context/aio-context.ts';
-import { emulatedKernel } from '../../../src/emulated/index.ts';
 import { AioKiocb } from '../../../src/emulated/aio/aio-kiocb.ts';
 import { AioRingInfo, ringBytes } from '../../../src/emulated/aio/aio-ring.ts';
 import { KIOCB_OPERATIONS } from '../../../src/emulated/aio/kiocb-operations.ts';
 import { Kioctx } from '../../../src/emulated/aio/kioctx.ts';
 import { FileTable } from '../../../src/emulated/files/file-table.ts';
+import { emulatedKernel } from '../../../src/emulated/index.ts';
 import { EIOCBQUEUED } from '../../../src/emulated/kernel-errno.ts';
 import { AddressSpace } from '../../../src/emulated/memory/mm.ts';
 import { WorkQueue } from '../../../src/emulated/workqueue/aio-wq.ts';
 import type { Done, Executor } from '../../../src/emulated/workqueue/executor.ts';
+import { open } from '../../../src/open.ts';
 import { temporaryFile } from '../user.ts';
 
 const PWRITE = 1;

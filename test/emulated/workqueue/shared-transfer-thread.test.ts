@@ -1,6 +1,6 @@
 /** When the transfer thread is started, and what becomes of it that cannot be. */
 import { describe, expect, it } from 'vitest';
-import { START_AT, SharedTransferThread } from '../../../src/emulated/workqueue/shared-transfer-thread.ts';
+import { SharedTransferThread, START_AT } from '../../../src/emulated/workqueue/shared-transfer-thread.ts';
 import type { TransferThread } from '../../../src/emulated/workqueue/transfer-thread.ts';
 
 describe('the transfer thread that kernels share', () => {

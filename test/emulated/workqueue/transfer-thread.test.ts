@@ -16,7 +16,7 @@ const directory = mkdtempSync(join(tmpdir(), 'kaio-thread-'));
 const BLOCK = 512;
 /** Nothing is slow, and it looks at nothing by itself: what a busy machine does to it would be seen else. */
 const NEVER_MS = Number.POSITIVE_INFINITY;
-const UNWATCHED: Making = { slowMs: NEVER_MS, stuckMs: 2 ** 31 - 1, idleMs: NEVER_MS };
+const UNWATCHED: Making = { slowMs: NEVER_MS, stuckMs: 2 ** 31 - 1, idleMs: NEVER_MS, lookoutMs: 0 };
 
 function fileOf(blocks: number): string {
   const path = join(directory, `${blocks}-blocks`);
@@ -183,6 +183,22 @@ describe('a transfer thread', () => {
     expect(owner.back).toEqual([]);
     for (const { job, result, first } of owner.results)
       expect({ result, first }).toEqual({ result: BLOCK, first: job.block });
+    closeSync(fd);
+  });
+
+  it.each([
+    ['that is never looked for', 0],
+    ['that is looked for until it is found', NEVER_MS],
+    ['that is looked for in vain now and then', 0.004],
+  ])('tells of the last of them, %s', async (_how, lookoutMs) => {
+    const fd = openSync(fileOf(256), 'r');
+    const { owner } = await started({ ...UNWATCHED, lookoutMs });
+    let posted = 0;
+    for (let round = 0; round < 3000; round++) {
+      for (let left = round % 6; left >= 0; left--) if (owner.read(fd, round % 256)) posted++;
+      while (owner.count < posted) await new Promise(setImmediate);
+    }
+    expect(owner.results.length).toBe(posted);
     closeSync(fd);
   });
 
