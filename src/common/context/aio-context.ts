@@ -236,6 +236,11 @@ export class AioContext {
     this.#push(operation, signal);
   }
 
+  /** @internal Whether its thread may look for what a device ends, instead of sleeping. */
+  get mayPoll(): boolean {
+    return this.#queue.mayPoll;
+  }
+
   /** @internal Events reaped. */
   get completed(): number {
     return this.#queue.counters.completed;

@@ -125,6 +125,11 @@ export class SubmissionQueue {
     }
   }
 
+  /** Whether this thread may look for what a device ends, instead of sleeping. */
+  get mayPoll(): boolean {
+    return this.#poll !== undefined;
+  }
+
   /** Threads of its own for `io_submit` that have been started. */
   get submitThreads(): number {
     return this.#place.threads;

@@ -6,6 +6,7 @@ import type { Alignment } from '../memory/aligned.ts';
 import { type Extent, isGone } from '../memory/extent.ts';
 import { detachedView } from '../validate.ts';
 import type { Activity } from './activity.ts';
+import { AwakeLoop } from './awake-loop.ts';
 import { BufferedReads } from './buffered-reads.ts';
 import type { CachedDescriptor } from './cached-descriptor.ts';
 import { DirectRequests } from './direct-requests.ts';
@@ -79,9 +80,11 @@ export class FileIo {
 
   /** Made for the first write or sync. */
   get #syncs(): FileSyncs {
+    const { context } = this.#requests;
     this.#fileSyncs ??= new FileSyncs(
       (operation) => this.#makeSync(operation),
-      this.#requests.context.kernel.after,
+      context.kernel.after,
+      this.#direct !== undefined && context.mayPoll ? new AwakeLoop() : undefined,
     );
     return this.#fileSyncs;
   }

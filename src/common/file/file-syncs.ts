@@ -11,10 +11,15 @@ import { withStackOfCallers } from '../callers-stack.ts';
 import { codeOf } from '../errors.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
 import { NSEC_PER_MSEC } from '../time-units.ts';
+import type { AwakeLoop } from './awake-loop.ts';
 import { FileError } from './file-error.ts';
 
 /** As they were at load: tests put clocks of their own in their place. */
-const { setImmediate, setTimeout, clearTimeout } = globalThis;
+const { setImmediate, setTimeout, clearTimeout, queueMicrotask } = globalThis;
+const { nextTick } = process;
+
+/** So many are told at a time where that pays. */
+const PORTION = 8;
 
 /** A write that takes longer waits for a device. */
 const MOST_WAIT_NS = NSEC_PER_MSEC;
@@ -31,6 +36,11 @@ interface Group {
   callers: number;
   /** Whether it ends with the error of another. */
   failsWithOther: boolean;
+  /** What callers wait for, so many of them for each. */
+  readonly portions: Portion[];
+}
+
+interface Portion {
   readonly made: Promise<void>;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -39,6 +49,8 @@ interface Group {
 export class FileSyncs {
   readonly #make: (operation: SyncOperation) => Promise<void>;
   readonly #after: After;
+  readonly #awake: AwakeLoop | undefined;
+  readonly #portion: number;
   /** Whom the next one will serve. */
   #next: Group | undefined;
   /** Whether one is under way, or about to be. */
@@ -53,24 +65,29 @@ export class FileSyncs {
   /**
    * @param make - Makes one sync, of everything that has ended when it is called.
    * @param after - The clock of a kernel that has one of its own.
+   * @param awake - For files whose writes this thread gives to a device, which is not to wait for this thread: callers are told a few at a time
+   * then, and what they write is submitted before the others are told; and the event loop does not sleep between the writes and the sync of many.
    */
-  constructor(make: (operation: SyncOperation) => Promise<void>, after: After = byHost) {
+  constructor(make: (operation: SyncOperation) => Promise<void>, after: After = byHost, awake?: AwakeLoop) {
     this.#make = make;
     this.#after = after;
+    this.#awake = awake;
+    this.#portion = awake === undefined ? Number.POSITIVE_INFINITY : PORTION;
   }
 
   /** Resolves when what has ended by now is durable. */
   async sync(operation: SyncOperation): Promise<void> {
     this.#next ??= newGroup();
     const group = this.#next;
-    group.callers++;
+    if (group.callers++ % this.#portion === 0) group.portions.push(newPortion());
+    const { made } = group.portions.at(-1)!;
     if (operation === 'fsync') group.operation = operation;
     if (!this.#isBusy) {
       this.#isBusy = true;
       void this.#run();
     }
     try {
-      await group.made;
+      await made;
     } catch (error) {
       throw withStackOfCallers(errorFor(operation, group, error));
     }
@@ -85,6 +102,7 @@ export class FileSyncs {
 
   readonly #writeEnded = (): void => {
     this.#writesEnded++;
+    this.#awake?.stay();
     this.#onWriteEnded?.();
   };
 
@@ -97,19 +115,23 @@ export class FileSyncs {
       const group = this.#takeNext();
       if (group === undefined) break;
       this.#isShared = group.callers > 1;
+      if (this.#isShared) this.#awake?.stay();
       try {
         await this.#make(group.operation);
-        group.resolve();
       } catch (error) {
-        group.reject(error);
+        fail(group, error);
         // A file system tells a descriptor once that something was not written, whoever asks. Who has asked since may have been meant:
         // the next sync would find nothing wrong.
         const meanwhile = this.#takeNext();
         if (meanwhile === undefined) continue;
         meanwhile.failsWithOther = true;
-        meanwhile.reject(error);
+        fail(meanwhile, error);
+        continue;
       }
+      await tell(group);
+      if (this.#isShared) this.#awake?.stay();
     }
+    this.#awake?.leave();
     this.#isBusy = false;
   }
 
@@ -120,7 +142,8 @@ export class FileSyncs {
     await turn();
     if (this.#writesEnded === this.#writesBegun) return;
     await this.#endOfWrites();
-    await turn();
+    // Those who were told of the last of them ask in this tick.
+    await tick();
   }
 
   /** Of those that are under way now. */
@@ -156,14 +179,39 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+function tick(): Promise<void> {
+  return new Promise((resolve) => nextTick(resolve));
+}
+
 function newGroup(): Group {
+  return { operation: 'fdatasync', callers: 0, failsWithOther: false, portions: [] };
+}
+
+function newPortion(): Portion {
   let resolve!: () => void;
   let reject!: (error: unknown) => void;
   const made = new Promise<void>((resolveMade, rejectMade) => {
     resolve = resolveMade;
     reject = rejectMade;
   });
-  return { operation: 'fdatasync', callers: 0, failsWithOther: false, made, resolve, reject };
+  return { made, resolve, reject };
+}
+
+/** Tells a few at a time, each few when those before have gone on. */
+async function tell({ portions }: Group): Promise<void> {
+  for (const [index, { resolve }] of portions.entries()) {
+    if (index > 0) await whenOthersHaveGoneOn();
+    resolve();
+  }
+}
+
+/** What they have asked for is submitted by then. */
+function whenOthersHaveGoneOn(): Promise<void> {
+  return new Promise((resolve) => queueMicrotask(() => nextTick(() => nextTick(resolve))));
+}
+
+function fail({ portions }: Group, error: unknown): void {
+  for (const { reject } of portions) reject(error);
 }
 
 /** An error of the caller's own, of the name that he called. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
 import { describe, it } from 'vitest';
 import { errnoException } from '../../../src/common/errors.ts';
+import { AwakeLoop } from '../../../src/common/file/awake-loop.ts';
 import { FileSyncs, type SyncOperation } from '../../../src/common/file/file-syncs.ts';
 import { JoiningSyncs } from '../../support/joining-syncs.ts';
 
@@ -89,6 +90,48 @@ describe('syncs of a file', () => {
     await disk.end();
     assert.equal(again.state, 'durable');
     assert.equal(disk.made.length, 3);
+  });
+
+  it('tell a few at a time where a device would wait, each few when those before have gone on', async () => {
+    const log: string[] = [];
+    const begin = (): void => {
+      if (log.at(-1) !== 'told') return;
+      process.nextTick(() => log.push('submitted'));
+    };
+    for (const awake of [undefined, new AwakeLoop()]) {
+      log.length = 0;
+      const disk = new Disk();
+      const syncs = new FileSyncs(disk.sync, undefined, awake);
+      const all = Array.from({ length: 20 }, async () => {
+        await syncs.sync('fdatasync');
+        log.push('told');
+        if (log.filter((line) => line === 'told').length % 4 === 1) begin();
+      });
+      await setImmediate();
+      await disk.end();
+      await Promise.all(all);
+      await someTurns();
+      const runs = log.join(' ').split(/(?: submitted)+ ?/);
+      assert.deepEqual(
+        runs.map((run) => run.split(' ').filter((word) => word === 'told').length),
+        awake === undefined ? [20, 0] : [8, 8, 4, 0],
+      );
+      assert.deepEqual(disk.made, ['fdatasync']);
+    }
+  });
+
+  it('tell an error to all at once', async () => {
+    const disk = new Disk();
+    const syncs = new FileSyncs(disk.sync, undefined, new AwakeLoop());
+    const outcomes = Array.from({ length: 20 }, () => commit(disk, syncs));
+    await setImmediate();
+    const meanwhile = Array.from({ length: 20 }, () => commit(disk, syncs));
+    await disk.end(errnoException(-5, 'fdatasync'));
+    assert.deepEqual(
+      [...outcomes, ...meanwhile].map(({ error }) => error?.code),
+      Array.from({ length: 40 }, () => 'EIO'),
+    );
+    assert.equal(disk.made.length, 1);
   });
 
   it('serve nobody by one that is under way, and who does otherwise is caught', async () => {
@@ -183,9 +226,10 @@ describe('syncs of a file', () => {
   it.each(Array.from({ length: 24 }, (_, at) => at))(
     'serve whoever asks %i microtasks after one has ended',
     async (at) => {
-      for (const early of [1, 2]) {
+      for (const early of [1, 2, 20]) {
         let end!: () => void;
-        const syncs = new FileSyncs(() => new Promise((resolve) => (end = resolve)));
+        const make = (): Promise<void> => new Promise((resolve) => (end = resolve));
+        const syncs = new FileSyncs(make, undefined, early > 2 ? new AwakeLoop() : undefined);
         const first = Array.from({ length: early }, () => syncs.sync('fdatasync'));
         await someTurns();
         end();

@@ -1,0 +1,55 @@
+/**
+ * Keeps the event loop from sleeping while something is about to end.
+ *
+ * Where a device takes a tenth of a millisecond, the sleep of the thread that waits for it and its waking up take as long again.
+ */
+import { PollForecast } from '../context/poll-forecast.ts';
+
+/** As they were at load: tests put clocks of their own in their place. */
+const { setImmediate, performance } = globalThis;
+
+/** What takes longer is worth a sleep. */
+const MOST_MS = 1;
+/** Between two turns: the CPU was somebody else's, who is kept from it by those who do not sleep. */
+const AWAY_MS = 1;
+
+export class AwakeLoop {
+  readonly #forecast = new PollForecast();
+  #isOn = false;
+  #isLeft = false;
+  #untilMs = 0;
+  #turnedMs = 0;
+
+  /** Something has ended or begun, and the next will end soon. */
+  stay(): void {
+    this.#isLeft = false;
+    const nowMs = performance.now();
+    this.#untilMs = nowMs + MOST_MS;
+    if (this.#isOn) {
+      this.#forecast.hit();
+      return;
+    }
+    if (!this.#forecast.accepts(1)) return;
+    this.#isOn = true;
+    this.#turnedMs = nowMs;
+    setImmediate(this.#turn);
+  }
+
+  /** Nothing is waited for any more. */
+  leave(): void {
+    this.#isLeft = true;
+  }
+
+  readonly #turn = (): void => {
+    const nowMs = performance.now();
+    this.#isOn = false;
+    if (this.#isLeft) return;
+    if (nowMs - this.#turnedMs > AWAY_MS) this.#forecast.pushedOff();
+    else if (nowMs > this.#untilMs) this.#forecast.missed();
+    else {
+      this.#isOn = true;
+      this.#turnedMs = nowMs;
+      setImmediate(this.#turn);
+    }
+  };
+}
