@@ -29,7 +29,7 @@ export interface AioContextOptions {
   /**
    * Looks for completions at each turn of the event loop, instead of sleeping until one wakes it, while at most four requests are in
    * flight and completions come within some hundred turns: a read of a fast device then takes less time than sleeping and waking
-   * up would add. The event loop stays free, but its thread does not sleep meanwhile. Devices that take longer are left
+   * up would add. Likewise while many writers of a direct `AioFile` share a sync. The event loop stays free, but its thread does not sleep meanwhile. Devices that take longer are left
    * alone, with ever fewer trials, and so are all while other programs take the CPU away. On the emulation it has no effect. Default true.
    */
   readonly busyPoll?: boolean;

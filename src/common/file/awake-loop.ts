@@ -25,13 +25,14 @@ export class AwakeLoop {
     this.#isLeft = false;
     const nowMs = performance.now();
     this.#untilMs = nowMs + MOST_MS;
+    // What was done in this turn, it was not away for.
+    this.#turnedMs = nowMs;
     if (this.#isOn) {
       this.#forecast.hit();
       return;
     }
     if (!this.#forecast.accepts(1)) return;
     this.#isOn = true;
-    this.#turnedMs = nowMs;
     setImmediate(this.#turn);
   }
 
