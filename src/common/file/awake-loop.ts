@@ -16,13 +16,11 @@ const AWAY_MS = 1;
 export class AwakeLoop {
   readonly #forecast = new PollForecast();
   #isOn = false;
-  #isLeft = false;
   #untilMs = 0;
   #turnedMs = 0;
 
   /** Something has ended or begun, and the next will end soon. */
   stay(): void {
-    this.#isLeft = false;
     const nowMs = performance.now();
     this.#untilMs = nowMs + MOST_MS;
     // What was done in this turn, it was not away for.
@@ -36,15 +34,9 @@ export class AwakeLoop {
     setImmediate(this.#turn);
   }
 
-  /** Nothing is waited for any more. */
-  leave(): void {
-    this.#isLeft = true;
-  }
-
   readonly #turn = (): void => {
     const nowMs = performance.now();
     this.#isOn = false;
-    if (this.#isLeft) return;
     if (nowMs - this.#turnedMs > AWAY_MS) this.#forecast.pushedOff();
     else if (nowMs > this.#untilMs) this.#forecast.missed();
     else {

@@ -57,6 +57,8 @@ export class FileSyncs {
   #isBusy = false;
   /** Whether the last one served more than one caller. */
   #isShared = false;
+  /** Those who were told last, and whose next writes have not ended. */
+  #expected = 0;
   #writesBegun = 0;
   #writesEnded = 0;
   /** Called when a write has ended. */
@@ -102,7 +104,10 @@ export class FileSyncs {
 
   readonly #writeEnded = (): void => {
     this.#writesEnded++;
-    this.#awake?.stay();
+    if (this.#expected > 0) {
+      this.#expected--;
+      this.#awake?.stay();
+    }
     this.#onWriteEnded?.();
   };
 
@@ -128,10 +133,10 @@ export class FileSyncs {
         fail(meanwhile, error);
         continue;
       }
+      this.#expected = this.#isShared ? group.callers : 0;
       await tell(group);
       if (this.#isShared) this.#awake?.stay();
     }
-    this.#awake?.leave();
     this.#isBusy = false;
   }
 

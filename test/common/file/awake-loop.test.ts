@@ -43,18 +43,6 @@ describe('an event loop that is kept awake', () => {
     assert.equal(isAwake(), false);
   });
 
-  it('sleeps again when nothing is waited for', async () => {
-    const loop = new AwakeLoop();
-    loop.stay();
-    loop.leave();
-    await turns(2);
-    assert.equal(isAwake(), false);
-    loop.stay();
-    assert.equal(isAwake(), true, 'that was no failure');
-    loop.leave();
-    await turns(2);
-  });
-
   it('is tried more seldom after each time that it was in vain', async () => {
     const loop = new AwakeLoop();
     assert.ok((await inVain(loop)) >= 1);

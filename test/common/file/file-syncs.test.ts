@@ -120,6 +120,28 @@ describe('syncs of a file', () => {
     }
   });
 
+  it('keep the event loop awake for the next writes of those who shared one, and for no others', async () => {
+    const disk = new Disk();
+    let stays = 0;
+    const awake = { stay: () => stays++ } as unknown as AwakeLoop;
+    const syncs = new FileSyncs(disk.sync, undefined, awake);
+    commit(disk, syncs);
+    await disk.end();
+    await someTurns();
+    assert.equal(stays, 0, 'one who is alone');
+    for (let caller = 0; caller < 4; caller++) commit(disk, syncs);
+    await disk.end();
+    await someTurns();
+    stays = 0;
+    for (let write = 0; write < 10; write++) {
+      const { promise, resolve } = aWrite();
+      syncs.expect(promise);
+      resolve();
+      await promise;
+    }
+    assert.equal(stays, 4);
+  });
+
   it('tell an error to all at once', async () => {
     const disk = new Disk();
     const syncs = new FileSyncs(disk.sync, undefined, new AwakeLoop());
