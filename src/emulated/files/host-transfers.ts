@@ -268,9 +268,11 @@ export class HostTransfers implements PlainTransfers, TransferOwner<Flight> {
 
 /** What descriptors mean, asked once each. */
 class Looks {
-  readonly #seen = new Map<number, Identity | undefined>();
+  /** Made for the first: most descriptors are held by somebody, and need no look. */
+  #seen: Map<number, Identity | undefined> | undefined;
 
   stillMeans(fd: number, identity: Identity): boolean {
+    this.#seen ??= new Map();
     if (!this.#seen.has(fd)) this.#seen.set(fd, identify(fd));
     const now = this.#seen.get(fd);
     return now !== undefined && isSameFile(now, identity);
