@@ -250,6 +250,7 @@ async function program(body: string, env: Record<string, string> = {}): Promise<
 }
 
 describe('room in files, and its host', () => {
+  // Since Node.js 26.9 the host has another way to C functions, which is asked not to be used here.
   it('without koffi there is none, and a reason', async () => {
     const body = `
       import Module from 'node:module';
@@ -262,7 +263,7 @@ describe('room in files, and its host', () => {
       const error = await file.allocate(0, 4096).catch((thrown) => thrown);
       console.log(error.name, error.code, error.message, error.cause?.code, (await file.stat()).size);
       await file.close();`;
-    const said = await program(body);
+    const said = await program(body, { KAIO_FFI: 'koffi' });
     assert.match(said, /^AioStateError ERR_AIO_UNSUPPORTED .* (koffi|fallocate).* 0$/);
     if (process.platform === 'linux') assert.match(said, /koffi.*npm install koffi MODULE_NOT_FOUND 0$/);
   });
