@@ -65,26 +65,30 @@ export class Lookout {
    * @param isAsleep - The worker has to be woken first, which is worth waiting for: both are awake then.
    */
   begin(isAsleep: boolean): void {
-    if (!isAsleep) this.#woken = 0;
-    else if (++this.#woken >= MOST_WOKEN && !this.#isSettling()) {
+    if (!isAsleep) {
+      this.#woken = 0;
+      if (this.#isOut) return;
+    }
+    this.#settledMs ??= performance.now() + SETTLING_MS;
+    const hasSettled = this.#hasSettled();
+    Atomics.store(this.#quay, QUAY.STAYS_AWAKE, hasSettled ? 1 : 2);
+    if (isAsleep && ++this.#woken >= MOST_WOKEN && hasSettled) {
       this.#woken = 0;
       this.#pace.slowDown();
       this.#rests();
     }
-    if (isAsleep || !this.#isOut) this.#goOn(isAsleep ? WAKING * this.#mostMs : this.#mostMs);
+    this.#goOn(isAsleep ? WAKING * this.#mostMs : this.#mostMs);
     if (this.#isOut) return;
     this.#isOut = true;
-    Atomics.store(this.#quay, QUAY.STAYS_AWAKE, this.#isSettling() ? 2 : 1);
     Atomics.store(this.#quay, QUAY.LOOKED_FOR, 1);
     setImmediate(this.#look);
   }
 
-  #isSettling(): boolean {
-    const nowMs = performance.now();
-    this.#settledMs ??= nowMs + SETTLING_MS;
-    return nowMs < this.#settledMs;
+  #hasSettled(): boolean {
+    return this.#settledMs !== undefined && performance.now() >= this.#settledMs;
   }
 
+  /** What comes next is the first of a new try. */
   #rests(): void {
     this.#settledMs = undefined;
     Atomics.store(this.#quay, QUAY.STAYS_AWAKE, 0);
@@ -109,7 +113,7 @@ export class Lookout {
     else if (performance.now() < this.#untilMs) setImmediate(this.#look);
     else {
       this.#end();
-      if (!this.#isSettling() && this.#pace.sees(++this.#inVain)) this.#rests();
+      if (this.#hasSettled() && this.#pace.sees(++this.#inVain)) this.#rests();
       watched.gaveUp();
       // What ended before the worker could know that it has to ring.
       if (watched.hasNews()) watched.collect()();

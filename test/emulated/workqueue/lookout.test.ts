@@ -114,8 +114,8 @@ describe('a lookout', () => {
     }
   });
 
-  it('rests where the worker was asleep each time', async () => {
-    const { begin, end, refusals } = watched(NEVER_MS);
+  it('rests where the worker was asleep each time, and settles again in its next try', async () => {
+    const { begin, end, refusals, quay } = watched(NEVER_MS);
     const one = async (isAsleep: boolean): Promise<void> => {
       begin(isAsleep);
       end();
@@ -128,7 +128,11 @@ describe('a lookout', () => {
     for (let count = 0; count < 7; count++) await one(true);
     expect(refusals()).toBe(0);
     await one(true);
+    expect(quay[QUAY.STAYS_AWAKE]).toBe(0);
+    await sleep(20);
     expect(refusals()).toBe(LEAST_REST);
+    await one(true);
+    expect(quay[QUAY.STAYS_AWAKE]).toBe(2);
   });
 
   it('forgives one in vain among many that are found', async () => {
