@@ -11,7 +11,10 @@ export interface AioWriteResult<T> {
 
 const { create } = Object;
 
-/** Written by hand: a literal with `__proto__: null`, and one that loses its prototype, take V8 twice as long. */
+/**
+ * Filled by hand: a literal with `__proto__: null`, and one that loses its prototype, take V8 two to three times as long (Node.js 22 to 26). It is a
+ * hash table, of 180 bytes.
+ */
 interface Bare {
   bytesRead?: number;
   bytesWritten?: number;

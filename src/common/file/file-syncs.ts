@@ -57,7 +57,7 @@ export class FileSyncs {
   #isBusy = false;
   /** Whether the last one served more than one caller. */
   #isShared = false;
-  /** Those who were told last, and whose next writes have not ended. */
+  /** As many writes as were told last have not ended since. */
   #expected = 0;
   #writesBegun = 0;
   #writesEnded = 0;
@@ -120,10 +120,13 @@ export class FileSyncs {
       const group = this.#takeNext();
       if (group === undefined) break;
       this.#isShared = group.callers > 1;
-      if (this.#isShared) this.#awake?.stay();
+      if (this.#isShared) this.#awake?.begin('sync');
+      else this.#awake?.end();
       try {
         await this.#make(group.operation);
       } catch (error) {
+        this.#expected = 0;
+        this.#awake?.end();
         fail(group, error);
         // A file system tells a descriptor once that something was not written, whoever asks. Who has asked since may have been meant:
         // the next sync would find nothing wrong.
@@ -134,8 +137,8 @@ export class FileSyncs {
         continue;
       }
       this.#expected = this.#isShared ? group.callers : 0;
+      if (this.#isShared) this.#awake?.begin('writes');
       await tell(group);
-      if (this.#isShared) this.#awake?.stay();
     }
     this.#isBusy = false;
   }

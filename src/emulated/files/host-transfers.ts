@@ -25,7 +25,7 @@ import { type Identity, identify, isSameFile } from './identity.ts';
 
 /** More than this is not copied: a huge length would cost huge memory. */
 const MOST_COPIED = 1 << 18;
-/** Fewer at once are served sooner by the pool, whose threads wake beside each other, unless the thread is awake. */
+/** Fewer at once are served sooner by the pool, whose threads wake beside each other, unless the thread is looked for. */
 const FEW = 4;
 /** Of files that somebody holds, which nobody has to look at: the pool's threads shall not run out of work, and fall asleep, meanwhile. */
 const MOST_GATHERED = 4;
@@ -123,7 +123,7 @@ export class HostTransfers implements PlainTransfers, TransferOwner<Flight> {
     flight.file = file;
     flight.writes = writes;
     if (this.#hasThread && file.isShort(transfer.nbytes)) {
-      const thread = transferThread();
+      const thread = transferThread(!this.#areMany);
       if (thread !== undefined && flight.board(thread, !this.#areMany)) return flight;
     }
     if (asIs) {

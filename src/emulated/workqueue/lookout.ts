@@ -8,7 +8,8 @@ import { QUAY } from './mail.ts';
 import { Pace } from './pace.ts';
 
 // Whatever timers a program puts in its place: a clock that stands still would stop transfers.
-const { setImmediate, performance } = globalThis;
+const { setImmediate } = globalThis;
+const now = performance.now.bind(performance);
 
 /** So many times as long it takes until a worker that slept has ended something. */
 const WAKING = 8;
@@ -35,6 +36,7 @@ export class Lookout {
   readonly #quay: Int32Array;
   readonly #watched: Watched;
   readonly #mostMs: number;
+  readonly #nowMs: () => number;
   readonly #pace = new Pace(MOST_REST, FOUND_BETWEEN);
   #inVain = 0;
   #woken = 0;
@@ -43,7 +45,8 @@ export class Lookout {
   #settledMs: number | undefined;
 
   /** @param mostMs - It gives up when nothing has ended for so long. 0: it never looks. */
-  constructor(quay: Int32Array, watched: Watched, mostMs: number) {
+  constructor(quay: Int32Array, watched: Watched, mostMs: number, nowMs: () => number = now) {
+    this.#nowMs = nowMs;
     this.#quay = quay;
     this.#watched = watched;
     this.#mostMs = mostMs;
@@ -65,11 +68,12 @@ export class Lookout {
    * @param isAsleep - The worker has to be woken first, which is worth waiting for: both are awake then.
    */
   begin(isAsleep: boolean): void {
-    if (!isAsleep) {
-      this.#woken = 0;
-      if (this.#isOut) return;
+    if (this.#isOut) {
+      if (isAsleep) this.#goOn(WAKING * this.#mostMs);
+      return;
     }
-    this.#settledMs ??= performance.now() + SETTLING_MS;
+    if (!isAsleep) this.#woken = 0;
+    this.#settledMs ??= this.#nowMs() + SETTLING_MS;
     const hasSettled = this.#hasSettled();
     Atomics.store(this.#quay, QUAY.STAYS_AWAKE, hasSettled ? 1 : 2);
     if (isAsleep && ++this.#woken >= MOST_WOKEN && hasSettled) {
@@ -78,14 +82,13 @@ export class Lookout {
       this.#rests();
     }
     this.#goOn(isAsleep ? WAKING * this.#mostMs : this.#mostMs);
-    if (this.#isOut) return;
     this.#isOut = true;
     Atomics.store(this.#quay, QUAY.LOOKED_FOR, 1);
     setImmediate(this.#look);
   }
 
   #hasSettled(): boolean {
-    return this.#settledMs !== undefined && performance.now() >= this.#settledMs;
+    return this.#settledMs !== undefined && this.#nowMs() >= this.#settledMs;
   }
 
   /** What comes next is the first of a new try. */
@@ -95,7 +98,7 @@ export class Lookout {
   }
 
   #goOn(ms: number): void {
-    this.#untilMs = performance.now() + ms;
+    this.#untilMs = this.#nowMs() + ms;
   }
 
   readonly #look = (): void => {
@@ -110,7 +113,7 @@ export class Lookout {
       } else this.#end();
       tell();
     } else if (!watched.isBusy()) this.#end();
-    else if (performance.now() < this.#untilMs) setImmediate(this.#look);
+    else if (this.#nowMs() < this.#untilMs) setImmediate(this.#look);
     else {
       this.#end();
       if (this.#hasSettled() && this.#pace.sees(++this.#inVain)) this.#rests();

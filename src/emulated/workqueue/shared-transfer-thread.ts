@@ -1,6 +1,6 @@
 /** The transfer thread that all kernels of a thread share: when it is started, and what is done when it can't be. */
 import { debugLog } from '../../common/debug.ts';
-import { IDLE_MS, type Making, TransferThread } from './transfer-thread.ts';
+import { IDLE_MS, LOOKOUT_MS, type Making, TransferThread } from './transfer-thread.ts';
 
 /** So many fit for it start the thread, which takes some 20 ms and some megabytes. */
 export const START_AT = 512;
@@ -20,6 +20,12 @@ export class SharedTransferThread {
   constructor(start: Start, nowMs = () => performance.now()) {
     this.#start = start;
     this.#nowMs = nowMs;
+  }
+
+  /** Whether it has few at once, too: what they end is found by who looks for it. */
+  get servesFew(): boolean {
+    const { lookoutMs = LOOKOUT_MS } = this.making;
+    return lookoutMs > 0;
   }
 
   /** The thread, if there is one. To be asked once for each transfer that is fit for it. */
@@ -59,9 +65,13 @@ export class SharedTransferThread {
 const isPossible = !('bun' in process.versions || 'deno' in process.versions);
 const shared = new SharedTransferThread((...how) => new TransferThread(...how));
 
-/** The one of this thread, if there is one. To be asked once for each transfer that is fit for it: after some it is started. */
-export function transferThread(): TransferThread | undefined {
-  return isPossible ? shared.get() : undefined;
+/**
+ * The one of this thread, if there is one. To be asked once for each transfer that is fit for it: after some it is started.
+ *
+ * @param isOfFew - Whether few are under way.
+ */
+export function transferThread(isOfFew: boolean): TransferThread | undefined {
+  return isPossible && (!isOfFew || shared.servesFew) ? shared.get() : undefined;
 }
 
 /** For tests: with limits that no busy machine comes near, what they see hangs on no clock. */

@@ -31,7 +31,7 @@ const BATCH = 4;
 /** Half of what going to sleep and being woken takes; longer while this thread finds at once what has ended, and gives it more. */
 const AWAKE_MS = [0.01, 0.1, 1];
 /** For one CPU there is nothing to be found while it is looked for. */
-const LOOKOUT_MS = availableParallelism() > 1 ? 0.05 : 0;
+export const LOOKOUT_MS = availableParallelism() > 1 ? 0.05 : 0;
 
 /** Whose transfers they are. None of this runs code of anybody else's but {@link drained}. */
 export interface TransferOwner<J> {
@@ -159,7 +159,6 @@ export class TransferThread {
    * @returns Its number; -1 if the thread is not to have it: {@link TransferThread.post} has to follow a number, and some time {@link free}.
    */
   take(writes: boolean, isOfFew = false): number {
-    this.#used = true;
     if (!this.#isReady || this.#isStuck || this.#hasEnded) return -1;
     if (isOfFew && !this.#lookout.isOut && !this.#lookout.mayBegin()) return -1;
     if (!(writes ? this.#writes : this.#reads).mayGo()) return -1;
@@ -167,6 +166,7 @@ export class TransferThread {
     const here = this.#berths[berth]!;
     if (here.isAhead || here.isTaken) return -1;
     here.isTaken = true;
+    this.#used = true;
     this.#isFound = isOfFew;
     return berth;
   }

@@ -132,7 +132,7 @@ export function transferWorker(threads: Threads, fs: Fs): void {
   /** Between two looks at the clock. */
   const LOOKS = 16;
   /** So many slow writes' time they may take longer together: now and then one waits for a journal, and more threads would wait for it as well. */
-  const PATIENCE = 16;
+  const PATIENCE = 8;
   let passed = 0;
   let owedMs = 0;
   /** The first after a sleep is not judged: it waits for what was forgotten meanwhile, in caches and by compilers. */

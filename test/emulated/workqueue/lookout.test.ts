@@ -5,16 +5,16 @@ import { QUAY } from '../../../src/emulated/workqueue/mail.ts';
 import { LEAST_REST } from '../../../src/emulated/workqueue/pace.ts';
 
 const NEVER_MS = Number.POSITIVE_INFINITY;
-/** Any turn of the event loop takes longer. */
+/** Less than the clock of these tests goes on from one look at it to the next. */
 const AT_ONCE_MS = 1e-9;
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A worker that ends what it is told to. */
 function watched(mostMs: number) {
   const quay = new Int32Array(new SharedArrayBuffer(4 * QUAY.WORDS));
   const log: string[] = [];
   const gaveUp = { meanwhile: (): void => {} };
+  let nowMs = 1000;
   let underWay = 0;
   let ended = 0;
   const lookout = new Lookout(
@@ -34,12 +34,17 @@ function watched(mostMs: number) {
       },
     },
     mostMs,
+    () => (nowMs += 1e-6),
   );
   return {
     lookout,
     quay,
     log,
     gaveUp,
+    /** So long passes by. */
+    pass: (ms: number) => {
+      nowMs += ms;
+    },
     begin: (isAsleep = false) => {
       underWay++;
       lookout.begin(isAsleep);
@@ -97,14 +102,14 @@ describe('a lookout', () => {
   });
 
   it('rests after looking in vain, longer each time, once it has settled', async () => {
-    const { begin, log, refusals, quay } = watched(AT_ONCE_MS);
+    const { begin, log, refusals, quay, pass } = watched(AT_ONCE_MS);
     begin();
     await turn();
     expect(log.length).toBe(1);
     expect(quay[QUAY.STAYS_AWAKE]).toBe(2);
     expect(refusals()).toBe(0);
     for (const rest of [LEAST_REST, 2 * LEAST_REST]) {
-      await sleep(20);
+      pass(20);
       begin();
       await turn();
       expect(quay[QUAY.STAYS_AWAKE]).toBe(0);
@@ -115,31 +120,30 @@ describe('a lookout', () => {
   });
 
   it('rests where the worker was asleep each time, and settles again in its next try', async () => {
-    const { begin, end, refusals, quay } = watched(NEVER_MS);
+    const { begin, end, refusals, quay, pass } = watched(NEVER_MS);
     const one = async (isAsleep: boolean): Promise<void> => {
       begin(isAsleep);
       end();
       await turn();
     };
     await one(false);
-    await sleep(20);
+    pass(20);
     for (let count = 0; count < 7; count++) await one(true);
     await one(false);
     for (let count = 0; count < 7; count++) await one(true);
     expect(refusals()).toBe(0);
     await one(true);
     expect(quay[QUAY.STAYS_AWAKE]).toBe(0);
-    await sleep(20);
+    pass(20);
     expect(refusals()).toBe(LEAST_REST);
     await one(true);
     expect(quay[QUAY.STAYS_AWAKE]).toBe(2);
   });
 
   it('forgives one in vain among many that are found', async () => {
-    const { begin, end, refusals, lookout, log } = watched(1);
-    await sleep(0);
+    const { begin, end, refusals, lookout, log, pass } = watched(1);
     begin();
-    await sleep(20);
+    pass(20);
     end();
     await turn();
     for (let count = 0; count < 50; count++) {
@@ -148,6 +152,7 @@ describe('a lookout', () => {
       await turn();
     }
     begin();
+    pass(2);
     while (lookout.isOut) await turn();
     expect(log.at(-1)).toMatch(/gave up/);
     expect(refusals()).toBe(0);

@@ -194,7 +194,7 @@ describe('a transfer thread', () => {
     const fd = openSync(fileOf(256), 'r');
     const { owner } = await started({ ...UNWATCHED, lookoutMs });
     let posted = 0;
-    for (let round = 0; round < 3000; round++) {
+    for (let round = 0; round < 600; round++) {
       for (let left = round % 6; left >= 0; left--) if (owner.read(fd, round % 256)) posted++;
       while (owner.count < posted) await new Promise(setImmediate);
     }
