@@ -9,6 +9,7 @@ import type { AioKernel } from '../kernel/aio-kernel.ts';
 import { AbortListeners } from './abort-listeners.ts';
 import { Batch } from './batch.ts';
 import { CompletionForecast } from './completion-forecast.ts';
+import { whenOthersHaveGoneOn } from './going-on.ts';
 import { InFlight } from './in-flight.ts';
 import { IocbSlab } from './iocb-slab.ts';
 import { KeepAlive } from './keep-alive.ts';
@@ -27,7 +28,6 @@ import { Turn } from './turn.ts';
 
 // `process` is a getter of the global object, which is felt at each tick.
 const { nextTick } = process;
-const { queueMicrotask } = globalThis;
 
 /** What a call of `io_submit` may take, and each request in it: beyond that, it has waited. */
 const HELD_UP_MS = 8;
@@ -209,6 +209,7 @@ export class SubmissionQueue {
     }
     await this.#context.destroy();
   }
+
   /** Nothing but the kernel's context is left. */
   #isShut = false;
 
@@ -374,14 +375,11 @@ export class SubmissionQueue {
       this.#answers.publish();
       this.#inFlight.settle(this.#portion);
     } finally {
-      // When those who were told have gone on, and what they asked for is in the queue.
-      if (this.#inFlight.hasEnded) queueMicrotask(this.#thenNextPortion);
+      if (this.#inFlight.hasEnded) whenOthersHaveGoneOn(this.#settlePortion);
       else this.#portion = 0;
       this.#afterSettling();
     }
   };
-
-  readonly #thenNextPortion = (): void => nextTick(this.#settlePortion);
 
   /** Tells whose requests have ended, and what the kernel was asked: everything is consistent. Then goes on with what waits. */
   #settle(): void {

@@ -8,6 +8,7 @@
  * that is under way already may have passed over what somebody has written since.
  */
 import { withStackOfCallers } from '../callers-stack.ts';
+import { whenOthersHaveGoneOn } from '../context/going-on.ts';
 import { codeOf } from '../errors.ts';
 import type { AioKernel } from '../kernel/aio-kernel.ts';
 import { NSEC_PER_MSEC } from '../time-units.ts';
@@ -15,7 +16,7 @@ import type { AwakeLoop } from './awake-loop.ts';
 import { FileError } from './file-error.ts';
 
 /** As they were at load: tests put clocks of their own in their place. */
-const { setImmediate, setTimeout, clearTimeout, queueMicrotask } = globalThis;
+const { setImmediate, setTimeout, clearTimeout } = globalThis;
 const { nextTick } = process;
 
 /** So many are told at a time where that pays. */
@@ -208,14 +209,10 @@ function newPortion(): Portion {
 /** Tells a few at a time, each few when those before have gone on. */
 async function tell({ portions }: Group): Promise<void> {
   for (const [index, { resolve }] of portions.entries()) {
-    if (index > 0) await whenOthersHaveGoneOn();
+    // A tick later what they have asked for is submitted.
+    if (index > 0) await new Promise<void>((submitted) => whenOthersHaveGoneOn(() => nextTick(submitted)));
     resolve();
   }
-}
-
-/** What they have asked for is submitted by then. */
-function whenOthersHaveGoneOn(): Promise<void> {
-  return new Promise((resolve) => queueMicrotask(() => nextTick(() => nextTick(resolve))));
 }
 
 function fail({ portions }: Group, error: unknown): void {
